@@ -1,0 +1,342 @@
+/* Allocating and releasing nodes; see arena.h for what an arena is. */
+#include "arena.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- The allocator ---- */
+
+static long allocations_until_failure = 0;
+
+void fg_fail_allocation(long n)
+{
+    allocations_until_failure = n;
+}
+
+void *fg_allocate(void *block, size_t size)
+{
+    if (size == 0) {
+        free(block);
+        return NULL;
+    }
+    if (allocations_until_failure > 0 && --allocations_until_failure == 0)
+        return NULL;
+    return realloc(block, size);
+}
+
+/* ---- The array ---- */
+
+void fg_arena_init(fg_arena *arena, void (*detach)(void *attachment))
+{
+    *arena = (fg_arena){.dead = FG_NONE, .current = FG_NONE, .detach = detach};
+}
+
+void fg_arena_clear(fg_arena *arena)
+{
+    fg_allocate(arena->block, 0);
+    fg_allocate(arena->taken, 0);
+    fg_allocate(arena->vacant, 0);
+    fg_arena_init(arena, arena->detach);
+}
+
+size_t fg_arena_bytes(const fg_arena *arena)
+{
+    return arena->slabs * (FG_SLAB * sizeof(fg_node) + 2 * sizeof(uint32_t)) + arena->edge_bytes;
+}
+
+static fg_node *first_cache_line(void *block)
+{
+    return (fg_node *)(((uintptr_t)block + sizeof(fg_node) - 1) & ~(uintptr_t)(sizeof(fg_node) - 1));
+}
+
+/* Make the array `slabs` slabs long. What is known of it changes only when all memory is there. */
+static bool resize(fg_arena *arena, uint32_t slabs)
+{
+    size_t slots = (size_t)slabs * FG_SLAB;
+    if (slots > (SIZE_MAX - sizeof(fg_node)) / sizeof(fg_node))
+        return false;
+    uint32_t *taken = fg_allocate(arena->taken, slabs * sizeof *taken);
+    if (!taken)
+        return false;
+    arena->taken = taken;
+    uint32_t *vacant = fg_allocate(arena->vacant, slabs * sizeof *vacant);
+    if (!vacant)
+        return false;
+    arena->vacant = vacant;
+
+    /* realloc keeps bytes at their distance from the start of the block, but not on cache lines. */
+    size_t before = arena->block ? (size_t)((char *)arena->nodes - (char *)arena->block) : 0;
+    char *block = fg_allocate(arena->block, (slots + 1) * sizeof(fg_node));
+    if (!block)
+        return false;
+    arena->block = block;
+    arena->nodes = first_cache_line(block);
+    if ((char *)arena->nodes != block + before) {
+        uint32_t kept = arena->used_slabs < slabs ? arena->used_slabs : slabs;
+        memmove(arena->nodes, block + before, (size_t)kept * FG_SLAB * sizeof(fg_node));
+    }
+    arena->slabs = slabs;
+    return true;
+}
+
+static bool grow(fg_arena *arena)
+{
+    const uint32_t most = (uint32_t)(((uint64_t)FG_MAX_NODES + FG_SLAB - 1) / FG_SLAB);
+    uint64_t slabs = arena->slabs < 2048 ? 2 * (uint64_t)arena->slabs : arena->slabs + (uint64_t)arena->slabs / 2;
+    if (slabs < 16)
+        slabs = 16;
+    if (slabs > most)
+        slabs = most;
+    return slabs > arena->slabs && resize(arena, (uint32_t)slabs);
+}
+
+/* ---- Runs ---- */
+
+static fg_index slab_end(uint32_t slab)
+{
+    uint64_t end = ((uint64_t)slab + 1) * FG_SLAB;
+    return end < FG_MAX_NODES ? (fg_index)end : FG_MAX_NODES;
+}
+
+static void start_run(fg_arena *arena, uint32_t slab, fg_index from, fg_index to)
+{
+    arena->current = slab;
+    arena->next = from;
+    arena->end = to;
+    arena->taken[slab] += to - from;
+}
+
+static bool next_run_within(fg_arena *arena, uint32_t slab, fg_index from)
+{
+    fg_index end = slab_end(slab);
+    while (from < end && arena->nodes[from].op != FG_FREE)
+        from++;
+    fg_index to = from;
+    while (to < end && arena->nodes[to].op == FG_FREE)
+        to++;
+    if (from == to)
+        return false;
+    start_run(arena, slab, from, to);
+    return true;
+}
+
+static uint32_t half_vacant_slab(fg_arena *arena)
+{
+    if (2 * (uint64_t)arena->live >= (uint64_t)arena->used_slabs * FG_SLAB)
+        return FG_NONE;
+    for (uint32_t i = 0; i < arena->used_slabs; i++) {
+        uint32_t slab = arena->probe++ % arena->used_slabs;
+        if (arena->taken[slab] <= FG_SLAB / 2)
+            return slab;
+    }
+    return FG_NONE;
+}
+
+bool fg_arena_next_run(fg_arena *arena)
+{
+    uint32_t slab = arena->current;
+    if (slab != FG_NONE) {
+        if (next_run_within(arena, slab, arena->end))
+            return true;
+        arena->current = FG_NONE;
+        if (arena->taken[slab] == 0)
+            arena->vacant[arena->n_vacant++] = slab;
+    }
+    if (arena->n_vacant > 0) {
+        slab = arena->vacant[--arena->n_vacant];
+    } else if ((slab = half_vacant_slab(arena)) != FG_NONE) {
+        return next_run_within(arena, slab, slab * FG_SLAB);
+    } else if (arena->used_slabs < arena->slabs || grow(arena)) {
+        slab = arena->used_slabs++;
+        arena->taken[slab] = 0;
+    } else {
+        arena->next = arena->end = 0;
+        return false;
+    }
+    start_run(arena, slab, slab * FG_SLAB, slab_end(slab));
+    return true;
+}
+
+/* Give memory back when the slabs at the end are vacant and many. */
+static void trim(fg_arena *arena)
+{
+    uint32_t used = arena->used_slabs, n = 0;
+    while (used > FG_KEEP_SLABS && arena->taken[used - 1] == 0 && used - 1 != arena->current)
+        used--;
+    arena->used_slabs = used;
+    for (uint32_t i = 0; i < arena->n_vacant; i++)
+        if (arena->vacant[i] < used)
+            arena->vacant[n++] = arena->vacant[i];
+    arena->n_vacant = n;
+    if (arena->slabs / 4 >= used)
+        resize(arena, 2 * used); /* if it fails, all stays as it was */
+}
+
+/* ---- The end of nodes ---- */
+
+static void vacate(fg_arena *arena, fg_index index)
+{
+    uint32_t slab = index / FG_SLAB;
+    arena->nodes[index].op = FG_FREE;
+    if (--arena->taken[slab] == 0 && slab != arena->current)
+        arena->vacant[arena->n_vacant++] = slab;
+}
+
+static void free_edges(fg_arena *arena, fg_edges *edges)
+{
+    arena->edge_bytes -= sizeof *edges + edges->n_locals * (sizeof(double) + 1) + edges->n_children * sizeof(fg_index);
+    fg_allocate(edges, 0);
+}
+
+void fg_node_die(fg_arena *arena, fg_index index)
+{
+    fg_node *nodes = arena->nodes;
+    if (arena->holds) {
+        nodes[index].mark = arena->dead;
+        arena->dead = index;
+        return;
+    }
+    if (arena->live > arena->peak)
+        arena->peak = arena->live;
+
+    nodes[index].mark = FG_NONE;
+    do {
+        fg_node *node = &nodes[index];
+        fg_index dying = node->mark;
+        if (node->flags & FG_ATTACHED)
+            arena->detach(node->face);
+        uint32_t n_children = fg_node_n_children(node);
+        for (uint32_t i = 0; i < n_children; i++) {
+            fg_index child = fg_node_child(node, i);
+            if (--nodes[child].refs == 0) {
+                nodes[child].mark = dying;
+                dying = child;
+            }
+        }
+        if (node->arity == FG_WIDE)
+            free_edges(arena, node->edges);
+        vacate(arena, index);
+        arena->live--;
+        index = dying;
+    } while (index != FG_NONE);
+
+    uint32_t last = arena->used_slabs - 1;
+    if (last >= FG_KEEP_SLABS && arena->taken[last] == 0 && last != arena->current)
+        trim(arena);
+}
+
+void fg_arena_hold(fg_arena *arena)
+{
+    arena->holds++;
+}
+
+void fg_arena_unhold(fg_arena *arena)
+{
+    if (--arena->holds)
+        return;
+    while (arena->dead != FG_NONE) {
+        fg_index index = arena->dead;
+        arena->dead = arena->nodes[index].mark;
+        fg_node_die(arena, index);
+    }
+}
+
+/* ---- Edges ---- */
+
+static fg_edges *new_edges(fg_arena *arena, uint32_t n_children, const fg_index *children, uint32_t n_locals,
+                           const double *locals, const uint8_t *is_int)
+{
+    size_t size = sizeof(fg_edges) + n_locals * (sizeof(double) + 1) + n_children * sizeof(fg_index);
+    fg_edges *edges = fg_allocate(NULL, size);
+    if (!edges)
+        return NULL;
+    arena->edge_bytes += size;
+    edges->n_children = n_children;
+    edges->n_locals = n_locals;
+    edges->children = (fg_index *)(edges->locals + n_locals);
+    edges->is_int = (uint8_t *)(edges->children + n_children);
+    if (n_children)
+        memcpy(edges->children, children, n_children * sizeof *children);
+    if (n_locals) {
+        memcpy(edges->locals, locals, n_locals * sizeof *locals);
+        memcpy(edges->is_int, is_int, n_locals);
+    }
+    return edges;
+}
+
+fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children, const fg_index *children,
+                            uint32_t n_locals, const double *locals, const uint8_t *is_int)
+{
+    bool wide = n_children > 2 || n_locals != n_children;
+    fg_edges *edges = NULL;
+    if (wide && !(edges = new_edges(arena, n_children, children, n_locals, locals, is_int)))
+        return FG_NO_MEMORY;
+    for (uint32_t i = 0; i < n_children; i++)
+        fg_node_retain(arena, children[i]);
+
+    fg_node *node = &arena->nodes[index];
+    fg_node old = *node;
+    node->flags &= (uint16_t)~(FG_LOCAL0_INT | FG_LOCAL1_INT);
+    if (wide) {
+        node->arity = FG_WIDE;
+        node->edges = edges;
+    } else {
+        node->arity = (uint8_t)n_children;
+        for (uint32_t i = 0; i < n_children; i++) {
+            node->child[i] = children[i];
+            node->local[i] = locals[i];
+            if (is_int[i])
+                node->flags |= (uint16_t)(FG_LOCAL0_INT << i);
+        }
+    }
+    uint32_t n_old = fg_node_n_children(&old);
+    for (uint32_t i = 0; i < n_old; i++)
+        fg_node_release(arena, fg_node_child(&old, i));
+    if (old.arity == FG_WIDE)
+        free_edges(arena, old.edges);
+    return FG_OK;
+}
+
+/* ---- Checking ---- */
+
+const char *fg_arena_check(const fg_arena *arena)
+{
+    uint64_t live = 0, parents = 0, refs = 0, vacant = 0;
+    for (uint32_t slab = 0; slab < arena->used_slabs; slab++) {
+        uint32_t taken = 0;
+        for (fg_index i = slab * FG_SLAB; i < slab_end(slab); i++) {
+            const fg_node *node = &arena->nodes[i];
+            if (slab == arena->current && i >= arena->next && i < arena->end) {
+                taken++;
+                continue;
+            }
+            if (slab != arena->current && arena->taken[slab] == 0)
+                continue; /* vacant: whatever is in it */
+            if (node->op == FG_FREE)
+                continue;
+            taken++;
+            live++;
+            refs += node->refs;
+            uint32_t n = fg_node_n_children(node);
+            for (uint32_t j = 0; j < n; j++) {
+                fg_index child = fg_node_child(node, j);
+                if (child >= arena->used_slabs * FG_SLAB || arena->nodes[child].op == FG_FREE)
+                    return "a live node has a child that isn't";
+                if (arena->nodes[child].refs == 0)
+                    return "a child has no references";
+            }
+            parents += n;
+        }
+        if (taken != arena->taken[slab])
+            return "a slab's count is wrong";
+        if (taken == 0 && slab != arena->current)
+            vacant++;
+    }
+    if (live != arena->live)
+        return "the number of live nodes is wrong";
+    if (refs < parents)
+        return "there are fewer references than edges";
+    if (vacant != arena->n_vacant)
+        return "a vacant slab is lost";
+    return NULL;
+}

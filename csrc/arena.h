@@ -1,0 +1,198 @@
+/* The arena: where the nodes of all graphs live.
+ *
+ * A node is one cache line in one growing array and goes by its index. Nothing outside may keep a pointer to a node
+ * across a call that can create or release one (and so across any call that can run Python): the array moves when it
+ * grows or shrinks.
+ *
+ * A node lives while something refers to it: its handle (the Python object; at most one), or a parent, a node that has
+ * it as a child. `refs` counts them. At zero the node dies, and with it all below that only it kept alive. That is done
+ * with a list threaded through the dying nodes, so it takes no stack and no memory and can't fail.
+ *
+ * Slots are handed out in ascending runs. The array is cut into slabs of FG_SLAB slots. A slab whose last node has died
+ * is available as a whole, and new nodes then fill it from its first slot to its last: so a graph lies in memory in the
+ * order in which it was made, which is nearly the order in which it's walked, and the processor's prefetching works.
+ * (A free list of single slots hands them out in the order in which they died, which is no order at all: a training
+ * step takes twice as long.) A few long-lived nodes can keep a slab from becoming available. When more than half of the
+ * slots ever used are vacant and yet no slab is, the vacant slots of a slab at least half vacant are handed out, in
+ * ascending runs as well. So the slots ever used are at most twice the largest number of live nodes, plus a slab.
+ */
+#ifndef FG_ARENA_H
+#define FG_ARENA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint32_t fg_index;
+#define FG_NONE UINT32_MAX
+
+#define FG_SLAB 1024u       /* slots in a slab: 64 KiB */
+#ifndef FG_MAX_NODES
+#define FG_MAX_NODES (UINT32_MAX - FG_SLAB)
+#endif
+#define FG_KEEP_SLABS 1024u /* 64 MiB: what an arena keeps for later after a large graph has died */
+
+/* What the number in a node is made of. The names that Python shows are in engine.pyx. */
+enum fg_op {
+    FG_FREE, /* a vacant slot */
+    FG_LEAF,
+    FG_CUSTOM, /* made by the user: only its children and local gradients are known */
+    FG_ADD,
+    FG_MUL,
+    FG_POW,       /* child ** child */
+    FG_POW_CONST, /* child ** constant */
+    FG_CONST_POW, /* constant ** child */
+    FG_EXP,
+    FG_LOG,
+    FG_RELU,
+    FG_TANH,
+    FG_SIGMOID,
+    FG_SQRT,
+    FG_SIN,
+    FG_COS,
+    FG_ABS,
+};
+
+enum fg_flag {
+    FG_DATA_INT = 1, /* the number is an int in Python */
+    FG_GRAD_INT = 2,
+    FG_LOCAL0_INT = 4,
+    FG_LOCAL1_INT = 8,
+    FG_ATTACHED = 16, /* `face` is an attachment: Python objects belong to the node, `detach` takes them away */
+    FG_CLOSURE = 32,  /* the sweep must let the face pass this node's gradient on */
+};
+
+/* The edges of a node that has more than two children, or not as many local gradients as children. */
+typedef struct {
+    uint32_t n_children, n_locals;
+    fg_index *children;
+    uint8_t *is_int; /* of each local gradient */
+    double locals[];
+} fg_edges;
+
+enum { FG_WIDE = 3 };
+
+typedef struct {
+    double data, grad;
+    union {
+        double local[2];    /* the derivatives by the children; the second is the constant of FG_POW_CONST, _CONST_POW */
+        fg_edges *edges;    /* if arity is FG_WIDE */
+    };
+    fg_index child[2];
+    void *face;             /* whatever the face keeps here: its handle, or an attachment; NULL if neither */
+    uint32_t refs;
+    uint32_t mark;          /* the epoch of the last walk that came by; of a dying node: the next of the dying */
+    uint8_t op;
+    uint8_t arity;          /* children: 0, 1, 2 or FG_WIDE */
+    uint16_t flags;
+    uint32_t unused;
+} fg_node;
+
+_Static_assert(sizeof(fg_node) == 64, "a node is one cache line");
+
+typedef struct {
+    fg_node *nodes;
+    fg_index next, end;     /* the current run: the slots that are handed out next */
+    uint32_t live;
+    uint32_t epoch;         /* of the last walk */
+    uint32_t peak;
+    uint32_t holds;         /* while > 0, nothing that dies is freed */
+    fg_index dead;          /* those that wait for it */
+
+    uint32_t current;       /* the slab of the current run */
+    uint32_t used_slabs;    /* slabs ever used: the first ones */
+    uint32_t slabs;         /* slabs there are */
+    uint32_t *taken;        /* of each slab: live nodes, and slots of the current run not yet handed out */
+    uint32_t *vacant;       /* a stack of the slabs without a live node */
+    uint32_t n_vacant;
+    uint32_t probe;         /* where the search for a half vacant slab goes on */
+    void *block;            /* what was allocated; `nodes` is the first cache line in it */
+    size_t edge_bytes;
+
+    void (*detach)(void *attachment); /* called for a dying node with FG_ATTACHED; must not touch the arena */
+} fg_arena;
+
+typedef enum { FG_OK, FG_MORE, FG_NO_MEMORY } fg_status;
+
+/* The only allocator: like realloc, and frees for size 0. fg_fail_allocation(n) makes the n-th call from now fail. */
+void *fg_allocate(void *block, size_t size);
+void fg_fail_allocation(long n);
+
+void fg_arena_init(fg_arena *arena, void (*detach)(void *attachment));
+void fg_arena_clear(fg_arena *arena);
+size_t fg_arena_bytes(const fg_arena *arena);
+
+/* While held, nodes that die stay where they are, data and all. A walk holds the arena while Python may run. */
+void fg_arena_hold(fg_arena *arena);
+void fg_arena_unhold(fg_arena *arena);
+
+bool fg_arena_next_run(fg_arena *arena);
+void fg_node_die(fg_arena *arena, fg_index index);
+
+/* Give a node its edges in place of those that it has. The children must be live. */
+fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children, const fg_index *children,
+                            uint32_t n_locals, const double *locals, const uint8_t *is_int);
+
+/* Find what doesn't add up in the arena: NULL, or a sentence. For tests and debug builds: it reads every slot. */
+const char *fg_arena_check(const fg_arena *arena);
+
+/* A new node with one reference and nothing else in it: fg_node_init must follow. FG_NONE: no memory, or no index. */
+static inline fg_index fg_node_new(fg_arena *arena)
+{
+    if (arena->next == arena->end && !fg_arena_next_run(arena))
+        return FG_NONE;
+    arena->live++;
+    return arena->next++;
+}
+
+static inline void fg_node_init(fg_node *node, uint8_t op, uint8_t arity, uint16_t flags, double data)
+{
+    node->data = data;
+    node->grad = 0.0;
+    node->face = NULL;
+    node->refs = 1;
+    node->mark = 0;
+    node->op = op;
+    node->arity = arity;
+    node->flags = flags | FG_GRAD_INT;
+}
+
+static inline void fg_node_retain(fg_arena *arena, fg_index index)
+{
+    arena->nodes[index].refs++;
+}
+
+static inline void fg_node_release(fg_arena *arena, fg_index index)
+{
+    if (--arena->nodes[index].refs == 0)
+        fg_node_die(arena, index);
+}
+
+/* A node's edges, however it keeps them. */
+
+static inline uint32_t fg_node_n_children(const fg_node *node)
+{
+    return node->arity == FG_WIDE ? node->edges->n_children : node->arity;
+}
+
+static inline fg_index fg_node_child(const fg_node *node, uint32_t i)
+{
+    return node->arity == FG_WIDE ? node->edges->children[i] : node->child[i];
+}
+
+static inline uint32_t fg_node_n_locals(const fg_node *node)
+{
+    return node->arity == FG_WIDE ? node->edges->n_locals : node->arity;
+}
+
+static inline double fg_node_local(const fg_node *node, uint32_t i)
+{
+    return node->arity == FG_WIDE ? node->edges->locals[i] : node->local[i];
+}
+
+static inline bool fg_node_local_is_int(const fg_node *node, uint32_t i)
+{
+    return node->arity == FG_WIDE ? node->edges->is_int[i] : (node->flags & (FG_LOCAL0_INT << i)) != 0;
+}
+
+#endif

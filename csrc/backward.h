@@ -1,0 +1,53 @@
+/* Backward: a topological order of the nodes below a root, and the sweep that carries gradients down along it.
+ *
+ * The bits of a gradient depend on the order in which contributions are added into it. microgpt's is: depth first from
+ * the root, a node's children in operand order, each node listed after its children; then that list from its end. So
+ * the walk does just that, on a stack of its own, and marks nodes with the walk's epoch so that no pass has to clear
+ * marks. Leaves pass nothing on, so where they stand in the list changes no bit, and they are left out of it.
+ *
+ * Both parts work in portions of `budget` nodes, so that the face can look for Ctrl-C in between. The arena is on hold
+ * from start to end (see fg_arena_hold): what is listed stays valid even if Python, in between, drops or rebuilds parts
+ * of the graph.
+ */
+#ifndef FG_BACKWARD_H
+#define FG_BACKWARD_H
+
+#include "arena.h"
+
+typedef struct {
+    fg_index node;
+    uint32_t next_child;
+} fg_frame;
+
+typedef struct {
+    fg_index root;
+    uint32_t epoch;
+    bool with_leaves;
+    fg_index *order;    /* children before parents */
+    uint32_t n;         /* nodes listed; while sweeping: nodes still to come */
+    fg_frame *stack;    /* the path from the root to where the walk is */
+    uint32_t depth;
+    uint32_t capacity;  /* of both: the arena's live nodes are always enough */
+} fg_walk;
+
+/* Start a walk and hold the arena. FG_NO_MEMORY: nothing has changed. */
+fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with_leaves);
+
+/* List up to `budget` more nodes: FG_MORE, or FG_OK at the end. */
+fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget);
+
+/* Let the arena go. The memory stays for the next walk, unless it's much. */
+void fg_walk_end(fg_arena *arena, fg_walk *walk);
+void fg_walk_clear(fg_walk *walk);
+
+/* Pass on the gradients of up to `budget` nodes: FG_MORE, or FG_OK at the end. It stops before a node with FG_CLOSURE:
+ * that is then the last one listed, order[n - 1], and the caller's to deal with. */
+fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget);
+
+/* Add a node's gradient, times the local ones, into its children's: the chain rule. */
+void fg_node_pass_on(fg_arena *arena, fg_index index);
+
+/* Set the gradients of all listed nodes and of their children to the int 0. */
+void fg_walk_zero(fg_arena *arena, const fg_walk *walk);
+
+#endif
