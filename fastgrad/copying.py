@@ -1,0 +1,72 @@
+"""Copies and pickles of graphs of any depth, shared by both engines.
+
+The ordinary protocol would descend from a node into its children and run out of stack. Here a graph is laid out flat,
+children first: when a node's turn comes all its children are there already. Sharing is kept, also with other objects in
+the same copy or pickle, because every node goes by its own handle through the memo that `copy` and `pickle` keep.
+
+An engine provides `_topological()`, which lists a node and all below it, children first; `_attributes()`, the dict of
+what was set on a Value beyond its fields, or None; and `_rebuild()`, which makes a Value of its fields.
+"""
+import copy
+
+_flat = set()       # ids of the nodes whose children are in the running pickle already
+
+
+class _Below:
+    """The nodes below a pickled one, children first. It lives as long as the pickler that has it in its memo."""
+
+    def __init__(self, nodes):
+        self.nodes = nodes
+        _flat.update(map(id, nodes))
+
+    def __del__(self):
+        _flat.difference_update(map(id, self.nodes))
+
+    def __reduce__(self):
+        return list, (self.nodes,)
+
+
+def _unpickle(below, cls, *fields):
+    return cls._rebuild(*fields)
+
+
+class Copying:
+    """What `copy` and `pickle` call; a base class of both engines' Value."""
+
+    __slots__ = ()
+
+    def _fields(self):
+        return self.data, self.grad, self._children, self._local_grads, self._op
+
+    def __copy__(self):
+        out = type(self)._rebuild(*self._fields())
+        out.__setstate__(self._attributes() or {})
+        return out
+
+    def __deepcopy__(self, memo):
+        kept_alive = memo.setdefault(id(memo), [])      # as copy does, so that no id is used twice
+        copied = []
+        for node in self._topological():
+            if id(node) not in memo:
+                data, grad, children, local_grads, op = node._fields()
+                children = tuple(memo[id(child)] for child in children)
+                memo[id(node)] = type(node)._rebuild(data, grad, children, local_grads, op)
+                copied.append(node)
+        kept_alive.extend(copied)
+        for node in copied:
+            attributes = node._attributes()
+            if attributes:
+                memo[id(node)].__setstate__(copy.deepcopy(attributes, memo))
+        return memo[id(self)]
+
+    def __reduce_ex__(self, protocol):
+        if id(self) in _flat:
+            _flat.discard(id(self))
+            below = None
+        else:
+            below = _Below(self._topological()[:-1])
+        return _unpickle, (below, type(self), *self._fields()), self._attributes() or None
+
+    def __setstate__(self, attributes):
+        for name, value in attributes.items():
+            setattr(self, name, value)

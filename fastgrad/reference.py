@@ -1,0 +1,291 @@
+"""The engine in plain Python: short, obvious, and right by definition.
+
+The C engine is compared with this class bit for bit. It is also what `import fastgrad` gives on PyPy or with
+FASTGRAD_PURE=1. It is microgpt's Value (local derivatives are taken when the operation runs, and contributions are
+added in reversed post-order) that also speaks micrograd's dialect: `_prev`, `_op`, `_backward`, `label`.
+"""
+import gc
+import math
+import operator
+import sys
+
+from fastgrad.copying import Copying
+from fastgrad.grad_mode import is_recording
+
+EXACT = 2 ** 53     # every integer up to here, in magnitude, is a double
+
+
+def rounded(x):
+    """A number as it is stored: an integer beyond 2**53 becomes a float, rounded once."""
+    return float(x) if type(x) is int and abs(x) > EXACT else x
+
+
+def number(x):
+    """x as an int or a float that a double holds exactly; raises TypeError and OverflowError."""
+    if isinstance(x, Value):
+        return x.data
+    if hasattr(type(x), "__index__"):
+        try:
+            n = int(operator.index(x))
+        except TypeError:
+            pass        # an array of one float has __index__ too, and it raises
+        else:
+            if float(n) != n:
+                raise OverflowError(f"int {n} can't be held exactly by a double")
+            return rounded(n)
+    if not hasattr(type(x), "__float__"):
+        raise TypeError(f"a Value holds a number, not {type(x).__name__!r}")
+    return float(x)
+
+
+def is_operand(x):
+    """Whether x takes part in arithmetic: a Value or a number, but no array, which does the work elementwise."""
+    kind = type(x)
+    return isinstance(x, Value) or ((hasattr(kind, "__float__") or hasattr(kind, "__index__"))
+                                    and not hasattr(kind, "__len__"))
+
+
+def real(x):
+    """x as an operand: a Value as it is, anything else as a number."""
+    return x if isinstance(x, Value) else number(x)
+
+
+def inverse(x):
+    """x ** -1 of a Value or a number."""
+    return x ** -1 if isinstance(x, Value) else power(number(x), -1)
+
+
+def values(children):
+    """Children as a tuple, in their order; raises TypeError."""
+    children = tuple(children)
+    for child in children:
+        if not isinstance(child, Value):
+            raise TypeError(f"children are Values, not {type(child).__name__!r}")
+    return children
+
+
+def numbers(local_grads):
+    """Local derivatives as a tuple of numbers."""
+    return tuple(number(x) for x in local_grads)
+
+
+def power(x, n):
+    """x ** n for real results only."""
+    if type(x) is int and type(n) is int and abs(x) > 1 and n >= 1024:
+        raise OverflowError("int too large to convert to float")    # without computing millions of digits first
+    y = x ** n
+    if type(y) is complex:
+        raise ValueError(f"{x!r} ** {n!r} is a complex number, and a Value is real")
+    return y
+
+
+def slope(x, n):
+    """The derivative of x ** n by x."""
+    return n * power(x, n - 1)
+
+
+def only_one(named, *names):
+    """The value of the one argument among names that was given, or None."""
+    given = [name for name in names if name in named]
+    if len(given) > 1:
+        raise TypeError(f"Value() got both {given[0]!r} and {given[1]!r}")
+    return named.pop(given[0]) if given else None
+
+
+class Value(Copying):
+    """A number that remembers how it was made, so that `backward()` can find its derivatives.
+
+    data: a number. children: the Values that it was made of. op: micrograd's third argument, the operation's name; or
+    microgpt's, a sequence of local derivatives, one for each child. label: a name for drawings.
+    """
+
+    __slots__ = ("_data", "_grad", "_edges", "_locals", "_op", "__dict__", "__weakref__")
+
+    label = ""
+
+    def __init__(self, data, children=None, op=None, label=None, **named):
+        if op is not None:
+            named["op" if isinstance(op, str) else "local_grads"] = op
+        if children is not None:
+            named["children"] = children
+        children = only_one(named, "children", "_children", "_prev")
+        op = only_one(named, "op", "_op")
+        local_grads = only_one(named, "local_grads", "_local_grads")
+        if named:
+            raise TypeError(f"Value() got an unexpected keyword argument {next(iter(named))!r}")
+        data = number(data)
+        children = values(() if children is None else children)
+        local_grads = numbers(() if local_grads is None else local_grads)
+        if local_grads and len(local_grads) != len(children):
+            raise ValueError(f"{len(children)} children but {len(local_grads)} local derivatives")
+        self._set(data, children, local_grads, op or "")
+        if label:
+            self.label = label
+
+    def _set(self, data, children, local_grads, op):
+        if not is_recording():
+            children, local_grads, op = (), (), ""
+        self._data, self._grad, self._edges, self._locals, self._op = data, 0, (), local_grads, op
+        self._edges = children
+
+    def _attributes(self):
+        return vars(self)
+
+    @classmethod
+    def _rebuild(cls, data, grad, children, local_grads, op):
+        out = object.__new__(cls)
+        out._data, out._grad, out._edges, out._locals, out._op = data, grad, children, local_grads, op
+        return out
+
+    def _result(self, data, children, local_grads, op):
+        cls = type(self)
+        if issubclass(type(children[-1]), cls):
+            cls = type(children[-1])
+        out = object.__new__(cls)
+        out._set(rounded(data), children, tuple(map(rounded, local_grads)), op)
+        return out
+
+    # The attributes of both dialects.
+
+    data = property(lambda self: self._data, lambda self, x: setattr(self, "_data", number(x)))
+    grad = property(lambda self: self._grad, lambda self, x: setattr(self, "_grad", number(x)))
+    _children = property(lambda self: self._edges, lambda self, x: self._adopt(values(x)))
+    _prev = property(lambda self: set(self._edges), lambda self, x: self._adopt(values(x)))
+    _local_grads = property(lambda self: self._locals, lambda self, x: setattr(self, "_locals", numbers(x)))
+    _backward = property(lambda self: vars(self).get("_backward", self._accumulate),
+                         lambda self, f: vars(self).update(_backward=f))
+
+    def _adopt(self, children):
+        for child in children:
+            if any(v is self for v in child._topological()):
+                raise ValueError("a node can't be below itself")
+        self._edges = children
+
+    # Operations: each makes a node of its result, its operands and its local derivatives.
+
+    def __add__(self, other):
+        if not is_operand(other):
+            return NotImplemented
+        other = other if isinstance(other, Value) else Value(other)
+        return self._result(self.data + other.data, (self, other), (1, 1), "+")
+
+    def __mul__(self, other):
+        if not is_operand(other):
+            return NotImplemented
+        other = other if isinstance(other, Value) else Value(other)
+        return self._result(self.data * other.data, (self, other), (other.data, self.data), "*")
+
+    def __pow__(self, other):
+        if not is_operand(other):
+            return NotImplemented
+        x, n = self.data, number(other)
+        y = power(x, n)
+        if not isinstance(other, Value):
+            return self._result(y, (self,), (slope(x, n),), f"**{n}")
+        log = math.log(x) if x > 0 else 0.0 if x == 0 else math.nan
+        return self._result(y, (self, other), (slope(x, n), rounded(y) * log), "**")
+
+    def __rpow__(self, other):
+        if not is_operand(other):
+            return NotImplemented
+        x, n = number(other), self.data
+        y = rounded(power(x, n))
+        log = math.log(x) if x > 0 else 0.0 if x == 0 else math.nan
+        return self._result(y, (self,), (y * log,), f"{x}**")
+
+    def __neg__(self): return self * -1
+    def __radd__(self, other): return self + other if is_operand(other) else NotImplemented
+    def __rmul__(self, other): return self * other if is_operand(other) else NotImplemented
+    def __sub__(self, other): return self + -real(other) if is_operand(other) else NotImplemented
+    def __rsub__(self, other): return real(other) + -self if is_operand(other) else NotImplemented
+    def __truediv__(self, other): return self * inverse(other) if is_operand(other) else NotImplemented
+    def __rtruediv__(self, other): return real(other) * self ** -1 if is_operand(other) else NotImplemented
+
+    def exp(self):
+        y = math.exp(self.data)
+        return self._result(y, (self,), (y,), "exp")
+
+    def log(self):
+        return self._result(math.log(self.data), (self,), (1 / self.data,), "log")
+
+    def relu(self):
+        return self._result(max(0, self.data), (self,), (float(self.data > 0),), "ReLU")
+
+    def tanh(self):
+        y = math.tanh(self.data)
+        return self._result(y, (self,), (1 - y * y,), "tanh")
+
+    def sigmoid(self):
+        e = math.exp(-abs(self.data))       # of the side that can't overflow
+        y = 1 / (1 + e) if self.data >= 0 else e / (1 + e)
+        return self._result(y, (self,), (y * (1 - y),), "sigmoid")
+
+    def sqrt(self):
+        y = math.sqrt(self.data)
+        return self._result(y, (self,), (0.5 / y,), "sqrt")
+
+    def sin(self):
+        return self._result(math.sin(self.data), (self,), (math.cos(self.data),), "sin")
+
+    def cos(self):
+        return self._result(math.cos(self.data), (self,), (-math.sin(self.data),), "cos")
+
+    def __abs__(self):
+        sign = (self.data > 0) - (self.data < 0)
+        return self._result(abs(self.data), (self,), (float(sign),), "abs")
+
+    def abs(self): return abs(self)
+
+    # The chain rule.
+
+    def backward(self):
+        order = self._topological()
+        self.grad = 1
+        for v in reversed(order):
+            v._backward()
+
+    def _topological(self):
+        """This node and all below it, children first: microgpt's build_topo with its recursion on a list."""
+        order, visited, path = [], {id(self)}, [(self, iter(self._children))]
+        while path:
+            v, children = path[-1]
+            for child in children:
+                if id(child) not in visited:
+                    visited.add(id(child))
+                    path.append((child, iter(child._children)))
+                    break
+            else:
+                order.append(v)
+                path.pop()
+        return order
+
+    def _accumulate(self):
+        for child, local_grad in zip(self._children, self._local_grads):
+            child.grad = rounded(child.grad + rounded(local_grad * self.grad))
+
+    def zero_grad(self):
+        for v in self._topological():
+            v.grad = 0
+
+    def detach(self):
+        out = object.__new__(type(self))
+        out._set(self.data, (), (), "")
+        return out
+
+    # What Python asks of a number.
+
+    def __lt__(self, other): return self.data < number(other) if is_operand(other) else NotImplemented
+    def __le__(self, other): return self.data <= number(other) if is_operand(other) else NotImplemented
+    def __gt__(self, other): return self.data > number(other) if is_operand(other) else NotImplemented
+    def __ge__(self, other): return self.data >= number(other) if is_operand(other) else NotImplemented
+    def __float__(self): return float(self.data)
+    def __int__(self): return int(self.data)
+    def __format__(self, spec): return format(self.data, spec) if spec else str(self)
+    def __repr__(self): return f"Value(data={self.data}, grad={self.grad})"
+
+
+def arena_stats():
+    """Live nodes, capacity, bytes and peak, as far as plain Python knows them."""
+    live = [v for v in gc.get_objects() if isinstance(v, Value)]
+    size = sum(map(sys.getsizeof, live))
+    return {"live": len(live), "capacity": len(live), "bytes": size, "peak": len(live)}
