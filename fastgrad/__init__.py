@@ -1,0 +1,25 @@
+"""fastgrad: a scalar autograd engine with micrograd's and microgpt's interface and a core in C."""
+import os
+import sys
+
+if sys.implementation.name == "pypy" or os.environ.get("FASTGRAD_PURE", "0") not in ("", "0"):
+    backend = "python"
+    import fastgrad.reference as engine
+    sys.modules["fastgrad.engine"] = engine
+else:
+    backend = "c"
+    try:
+        import fastgrad.engine as engine
+    except ModuleNotFoundError as error:
+        if error.name != "fastgrad.engine":
+            raise
+        raise ImportError("fastgrad's compiled engine is missing: build it with `pip install .` (or `pip install -e .`) "
+                          "in fastgrad's source folder, or set FASTGRAD_PURE=1 for the slow engine in plain Python"
+                          ) from None
+
+from fastgrad.engine import Value, arena_stats
+from fastgrad.grad_mode import no_grad
+from fastgrad.gradcheck import GradcheckError, gradcheck
+
+__version__ = "0.1.0"
+__all__ = ["Value", "no_grad", "arena_stats", "gradcheck", "GradcheckError", "backend", "__version__"]

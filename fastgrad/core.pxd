@@ -1,0 +1,96 @@
+# The C core's table of contents: what of csrc/ the engine uses. The headers say what each of these is.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+cdef extern from "numbers.h":
+    ctypedef bint fg_bool "bool"
+
+    double FG_EXACT
+    double fg_int_add(double a, double b, fg_bool *is_int)
+    double fg_int_mul(double a, double b, fg_bool *is_int)
+
+cdef extern from "arena.h":
+    ctypedef uint32_t fg_index
+
+    const fg_index FG_NONE
+    const uint32_t FG_SLAB
+    const uint32_t FG_MAX_NODES
+
+    enum:   # fg_op
+        FG_LEAF
+        FG_CUSTOM
+        FG_ADD
+        FG_MUL
+        FG_POW
+        FG_POW_CONST
+        FG_CONST_POW
+        FG_EXP
+        FG_LOG
+        FG_RELU
+        FG_TANH
+        FG_SIGMOID
+        FG_SQRT
+        FG_SIN
+        FG_COS
+        FG_ABS
+
+    enum:   # fg_flag
+        FG_DATA_INT
+        FG_GRAD_INT
+        FG_LOCAL0_INT
+        FG_LOCAL1_INT
+        FG_ATTACHED
+        FG_CLOSURE
+
+    ctypedef struct fg_node:
+        double data
+        double grad
+        double local[2]
+        fg_index child[2]
+        void *face
+        uint32_t refs
+        uint8_t op
+        uint16_t flags
+
+    ctypedef struct fg_arena:
+        fg_node *nodes
+        uint32_t live
+        uint32_t peak
+        uint32_t slabs
+
+    ctypedef enum fg_status:
+        FG_OK
+        FG_MORE
+        FG_NO_MEMORY
+
+    void *fg_allocate(void *block, size_t size)
+    void fg_fail_allocation(long n)
+
+    void fg_arena_init(fg_arena *arena, void (*detach)(void *attachment) noexcept)
+    size_t fg_arena_bytes(const fg_arena *arena)
+    const char *fg_arena_check(const fg_arena *arena)
+
+    fg_index fg_node_new(fg_arena *arena)
+    void fg_node_init(fg_node *node, uint8_t op, uint8_t arity, uint16_t flags, double data)
+    void fg_node_retain(fg_arena *arena, fg_index index)
+    void fg_node_release(fg_arena *arena, fg_index index)
+    fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children, const fg_index *children,
+                                uint32_t n_locals, const double *locals, const uint8_t *is_int)
+    uint32_t fg_node_n_children(const fg_node *node)
+    fg_index fg_node_child(const fg_node *node, uint32_t i)
+    uint32_t fg_node_n_locals(const fg_node *node)
+    double fg_node_local(const fg_node *node, uint32_t i)
+    bint fg_node_local_is_int(const fg_node *node, uint32_t i)
+
+cdef extern from "backward.h":
+    ctypedef struct fg_walk:
+        fg_index *order
+        uint32_t n
+
+    fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bint with_leaves)
+    fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget)
+    void fg_walk_end(fg_arena *arena, fg_walk *walk)
+    void fg_walk_clear(fg_walk *walk)
+    fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
+    void fg_node_pass_on(fg_arena *arena, fg_index index)
+    void fg_walk_zero(fg_arena *arena, const fg_walk *walk)

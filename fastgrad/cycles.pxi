@@ -1,0 +1,127 @@
+# Cycles that lead through attributes: a closure in `_backward` that holds the Value it belongs to, `v.friend = v`.
+#
+# Python's collector can't see them, since handles aren't tracked and nodes aren't objects. So each of its full runs
+# (and others, when there are many new attributes) first calls `collect_cycles`, which does what it does, by its own
+# rule: from every dict of attributes go through all that can be reached, objects and nodes, and count how often each
+# is referred to from within. What has more references than that is held from outside, and so is all that it leads to.
+# Of the rest the attributes are dropped, and with the cycles open reference counts do the rest.
+#
+# Modules, their globals, and classes count as held from outside; to go through them would be to go through everything.
+#
+# In the dicts below a node goes by its index inverted (a negative number), an object by its address.
+
+cdef bint watching = False
+cdef Py_ssize_t n_attributes = 0        # dicts made since the last collection
+cdef Py_ssize_t n_many = 1000           # so many are reason for another one
+
+
+cdef int watch_cycles() except -1:
+    global watching, n_attributes
+    n_attributes += 1
+    if not watching:
+        gc.callbacks.append(before_collection)
+        watching = True
+    return 0
+
+
+def before_collection(phase, info):
+    """The hook in gc.callbacks."""
+    global n_attributes, n_many
+    if phase == "start" and attachments is not NULL and (info["generation"] == 2 or n_attributes > n_many):
+        survivors = collect_cycles()
+        n_attributes = 0
+        n_many = max(1000, survivors)
+
+
+cdef int note_referent(PyObject *referent, void *referents) noexcept:
+    if is_collectable(referent) or is_handle(referent):
+        try:
+            (<list>referents).append(<Py_ssize_t>referent)
+        except MemoryError:
+            return -1
+    return 0
+
+
+cdef bint is_handle(PyObject *object):
+    return PyType_IsSubtype(type_of(object), <PyTypeObject *>Node)
+
+
+cdef bint is_outside(PyObject *object):
+    """Whether an object is taken to be held from outside without a count."""
+    cdef PyTypeObject *cls = type_of(object)
+    if PyType_IsSubtype(cls, <PyTypeObject *>type) or PyType_IsSubtype(cls, <PyTypeObject *>ModuleType):
+        return True
+    return cls is <PyTypeObject *>dict and "__builtins__" in <dict>object
+
+
+cdef list referents_of(Py_ssize_t key):
+    """All that a node or an object refers to."""
+    cdef list referents = []
+    cdef PyObject *object = <PyObject *>key
+    cdef fg_node *node
+    cdef Attachment *attachment
+    cdef uint32_t i
+    if key < 0:
+        node = &arena.nodes[~key]
+        for i in range(fg_node_n_children(node)):
+            referents.append(~<Py_ssize_t>fg_node_child(node, i))
+        if node.flags & FG_ATTACHED:
+            attachment = <Attachment *>node.face
+            if attachment.attributes is not NULL:
+                referents.append(<Py_ssize_t>attachment.attributes)
+        return referents
+    if is_outside(object):
+        return referents
+    if is_collectable(object) and type_of(object).tp_traverse is not NULL:
+        if type_of(object).tp_traverse(object, note_referent, <void *>referents):
+            raise MemoryError
+    if is_handle(object):
+        if (<Node>object).index != FG_NONE:
+            referents.append(~<Py_ssize_t>(<Node>object).index)
+        if (<Node>object).attributes is not NULL:
+            referents.append(<Py_ssize_t>(<Node>object).attributes)
+    return referents
+
+
+cdef Py_ssize_t references_to(Py_ssize_t key):
+    if key < 0:
+        return arena.nodes[~key].refs
+    return refcount(<PyObject *>key)
+
+
+cdef Py_ssize_t collect_cycles() except -1:
+    """Drop the attributes of nodes that only cycles keep alive; how many nodes have attributes afterwards."""
+    cdef Attachment *attachment = attachments
+    cdef dict seen = {}         # how often each thing is referred to from within
+    cdef dict referents = {}
+    cdef list start = [], todo, alive, garbage = []
+    cdef Py_ssize_t key, other
+    while attachment is not NULL:
+        if attachment.attributes is not NULL:
+            start.append(~<Py_ssize_t>attachment.node)
+        attachment = attachment.next
+    seen = dict.fromkeys(start, 0)
+    todo = start[:]
+    while todo:
+        key = todo.pop()
+        referents[key] = referents_of(key)
+        for other in <list>referents[key]:
+            if other not in seen:
+                seen[other] = 0
+                todo.append(other)
+            seen[other] += 1
+
+    alive = [key for key in seen if references_to(key) > seen[key] or key > 0 and is_outside(<PyObject *>key)]
+    reached = set(alive)
+    while alive:
+        for other in <list>referents[alive.pop()]:
+            if other not in reached:
+                reached.add(other)
+                alive.append(other)
+
+    for key in start:
+        if key not in reached:
+            garbage.append(<object>(<Attachment *>arena.nodes[~key].face).attributes)
+    for attributes in garbage:
+        (<dict>attributes).clear()
+    return len(start) - len(garbage)

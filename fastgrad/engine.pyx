@@ -1,0 +1,396 @@
+# cython: language_level=3, auto_pickle=False
+"""The engine's face: Value over the arena of csrc/.
+
+From `a * b` to a gradient: Python calls `value_multiply` (operators.pxi), which finds two Values; `multiply`
+(operations.pxi) reads their nodes in the arena and makes a node of the product, the operands' indices and the two local
+derivatives; `wrap` (handle.pxi) makes a handle for it, the Python object. `backward` has the core list the nodes below the root, children first, and go through the
+list from its end, adding `local derivative * gradient` into each child's gradient (csrc/backward.c).
+
+To add an operation: a code in csrc/arena.h and core.pxd; its name in NAMES below; a method of Node beside the others
+that computes the result and the local derivative; the same method in reference.py, with which the tests compare it; a
+line in engine.pyi; and a line in the tables of tests/programs.py and tests/test_errors.py.
+
+What an operation raises is Python's own exception. It's computed in C as long as operand and result are unremarkable,
+and otherwise by the function that plain Python would have called, which raises if it must.
+"""
+from cpython.float cimport PyFloat_CheckExact, PyFloat_AS_DOUBLE
+from cpython.long cimport PyLong_CheckExact, PyLong_AsDouble
+from libc.float cimport DBL_MIN
+from libc.math cimport (INFINITY, NAN, cos as c_cos, exp as c_exp, fabs, floor, fmod, isfinite, log as c_log,
+                        pow as c_pow, sin as c_sin, sqrt as c_sqrt, tanh as c_tanh)
+
+import gc
+import math
+import operator
+from types import ModuleType
+
+from fastgrad import grad_mode
+from fastgrad.copying import Copying
+from fastgrad.core cimport *
+
+NAMES = {FG_LEAF: "", FG_CUSTOM: "", FG_ADD: "+", FG_MUL: "*", FG_POW: "**", FG_EXP: "exp", FG_LOG: "log",
+         FG_RELU: "ReLU", FG_TANH: "tanh", FG_SIGMOID: "sigmoid", FG_SQRT: "sqrt", FG_SIN: "sin", FG_COS: "cos",
+         FG_ABS: "abs"}
+CODES = {name: code for code, name in NAMES.items() if name}
+
+include "numbers.pxi"
+include "handle.pxi"
+include "cycles.pxi"
+include "operations.pxi"
+include "operators.pxi"
+include "graph.pxi"
+
+fg_arena_init(&arena, detach)
+
+
+cdef const char *DOC = b"""A number that remembers how it was made, so that `backward()` can find its derivatives.
+
+Value(data, children=(), op='', label='') as in micrograd, or Value(data, children, local_grads) as in microgpt.
+data: a number. children: the Values that it was made of. op: the operation's name, for drawings; local_grads:
+numbers, the derivatives by each child. label: a name for drawings. The names `_children`, `_prev`, `_op` and
+`_local_grads` are taken as well.
+
+Raises TypeError if data or a derivative isn't a number or a child isn't a Value, OverflowError if data is an int
+that a double can't hold exactly, ValueError if there are local derivatives, but not one for each child.
+"""
+
+
+cdef object only_one(dict named, tuple names):
+    """The value of the one argument among names that was given, or None."""
+    given = [name for name in names if name in named]
+    if len(given) > 1:
+        raise TypeError(f"Value() got both {given[0]!r} and {given[1]!r}")
+    return named.pop(given[0]) if given else None
+
+
+cdef class Node:
+    """The compiled part of a Value. fastgrad.Value derives from it, so that its class can be added to."""
+    cdef fg_index index
+    cdef PyObject *attributes       # counted: the dict that belongs to the node, or NULL
+
+    def __cinit__(self):
+        self.index = FG_NONE
+        if class_of(self) is <PyTypeObject *>Node:
+            raise TypeError("a Node is only the base of fastgrad.Value")
+        adopt(self, new_leaf(Number(0.0, True)))
+
+    def __init__(self, data, children=None, op=None, label=None, **named):
+        cdef Number number
+        if op is not None:
+            named["op" if isinstance(op, str) else "local_grads"] = op
+        if children is not None:
+            named["children"] = children
+        children = only_one(named, ("children", "_children", "_prev"))
+        op = only_one(named, ("op", "_op"))
+        local_grads = only_one(named, ("local_grads", "_local_grads"))
+        if named:
+            raise TypeError(f"Value() got an unexpected keyword argument {next(iter(named))!r}")
+        read_number(data, &number)
+        set_edges(self, () if children is None else children, () if local_grads is None else local_grads, True)
+        set_data(self, number)
+        set_grad(self, Number(0.0, True))
+        if op and is_recording():
+            self._op = op
+        if label:
+            self.label = label
+
+    # ---- The attributes of both dialects ----
+
+    @property
+    def data(self):
+        """The number; assign any number to it."""
+        cdef fg_node *node = &arena.nodes[self.index]
+        return as_object(node.data, node.flags & FG_DATA_INT)
+
+    @data.setter
+    def data(self, x):
+        cdef Number number
+        read_number(x, &number)
+        set_data(self, number)
+
+    @property
+    def grad(self):
+        """The derivative by this Value, as far as `backward()` has added it up; assign any number to it."""
+        cdef fg_node *node = &arena.nodes[self.index]
+        return as_object(node.grad, node.flags & FG_GRAD_INT)
+
+    @grad.setter
+    def grad(self, x):
+        cdef Number number
+        read_number(x, &number)
+        set_grad(self, number)
+
+    @property
+    def _children(self):
+        """microgpt's: a tuple of the operands, in their order."""
+        return children_of(self)
+
+    @_children.setter
+    def _children(self, children):
+        set_edges(self, children, local_grads_of(self), False)
+
+    @property
+    def _prev(self):
+        """micrograd's: a set of the operands."""
+        return set(children_of(self))
+
+    @_prev.setter
+    def _prev(self, children):
+        set_edges(self, children, local_grads_of(self), False)
+
+    @property
+    def _local_grads(self):
+        """microgpt's: a tuple of the derivatives by each child; none if the children were given without."""
+        return local_grads_of(self)
+
+    @_local_grads.setter
+    def _local_grads(self, local_grads):
+        set_edges(self, children_of(self), local_grads, False)
+
+    @property
+    def _op(self):
+        """micrograd's: the name of the operation, '' for a leaf."""
+        cdef fg_node *node = &arena.nodes[self.index]
+        if self.attributes is not NULL and "_op" in <dict>self.attributes:
+            return (<dict>self.attributes)["_op"]
+        if node.op == FG_POW_CONST:
+            return f"**{as_object(node.local[1], node.flags & FG_LOCAL1_INT)}"
+        if node.op == FG_CONST_POW:
+            return f"{as_object(node.local[1], node.flags & FG_LOCAL1_INT)}**"
+        return NAMES[node.op]
+
+    @_op.setter
+    def _op(self, op):
+        attributes_of(self)["_op"] = op
+        arena.nodes[self.index].op = FG_CUSTOM
+
+    @property
+    def _backward(self):
+        """micrograd's: a function that adds this node's gradient, times the local ones, into its children's."""
+        if self.attributes is not NULL and "_backward" in <dict>self.attributes:
+            return (<dict>self.attributes)["_backward"]
+        return self._accumulate
+
+    @_backward.setter
+    def _backward(self, function):
+        attributes_of(self)["_backward"] = function
+        arena.nodes[self.index].flags |= FG_CLOSURE
+
+    def _accumulate(self):
+        fg_node_pass_on(&arena, self.index)
+
+    # ---- Any other attribute ----
+
+    @property
+    def __dict__(self):
+        arena.nodes[self.index].flags |= FG_CLOSURE     # whoever has the dict may put a `_backward` into it
+        return attributes_of(self)
+
+    @__dict__.setter
+    def __dict__(self, dict attributes not None):
+        attributes_of(self)
+        decref(self.attributes)
+        self.attributes = <PyObject *>attributes
+        incref(self.attributes)
+        share_attributes(self)
+        arena.nodes[self.index].flags |= FG_CLOSURE
+
+    def __setattr__(self, name, value):
+        generic_setattr(self, <PyObject *>name, <PyObject *>value)
+        if self.attributes is not NULL and not are_shared(self):
+            share_attributes(self)
+
+    def __delattr__(self, name):
+        generic_setattr(self, <PyObject *>name, NULL)
+
+    # ---- Functions ----
+
+    def exp(self):
+        """e to the power of this Value. Raises OverflowError."""
+        cdef double y = exp_of(arena.nodes[self.index].data)
+        return unary(self, FG_EXP, y, y)
+
+    def log(self):
+        """The natural logarithm. Raises ValueError if it isn't positive."""
+        cdef double x = arena.nodes[self.index].data
+        return unary(self, FG_LOG, c_log(x) if 0.0 < x < INFINITY else math.log(x), 1.0 / x)
+
+    def relu(self):
+        """max(0, this Value); the derivative at 0 is 0."""
+        cdef Number x = data_of(self)
+        if x.value > 0.0:
+            return unary_number(self, FG_RELU, x, 1.0)
+        return unary_number(self, FG_RELU, Number(0.0, True), 0.0)
+
+    def tanh(self):
+        """The hyperbolic tangent; its derivative is 1 - tanh**2."""
+        cdef double y = c_tanh(arena.nodes[self.index].data)
+        return unary(self, FG_TANH, y, 1.0 - y * y)
+
+    def sigmoid(self):
+        """1 / (1 + exp(-x)), computed from the side that can't overflow; its derivative is y * (1 - y)."""
+        cdef double x = arena.nodes[self.index].data
+        cdef double e = exp_of(-fabs(x))
+        cdef double y = 1.0 / (1.0 + e) if x >= 0.0 else e / (1.0 + e)
+        return unary(self, FG_SIGMOID, y, y * (1.0 - y))
+
+    def sqrt(self):
+        """The square root. Raises ValueError if it's negative, and ZeroDivisionError at 0, which has no derivative."""
+        cdef double x = arena.nodes[self.index].data
+        cdef double y = c_sqrt(x) if x > 0.0 else math.sqrt(x)
+        return unary(self, FG_SQRT, y, 0.5 / y if y != 0.0 else 0.5 / <object>y)
+
+    def sin(self):
+        """The sine of an angle in radians. Raises ValueError if it's infinite."""
+        cdef double x = arena.nodes[self.index].data
+        return unary(self, FG_SIN, c_sin(x) if isfinite(x) else math.sin(x), c_cos(x))
+
+    def cos(self):
+        """The cosine of an angle in radians. Raises ValueError if it's infinite."""
+        cdef double x = arena.nodes[self.index].data
+        return unary(self, FG_COS, c_cos(x) if isfinite(x) else math.cos(x), -c_sin(x))
+
+    def __abs__(self):
+        cdef Number x = data_of(self)
+        return unary_number(self, FG_ABS, Number(fabs(x.value), x.is_int), (x.value > 0.0) - (x.value < 0.0))
+
+    def abs(self):
+        """The magnitude; the derivative at 0 is 0."""
+        return abs(self)
+
+    # ---- The graph below ----
+
+    def backward(self):
+        """Set this Value's grad to 1 and add into the grad of every Value below it its derivative by them.
+
+        Grads aren't set to zero first. Raises MemoryError, and what a user's `_backward` raises. Ctrl-C interrupts it.
+        """
+        cdef Walk walk = Walk(self, False)
+        cdef fg_index index
+        set_grad(self, Number(1.0, True))
+        while fg_sweep(&arena, walk.scratch, PORTION) == FG_MORE:
+            index = walk.scratch.order[walk.scratch.n - 1]
+            if arena.nodes[index].flags & FG_CLOSURE:
+                walk.scratch.n -= 1
+                handle_of(index)._backward()
+            else:
+                PyErr_CheckSignals()
+
+    def zero_grad(self):
+        """Set the grad of this Value and of all below it to 0."""
+        cdef Walk walk = Walk(self, False)
+        fg_walk_zero(&arena, walk.scratch)
+
+    def detach(self):
+        """A new leaf with the same data."""
+        return wrap(new_leaf(data_of(self)), class_of(self))
+
+    def _topological(self):
+        """This node and all below it, children first."""
+        cdef Walk walk = Walk(self, True)
+        cdef uint32_t i
+        cdef list nodes = []
+        for i in range(walk.scratch.n):
+            nodes.append(handle_of(walk.scratch.order[i]))
+        return nodes
+
+    # ---- Copies (copying.py) ----
+
+    def _attributes(self):
+        return <dict>self.attributes if self.attributes is not NULL else None
+
+    @classmethod
+    def _rebuild(cls, data, grad, children, local_grads, op):
+        cdef Node self = cls.__new__(cls)
+        cdef Number number
+        cdef fg_node *node
+        read_number(data, &number)
+        set_data(self, number)
+        read_number(grad, &number)
+        set_grad(self, number)
+        set_edges(self, children, local_grads, False)
+        if op:
+            rebuild_op(self, op)
+        return self
+
+    # ---- What Python asks of a number ----
+
+    def __lt__(self, other):
+        return self.data < number_of(other) if is_operand(other) else NotImplemented
+
+    def __le__(self, other):
+        return self.data <= number_of(other) if is_operand(other) else NotImplemented
+
+    def __gt__(self, other):
+        return self.data > number_of(other) if is_operand(other) else NotImplemented
+
+    def __ge__(self, other):
+        return self.data >= number_of(other) if is_operand(other) else NotImplemented
+
+    def __float__(self):
+        return arena.nodes[self.index].data
+
+    def __int__(self):
+        return int(self.data)
+
+    def __format__(self, spec):
+        return format(self.data, spec) if spec else str(self)
+
+    def __repr__(self):
+        return f"Value(data={self.data}, grad={self.grad})"
+
+    def __hash__(self):
+        return (<PyTypeObject *>object).tp_hash(self)
+
+
+# ---- The class ----
+
+cdef PyTypeObject *node_type = <PyTypeObject *>Node
+# Where Python finds a handle's attributes: the distance of the field from the start of a (here any) object.
+node_type.tp_dictoffset = <char *>&(<Node><PyObject *>node_type).attributes - <char *>node_type
+
+
+# Value is made of a list of slots: a class statement would make a type that the garbage collector tracks, and a cdef
+# class one that can't be added to, and one whose operators Python calls by way of their names.
+
+cdef PyType_Slot slots[9]
+slots[0] = PyType_Slot(Py_tp_doc, <void *>DOC)
+slots[1] = PyType_Slot(Py_tp_dealloc, <void *>handle_dealloc)
+slots[2] = PyType_Slot(Py_nb_add, <void *>value_add)
+slots[3] = PyType_Slot(Py_nb_subtract, <void *>value_subtract)
+slots[4] = PyType_Slot(Py_nb_multiply, <void *>value_multiply)
+slots[5] = PyType_Slot(Py_nb_true_divide, <void *>value_divide)
+slots[6] = PyType_Slot(Py_nb_power, <void *>value_power)
+slots[7] = PyType_Slot(Py_nb_negative, <void *>value_negative)
+slots[8] = PyType_Slot(0, NULL)
+
+cdef PyType_Spec spec
+spec.name = "fastgrad.engine.Value"
+spec.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
+spec.slots = slots
+
+Value = PyType_FromSpecWithBases(&spec, (Node, Copying))
+Value.label = ""
+Value.__name__ = "Value"                # without the module, as in error messages about classes made by Python
+plain = <PyTypeObject *>Value
+incref(<PyObject *>plain)               # for as long as there are handles, even when this module is gone
+
+
+def arena_stats():
+    """The arena in numbers: live nodes, capacity in nodes, bytes allocated, and the most nodes that ever lived."""
+    return {"live": arena.live, "capacity": arena.slabs * FG_SLAB, "bytes": fg_arena_bytes(&arena),
+            "peak": max(arena.peak, arena.live)}
+
+
+# ---- For the tests ----
+
+def _fail_allocation(n):
+    """Make the core's n-th allocation from now fail; 0: none."""
+    fg_fail_allocation(n)
+
+
+def _check():
+    """Raise AssertionError if something in the arena doesn't add up."""
+    cdef const char *complaint = fg_arena_check(&arena)
+    if complaint is not NULL:
+        raise AssertionError(complaint.decode())

@@ -1,0 +1,136 @@
+# Graphs as a whole: walks through one, and edges from and to Python.
+
+# ---- Walks ----
+
+cdef uint32_t PORTION = 1 << 17         # nodes between two looks for Ctrl-C: some milliseconds
+cdef fg_walk idle_scratch               # kept for the next walk
+cdef bint scratch_is_idle = True
+
+
+cdef class Walk:
+    """The nodes below a root, listed children first. The arena is held as long as this lives."""
+    cdef fg_walk *scratch
+    cdef fg_walk own                    # for a walk within a walk
+    cdef Node root
+
+    def __cinit__(self, Node root, bint with_leaves):
+        global scratch_is_idle
+        cdef fg_status status
+        cdef fg_walk *scratch = &self.own
+        if scratch_is_idle:
+            scratch = &idle_scratch
+        if fg_walk_start(&arena, scratch, root.index, with_leaves) != FG_OK:
+            raise MemoryError("no memory to walk a graph")
+        self.scratch = scratch
+        self.root = root
+        if scratch is &idle_scratch:
+            scratch_is_idle = False
+        while True:
+            status = fg_walk_go_on(&arena, scratch, PORTION)
+            if status == FG_OK:
+                break
+            if status == FG_NO_MEMORY:
+                raise MemoryError("no memory to walk a graph")
+            PyErr_CheckSignals()
+
+    def __dealloc__(self):
+        global scratch_is_idle
+        if self.scratch is not NULL:
+            fg_walk_end(&arena, self.scratch)
+            if self.scratch is &idle_scratch:
+                scratch_is_idle = True
+        fg_walk_clear(&self.own)
+        if trash is not NULL:
+            empty_trash()
+
+
+# ---- Edges from and to Python ----
+
+cdef int set_edges(Node self, object children, object local_grads, bint must_match) except -1:
+    """Set a node's children and local derivatives from Python sequences, or change nothing and raise."""
+    cdef Py_ssize_t n_children, n_locals, i
+    cdef Number number
+    cdef Node child
+    cdef fg_index *indices = NULL
+    cdef double *locals = NULL
+    cdef uint8_t *is_int = NULL
+    cdef fg_status status
+    children = tuple(children)
+    local_grads = tuple(local_grads)
+    n_children, n_locals = len(children), len(local_grads)
+    if n_children >= FG_MAX_NODES or n_locals >= FG_MAX_NODES:
+        raise OverflowError("too many children")
+    for x in children:
+        if not isinstance(x, Node):
+            raise TypeError(f"children are Values, not {type(x).__name__!r}")
+    for x in children:
+        if is_below(self, <Node>x):
+            raise ValueError("a node can't be below itself")
+    try:
+        indices = <fg_index *>fg_allocate(NULL, (n_children + 1) * sizeof(fg_index))
+        locals = <double *>fg_allocate(NULL, (n_locals + 1) * sizeof(double))
+        is_int = <uint8_t *>fg_allocate(NULL, n_locals + 1)
+        if indices is NULL or locals is NULL or is_int is NULL:
+            raise MemoryError("no memory for a node's edges")
+        for i in range(n_locals):
+            read_number(local_grads[i], &number)
+            locals[i] = number.value
+            is_int[i] = number.is_int
+        if must_match and n_locals > 0 and n_locals != n_children:
+            raise ValueError(f"{n_children} children but {n_locals} local derivatives")
+        for i in range(n_children):
+            child = children[i]
+            indices[i] = child.index
+        status = fg_node_set_edges(&arena, self.index, <uint32_t>n_children, indices,
+                                   <uint32_t>n_locals, locals, is_int)
+        if status != FG_OK:
+            raise MemoryError("no memory for a node's edges")
+        arena.nodes[self.index].op = FG_CUSTOM if n_children else FG_LEAF
+    finally:
+        fg_allocate(indices, 0)
+        fg_allocate(locals, 0)
+        fg_allocate(is_int, 0)
+        if trash is not NULL:
+            empty_trash()
+    return 0
+
+
+cdef bint is_below(Node node, Node root) except -1:
+    """Whether a node is root or below it. A node with only its handle can be below nothing else."""
+    cdef Walk walk
+    cdef uint32_t i
+    if node is root:
+        return True
+    if arena.nodes[node.index].refs == 1:
+        return False
+    walk = Walk(root, True)
+    for i in range(walk.scratch.n):
+        if walk.scratch.order[i] == node.index:
+            return True
+    return False
+
+
+cdef tuple children_of(Node self):
+    cdef uint32_t i, n = fg_node_n_children(&arena.nodes[self.index])
+    cdef list children = []
+    for i in range(n):
+        children.append(handle_of(fg_node_child(&arena.nodes[self.index], i)))
+    return tuple(children)
+
+
+cdef tuple local_grads_of(Node self):
+    cdef fg_node *node = &arena.nodes[self.index]
+    cdef uint32_t i
+    return tuple([as_object(fg_node_local(node, i), fg_node_local_is_int(node, i))
+                  for i in range(fg_node_n_locals(node))])
+
+
+cdef int rebuild_op(Node self, op) except -1:
+    """Give a node that has its edges back the operation that it had."""
+    cdef fg_node *node = &arena.nodes[self.index]
+    is_ours = type(op) is str and fg_node_n_locals(node) == fg_node_n_children(node) > 0
+    if is_ours and op in CODES:
+        node.op = CODES[op]
+    else:
+        self._op = op
+    return 0

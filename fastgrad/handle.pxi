@@ -1,0 +1,279 @@
+# Handles: the Python objects that stand for nodes.
+#
+# A handle is 32 bytes: Python's header, the node's index, and the dict of its attributes, nearly always NULL. A handle
+# holds one reference to its node; the node's `face` points back without one, so that the same object is found again
+# through a parent. They don't live equally long: a temporary's handle dies at once while its node lives on below the
+# result, and if somebody asks for the node later, a new handle is made.
+#
+# What must outlast the handle, because it belongs to the node, is in an Attachment: attributes (`label`, a closure in
+# `_backward`, Adam's `p.m`), and the class, if it's a subclass. The node's `face` then points to that. Plain Values
+# have none, and pay for attachments with a flag that's tested when something dies.
+#
+# Handles aren't tracked by the garbage collector; cycles.pxi finds the cycles that lead through attributes.
+#
+# Reference counts are handled by hand here: what is a PyObject * is borrowed or counted as the comments say.
+
+cdef class Node     # the handle; its methods are in engine.pyx
+
+cdef extern from "Python.h":
+    ctypedef struct PyObject
+    ctypedef struct PyNumberMethods:
+        void *nb_add
+        void *nb_multiply
+        void *nb_negative
+        void *nb_power
+    ctypedef struct PyTypeObject:
+        void (*tp_dealloc)(PyObject *) noexcept
+        void (*tp_free)(void *) noexcept
+        int (*tp_traverse)(PyObject *, int (*)(PyObject *, void *) noexcept, void *) noexcept
+        Py_hash_t (*tp_hash)(object) except -1
+        Py_ssize_t tp_dictoffset
+        PyNumberMethods *tp_as_number
+
+    ctypedef struct PyType_Slot:
+        int slot
+        void *pfunc
+    ctypedef struct PyType_Spec:
+        const char *name
+        int basicsize
+        int itemsize
+        unsigned int flags
+        PyType_Slot *slots
+    enum:
+        Py_TPFLAGS_DEFAULT
+        Py_TPFLAGS_BASETYPE
+        Py_tp_doc
+        Py_tp_dealloc
+        Py_nb_add
+        Py_nb_subtract
+        Py_nb_multiply
+        Py_nb_true_divide
+        Py_nb_power
+        Py_nb_negative
+    object PyType_FromSpecWithBases(PyType_Spec *, object)
+
+    PyTypeObject *type_of "Py_TYPE" (PyObject *)
+    PyTypeObject *class_of "Py_TYPE" (object)
+    Py_ssize_t refcount "Py_REFCNT" (PyObject *)
+    bint is_collectable "PyObject_IS_GC" (PyObject *)
+    void incref "Py_INCREF" (PyObject *)
+    void decref "Py_DECREF" (PyObject *)
+    void xincref "Py_XINCREF" (PyObject *)
+    void xdecref "Py_XDECREF" (PyObject *)
+    int generic_setattr "PyObject_GenericSetAttr" (object, PyObject *, PyObject *) except -1
+    Node PyType_GenericAlloc(PyTypeObject *, Py_ssize_t)
+    int PyErr_CheckSignals() except -1
+    bint PyType_IsSubtype(PyTypeObject *, PyTypeObject *)
+
+cdef extern from *:
+    """
+    #define FG_FREE_HANDLES 4096
+    static PyObject *fg_free_handles[FG_FREE_HANDLES];
+    static int fg_n_free_handles = 0;
+
+    /* A handle from the free list, as a new reference. It has kept its reference to its class all the time. */
+    static inline PyObject *fg_handle_revive(void)
+    {
+        PyObject *handle = fg_free_handles[--fg_n_free_handles];
+        Py_SET_REFCNT(handle, 1);
+        return handle;
+    }
+    """
+    enum:
+        FG_FREE_HANDLES
+    PyObject *fg_free_handles[]
+    int fg_n_free_handles
+    Node fg_handle_revive()
+
+cdef struct Attachment:
+    PyObject *handle        # borrowed; NULL while there's none
+    PyObject *cls           # counted: the handle's class
+    PyObject *attributes    # counted: a dict, or NULL
+    fg_index node
+    Attachment *previous    # in the list of all attachments; of those in the trash only `next` counts
+    Attachment *next
+
+cdef fg_arena arena
+cdef PyTypeObject *plain = NULL         # the class Value itself
+cdef Attachment *attachments = NULL
+cdef Attachment *trash = NULL           # of dead nodes, still to be emptied
+cdef bint emptying = False
+
+# ---- From a node to its handle ----
+
+cdef inline Node bare_handle(PyTypeObject *cls):
+    """A handle without a node."""
+    cdef Node handle
+    if cls is plain and fg_n_free_handles > 0:
+        return fg_handle_revive()
+    handle = PyType_GenericAlloc(cls, 0)
+    handle.index = FG_NONE
+    return handle
+
+
+cdef int adopt(Node handle, fg_index index) except -1:
+    """Let a bare handle have a node; the caller's reference becomes the handle's, and is lost if this raises."""
+    if class_of(handle) is plain:
+        arena.nodes[index].face = <void *>handle
+    elif attach(index, <PyObject *>handle, <PyObject *>class_of(handle)) is NULL:
+        fg_node_release(&arena, index)
+        raise MemoryError("no memory for a Value's attributes")
+    handle.index = index
+    return 0
+
+
+cdef inline Node wrap(fg_index index, PyTypeObject *cls):
+    """The first handle of a new node; the caller's reference becomes the handle's, and is lost if this raises."""
+    cdef Node handle
+    try:
+        handle = bare_handle(cls)
+    except:
+        fg_node_release(&arena, index)
+        raise
+    adopt(handle, index)
+    return handle
+
+
+cdef Node handle_of(fg_index index):
+    """The handle of a live node: the one that it has, or a new one."""
+    cdef Attachment *attachment
+    cdef Node handle
+    if not arena.nodes[index].flags & FG_ATTACHED:
+        if arena.nodes[index].face is not NULL:
+            return <Node>arena.nodes[index].face
+        handle = bare_handle(plain)
+        arena.nodes[index].face = <void *>handle
+    else:
+        attachment = <Attachment *>arena.nodes[index].face
+        if attachment.handle is not NULL:
+            return <Node>attachment.handle
+        handle = bare_handle(<PyTypeObject *>attachment.cls)
+        if attachment.handle is not NULL:       # to make one has run the garbage collector, and that some Python
+            return <Node>attachment.handle
+        attachment.handle = <PyObject *>handle
+        handle.attributes = attachment.attributes
+        xincref(handle.attributes)
+    handle.index = index
+    fg_node_retain(&arena, index)
+    return handle
+
+
+cdef void handle_dealloc(PyObject *self) noexcept:
+    """Value's tp_dealloc, and the last thing that Python calls for an instance of a subclass."""
+    cdef fg_index index = (<Node>self).index
+    cdef PyObject *attributes = (<Node>self).attributes
+    cdef PyTypeObject *cls = type_of(self)
+    cdef fg_node *node
+    global fg_n_free_handles
+    if index != FG_NONE:
+        node = &arena.nodes[index]
+        if node.flags & FG_ATTACHED:
+            (<Attachment *>node.face).handle = NULL
+        else:
+            node.face = NULL
+        (<Node>self).index = FG_NONE
+        fg_node_release(&arena, index)
+    if attributes is not NULL:
+        (<Node>self).attributes = NULL
+        decref(attributes)
+    if cls is plain and fg_n_free_handles < FG_FREE_HANDLES:
+        fg_free_handles[fg_n_free_handles] = self
+        fg_n_free_handles += 1
+    else:
+        cls.tp_free(self)
+        decref(<PyObject *>cls)
+    if trash is not NULL:
+        empty_trash()
+
+
+# ---- What belongs to a node beyond numbers ----
+
+cdef Attachment *attach(fg_index index, PyObject *handle, PyObject *cls) noexcept:
+    """The attachment of a node, made if there is none; NULL if there's no memory."""
+    global attachments
+    cdef fg_node *node = &arena.nodes[index]
+    cdef Attachment *attachment
+    if node.flags & FG_ATTACHED:
+        return <Attachment *>node.face
+    attachment = <Attachment *>fg_allocate(NULL, sizeof(Attachment))
+    if attachment is NULL:
+        return NULL
+    attachment[0] = Attachment(handle, cls, NULL, index, NULL, attachments)
+    incref(cls)
+    if attachments is not NULL:
+        attachments.previous = attachment
+    attachments = attachment
+    node.face = attachment
+    node.flags |= FG_ATTACHED
+    if cls is not <PyObject *>plain and overrides_backward(<object>cls):
+        node.flags |= FG_CLOSURE
+    return attachment
+
+
+cdef bint overrides_backward(object cls) noexcept:
+    try:
+        return cls._backward is not Node._backward
+    except Exception:
+        return True
+
+
+cdef int share_attributes(Node handle) except -1:
+    """Let the node have the dict that its handle has got; raises MemoryError, and then neither has it."""
+    cdef Attachment *attachment = attach(handle.index, <PyObject *>handle, <PyObject *>class_of(handle))
+    cdef PyObject *attributes = handle.attributes
+    if attachment is NULL:
+        handle.attributes = NULL
+        decref(attributes)
+        raise MemoryError("no memory for a Value's attributes")
+    watch_cycles()
+    incref(attributes)
+    attachment.attributes, attributes = attributes, attachment.attributes
+    xdecref(attributes)
+    return 0
+
+
+cdef bint are_shared(Node handle):
+    """Whether the node has the dict of attributes that its handle has; a new one is the handle's alone at first."""
+    cdef fg_node *node = &arena.nodes[handle.index]
+    return node.flags & FG_ATTACHED and (<Attachment *>node.face).attributes is handle.attributes
+
+
+cdef dict attributes_of(Node handle):
+    """The dict of a Value's attributes, made if there is none."""
+    cdef dict made
+    if handle.attributes is NULL:
+        made = {}
+        handle.attributes = <PyObject *>made
+        incref(handle.attributes)
+        share_attributes(handle)
+    return <dict>handle.attributes
+
+
+cdef void detach(void *face) noexcept:
+    """Called by the core for a dying node. No Python may run now, so what it had goes to the trash."""
+    global attachments, trash
+    cdef Attachment *attachment = <Attachment *>face
+    if attachment.previous is not NULL:
+        attachment.previous.next = attachment.next
+    else:
+        attachments = attachment.next
+    if attachment.next is not NULL:
+        attachment.next.previous = attachment.previous
+    attachment.next = trash
+    trash = attachment
+
+
+cdef void empty_trash() noexcept:
+    """Drop what dead nodes had. That may kill more nodes, whose trash is emptied by the same loop."""
+    global trash, emptying
+    cdef Attachment *attachment
+    if emptying:
+        return
+    emptying = True
+    while trash is not NULL:
+        attachment = trash
+        trash = attachment.next
+        xdecref(attachment.attributes)
+        decref(attachment.cls)
+        fg_allocate(attachment, 0)
+    emptying = False

@@ -1,0 +1,72 @@
+# From Python's numbers to a double and a flag, and back. csrc/numbers.h says what the flag means.
+
+cdef struct Number:
+    double value
+    bint is_int
+
+
+cdef int read_number(object x, Number *out) except -1:
+    """x as a number that a double holds exactly; raises TypeError and OverflowError as reference.number does."""
+    cdef fg_node *node
+    cdef double value
+    if PyFloat_CheckExact(x):
+        out[0] = Number(PyFloat_AS_DOUBLE(x), False)
+    elif PyLong_CheckExact(x):
+        value = PyLong_AsDouble(x)
+        if fabs(value) >= FG_EXACT and value != x:
+            raise OverflowError(f"int {x} can't be held exactly by a double")
+        out[0] = Number(value, fabs(value) <= FG_EXACT)
+    elif isinstance(x, Node):
+        node = &arena.nodes[(<Node>x).index]
+        out[0] = Number(node.data, node.flags & FG_DATA_INT)
+    else:
+        read_number(as_plain_number(x), out)
+    return 0
+
+
+cdef object as_plain_number(object x):
+    """Anything with __index__ or __float__ as an int or float."""
+    if hasattr(type(x), "__index__"):
+        try:
+            return int(operator.index(x))
+        except TypeError:
+            pass        # an array of one float has __index__ too, and it raises
+    if not hasattr(type(x), "__float__"):
+        raise TypeError(f"a Value holds a number, not {type(x).__name__!r}")
+    return float(float(x))      # of a subclass of float, a float
+
+
+cdef inline bint is_operand(object x):
+    """Whether x takes part in arithmetic: a Value or a number, but no array, which does the work elementwise."""
+    if PyFloat_CheckExact(x) or PyLong_CheckExact(x) or isinstance(x, Node):
+        return True
+    kind = type(x)
+    return (hasattr(kind, "__float__") or hasattr(kind, "__index__")) and not hasattr(kind, "__len__")
+
+
+cdef inline object as_object(double value, bint is_int):
+    return int(value) if is_int else value
+
+
+cdef object number_of(object x):
+    """The number in a Value or anything else as Python's int or float."""
+    cdef Number number
+    read_number(x, &number)
+    return as_object(number.value, number.is_int)
+
+
+cdef inline Number data_of(Node self):
+    cdef fg_node *node = &arena.nodes[self.index]
+    return Number(node.data, node.flags & FG_DATA_INT)
+
+
+cdef inline void set_data(Node self, Number number) noexcept:
+    cdef fg_node *node = &arena.nodes[self.index]
+    node.data = number.value
+    node.flags = (node.flags | FG_DATA_INT) if number.is_int else (node.flags & ~FG_DATA_INT)
+
+
+cdef inline void set_grad(Node self, Number number) noexcept:
+    cdef fg_node *node = &arena.nodes[self.index]
+    node.grad = number.value
+    node.flags = (node.flags | FG_GRAD_INT) if number.is_int else (node.flags & ~FG_GRAD_INT)

@@ -1,0 +1,206 @@
+# Operations as they make nodes. Here all goes by index; a function that makes a node returns it with one reference,
+# which is the caller's. Operands have to be alive, and nothing holds a pointer to a node while another one is made.
+
+cdef int no_grad_blocks = 0     # open in the whole process
+
+
+def count_blocks(n):
+    """Called by grad_mode with the number of open no_grad blocks."""
+    global no_grad_blocks
+    no_grad_blocks = n
+
+
+grad_mode.watch(count_blocks)
+
+
+cdef inline bint is_recording() except -1:
+    return no_grad_blocks == 0 or grad_mode.is_recording()
+
+
+cdef fg_index out_of_nodes() except FG_NONE:
+    raise MemoryError(f"no memory for another node: {arena.live} are alive, of {FG_MAX_NODES} at the most")
+
+
+cdef inline fg_index new_node(uint8_t op, uint8_t arity, uint16_t flags, double data) except FG_NONE:
+    cdef fg_index index = fg_node_new(&arena)
+    if index == FG_NONE:
+        return out_of_nodes()
+    fg_node_init(&arena.nodes[index], op, arity, flags, data)
+    return index
+
+
+cdef inline fg_index new_leaf(Number data) except FG_NONE:
+    return new_node(FG_LEAF, 0, FG_DATA_INT if data.is_int else 0, data.value)
+
+
+cdef inline fg_index new_binary(uint8_t op, fg_index a, fg_index b, double data, double by_a, double by_b,
+                                uint16_t flags) except FG_NONE:
+    """A node with the children a and b and the derivatives by each."""
+    cdef fg_index index
+    cdef fg_node *node
+    if no_grad_blocks and not is_recording():
+        return new_node(FG_LEAF, 0, flags & FG_DATA_INT, data)
+    index = new_node(op, 2, flags, data)
+    node = &arena.nodes[index]
+    node.local[0] = by_a
+    node.local[1] = by_b
+    node.child[0] = a
+    node.child[1] = b
+    fg_node_retain(&arena, a)
+    fg_node_retain(&arena, b)
+    return index
+
+
+cdef inline fg_index new_unary(uint8_t op, fg_index a, Number data, Number by_a, Number constant) except FG_NONE:
+    """A node with the child a, the derivative by it, and a constant that the operation may have."""
+    cdef fg_index index
+    cdef fg_node *node
+    cdef uint16_t flags = ((FG_DATA_INT if data.is_int else 0) | (FG_LOCAL0_INT if by_a.is_int else 0)
+                           | (FG_LOCAL1_INT if constant.is_int else 0))
+    if no_grad_blocks and not is_recording():
+        return new_node(FG_LEAF, 0, flags & FG_DATA_INT, data.value)
+    index = new_node(op, 1, flags, data.value)
+    node = &arena.nodes[index]
+    node.local[0] = by_a.value
+    node.local[1] = constant.value
+    node.child[0] = a
+    fg_node_retain(&arena, a)
+    return index
+
+
+# ---- The operations with two operands, on indices ----
+
+cdef inline fg_index add(fg_index a, fg_index b) except FG_NONE:
+    cdef fg_node *x = &arena.nodes[a]
+    cdef fg_node *y = &arena.nodes[b]
+    cdef uint16_t flags = FG_LOCAL0_INT | FG_LOCAL1_INT
+    cdef double data
+    cdef fg_bool is_int
+    if x.flags & y.flags & FG_DATA_INT:
+        data = fg_int_add(x.data, y.data, &is_int)
+        return new_binary(FG_ADD, a, b, data, 1.0, 1.0, flags | (FG_DATA_INT if is_int else 0))
+    return new_binary(FG_ADD, a, b, x.data + y.data, 1.0, 1.0, flags)
+
+
+cdef inline fg_index multiply(fg_index a, fg_index b) except FG_NONE:
+    cdef fg_node *x = &arena.nodes[a]
+    cdef fg_node *y = &arena.nodes[b]
+    cdef uint16_t flags = 0
+    cdef double data
+    cdef fg_bool is_int
+    if (x.flags | y.flags) & FG_DATA_INT:
+        if y.flags & FG_DATA_INT:
+            flags |= FG_LOCAL0_INT
+        if x.flags & FG_DATA_INT:
+            flags |= FG_LOCAL1_INT
+        if x.flags & y.flags & FG_DATA_INT:
+            data = fg_int_mul(x.data, y.data, &is_int)
+            return new_binary(FG_MUL, a, b, data, y.data, x.data, flags | (FG_DATA_INT if is_int else 0))
+    return new_binary(FG_MUL, a, b, x.data * y.data, y.data, x.data, flags)
+
+
+cdef fg_index multiply_by(fg_index a, Number constant) except FG_NONE:
+    cdef fg_index b = new_leaf(constant)
+    try:
+        return multiply(a, b)
+    finally:
+        fg_node_release(&arena, b)
+
+
+cdef fg_index subtract(fg_index a, fg_index b) except FG_NONE:
+    cdef fg_index negative = multiply_by(b, Number(-1.0, True))
+    try:
+        return add(a, negative)
+    finally:
+        fg_node_release(&arena, negative)
+
+
+cdef fg_index divide(fg_index a, fg_index b) except FG_NONE:
+    cdef fg_index inverse = power_const(b, Number(-1.0, True))
+    try:
+        return multiply(a, inverse)
+    finally:
+        fg_node_release(&arena, inverse)
+
+
+cdef int power(Number x, Number n, Number *out) except -1:
+    """x ** n as Python's: raises ZeroDivisionError, OverflowError, and ValueError in place of a complex result."""
+    cdef double y
+    if not (x.is_int and n.is_int) and x.value != 0.0 and (x.value > 0.0 or n.value == floor(n.value)):
+        y = c_pow(fabs(x.value), n.value)
+        if DBL_MIN <= y < INFINITY:
+            if x.value < 0.0 and fmod(n.value, 2.0) != 0.0:
+                y = -y
+            out[0] = Number(y, False)
+            return 0
+    return read_number(rounded(power_of_objects(as_object(x.value, x.is_int), as_object(n.value, n.is_int))), out)
+
+
+cdef object power_of_objects(object x, object n):
+    if type(x) is int and type(n) is int and abs(x) > 1 and n >= 1024:
+        raise OverflowError("int too large to convert to float")    # without computing millions of digits first
+    y = operator.pow(x, n)
+    if type(y) is complex:
+        raise ValueError(f"{x!r} ** {n!r} is a complex number, and a Value is real")
+    return y
+
+
+cdef object rounded(object x):
+    """A number as it is stored: an integer beyond 2**53 becomes a float, rounded once."""
+    return float(x) if type(x) is int and abs(x) > 2 ** 53 else x
+
+
+cdef int slope(Number x, Number n, Number *out) except -1:
+    """The derivative of x ** n by x."""
+    if x.is_int and n.is_int:
+        base, exponent = as_object(x.value, True), as_object(n.value, True)
+        return read_number(rounded(exponent * power_of_objects(base, exponent - 1)), out)
+    power(x, Number(n.value - 1.0, n.is_int), out)
+    out[0] = Number(n.value * out.value, False)
+    return 0
+
+
+cdef fg_index power_const(fg_index a, Number n) except FG_NONE:
+    """The node of a number's power."""
+    cdef Number x = Number(arena.nodes[a].data, arena.nodes[a].flags & FG_DATA_INT), y, by_x
+    power(x, n, &y)
+    slope(x, n, &by_x)
+    return new_unary(FG_POW_CONST, a, y, by_x, n)
+
+
+cdef double log_of_base(double x):
+    """The factor that the exponent's derivative has beside the power: log(x), 0 where the power is 0 anyway."""
+    return c_log(x) if x > 0.0 else 0.0 if x == 0.0 else NAN
+
+
+cdef fg_index power_of_nodes(fg_index a, fg_index b) except FG_NONE:
+    cdef Number x = Number(arena.nodes[a].data, arena.nodes[a].flags & FG_DATA_INT), y, by_x
+    cdef Number n = Number(arena.nodes[b].data, arena.nodes[b].flags & FG_DATA_INT)
+    power(x, n, &y)
+    slope(x, n, &by_x)
+    return new_binary(FG_POW, a, b, y.value, by_x.value, y.value * log_of_base(x.value),
+                      (FG_DATA_INT if y.is_int else 0) | (FG_LOCAL0_INT if by_x.is_int else 0))
+
+
+cdef fg_index const_power(Number x, fg_index a) except FG_NONE:
+    cdef Number n = Number(arena.nodes[a].data, arena.nodes[a].flags & FG_DATA_INT), y
+    power(x, n, &y)
+    return new_unary(FG_CONST_POW, a, y, Number(y.value * log_of_base(x.value), False), x)
+
+
+# ---- Functions ----
+
+cdef object unary_number(Node self, uint8_t op, Number data, double by_self):
+    cdef Number none = Number(0.0, False)
+    return wrap(new_unary(op, self.index, data, Number(by_self, False), none), class_of(self))
+
+
+cdef object unary(Node self, uint8_t op, double data, double by_self):
+    """The result of a function: its value and its derivative by the operand."""
+    return unary_number(self, op, Number(data, False), by_self)
+
+
+cdef double exp_of(double x) except? -1.0:
+    """math.exp"""
+    cdef double y = c_exp(x)
+    return y if DBL_MIN <= y < INFINITY else math.exp(x)

@@ -1,0 +1,114 @@
+# Operators: from Python's operands to operations on nodes. These are the slots of the class Value, so either operand may
+# be the Value.
+#
+# Subtraction and division are made of the other operators, as in micrograd; where a subclass or an assignment to the
+# class has changed those, theirs are called.
+
+cdef inline bint both_plain(object left, object right):
+    return class_of(left) is plain and class_of(right) is plain
+
+
+cdef PyTypeObject *result_class(object left, object right):
+    """The class of a result: the left Value's, or the right one's if that derives from it."""
+    if not isinstance(left, Node):
+        return class_of(right)
+    if isinstance(right, Node) and PyType_IsSubtype(class_of(right), class_of(left)):
+        return class_of(right)
+    return class_of(left)
+
+
+cdef fg_index operand(object x) except FG_NONE:
+    """The node of an operand, with a reference for the caller: a Value's own, or a new leaf's."""
+    cdef Number number
+    if isinstance(x, Node):
+        fg_node_retain(&arena, (<Node>x).index)
+        return (<Node>x).index
+    read_number(x, &number)
+    return new_leaf(number)
+
+
+cdef object operate(fg_index (*operation)(fg_index, fg_index) except FG_NONE, object left, object right):
+    """The general way: operands of any kind. As in microgpt, `2 * v` is `v * 2`."""
+    cdef fg_index a, b, result
+    cdef PyTypeObject *cls
+    if not isinstance(left, Node):
+        left, right = right, left
+    if not is_operand(right):
+        return NotImplemented
+    cls = result_class(left, right)
+    a = (<Node>left).index
+    b = operand(right)
+    try:
+        result = operation(a, b)
+    finally:
+        fg_node_release(&arena, b)
+    return wrap(result, cls)
+
+
+cdef object real(object x):
+    """x as an operand: a Value as it is, anything else as a plain number."""
+    return x if isinstance(x, Node) else number_of(x)
+
+
+cdef object inverse(object x):
+    """x ** -1 of a Value or a number."""
+    cdef Number number
+    if isinstance(x, Node):
+        return x ** -1
+    read_number(x, &number)
+    power(number, Number(-1.0, True), &number)
+    return as_object(number.value, number.is_int)
+
+
+cdef inline bint operators_are_ours():
+    """Whether Value still has the operators that others are made of: none has been assigned to the class."""
+    cdef PyNumberMethods *now = plain.tp_as_number
+    return (now.nb_add is <void *>value_add and now.nb_multiply is <void *>value_multiply
+            and now.nb_negative is <void *>value_negative and now.nb_power is <void *>value_power)
+
+
+cdef object value_add(object left, object right):
+    if both_plain(left, right):
+        return wrap(add((<Node>left).index, (<Node>right).index), plain)
+    return operate(add, left, right)
+
+
+cdef object value_multiply(object left, object right):
+    if both_plain(left, right):
+        return wrap(multiply((<Node>left).index, (<Node>right).index), plain)
+    return operate(multiply, left, right)
+
+
+cdef object value_negative(object operand):
+    if class_of(operand) is plain and operators_are_ours():
+        return wrap(multiply_by((<Node>operand).index, Number(-1.0, True)), plain)
+    return operand * -1
+
+
+cdef object value_subtract(object left, object right):
+    if both_plain(left, right) and operators_are_ours():
+        return wrap(subtract((<Node>left).index, (<Node>right).index), plain)
+    if not is_operand(left) or not is_operand(right):
+        return NotImplemented
+    return real(left) + -real(right)
+
+
+cdef object value_divide(object left, object right):
+    if both_plain(left, right) and operators_are_ours():
+        return wrap(divide((<Node>left).index, (<Node>right).index), plain)
+    if not is_operand(left) or not is_operand(right):
+        return NotImplemented
+    return real(left) * inverse(right)
+
+
+cdef object value_power(object left, object right, object modulo):
+    cdef Number number
+    if modulo is not None or not is_operand(left) or not is_operand(right):
+        return NotImplemented
+    if not isinstance(left, Node):
+        read_number(left, &number)
+        return wrap(const_power(number, (<Node>right).index), class_of(right))
+    if isinstance(right, Node):
+        return wrap(power_of_nodes((<Node>left).index, (<Node>right).index), result_class(left, right))
+    read_number(right, &number)
+    return wrap(power_const((<Node>left).index, number), class_of(left))

@@ -1,0 +1,22 @@
+"""The extension and its compiler flags; everything else about the package is in pyproject.toml."""
+import sys
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+if sys.platform == "win32":
+    flags, libraries = ["/O2", "/std:c11", "/fp:precise"], []
+else:
+    # -ffp-contract=off: a multiplication and an addition never become one rounding, so that bits are microgpt's.
+    flags, libraries = ["-O3", "-std=c11", "-ffp-contract=off", "-Wall", "-Wextra"], ["m"]
+
+engine = Extension(
+    "fastgrad.engine",
+    sources=["fastgrad/engine.pyx", "csrc/arena.c", "csrc/backward.c"],
+    depends=["csrc/arena.h", "csrc/backward.h", "fastgrad/core.pxd"],
+    include_dirs=["csrc"],
+    extra_compile_args=flags,
+    libraries=libraries,
+)
+
+setup(ext_modules=cythonize([engine]))
