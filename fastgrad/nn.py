@@ -1,0 +1,105 @@
+"""Neural networks of Values: micrograd's Module, Neuron, Layer and MLP.
+
+Signatures, the order of the random numbers, the order of the parameters and the reprs are micrograd's, so that the same
+seed gives the same network. What is new is that `nonlin` also takes the name of a nonlinearity or any function of a
+Value.
+"""
+import random
+
+from fastgrad.engine import Value
+
+NONLINEARITIES = {"relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid"}     # methods of Value, and what reprs call them
+
+
+class Module:
+    """What has parameters."""
+
+    def zero_grad(self):
+        """Set the gradient of every parameter to 0."""
+        for p in self.parameters():
+            p.grad = 0
+
+    def parameters(self):
+        """The parameters as a list of Values."""
+        return []
+
+
+class Neuron(Module):
+    """A weighted sum of nin inputs and a bias, then a nonlinearity.
+
+    nonlin: True for relu, False for none, 'relu', 'tanh', 'sigmoid', or a function of a Value. Raises ValueError for
+    any other name. Weights are uniform in -1 to 1, the bias starts at 0.
+    """
+
+    def __init__(self, nin, nonlin=True):
+        if isinstance(nonlin, str) and nonlin not in NONLINEARITIES:
+            raise ValueError(f"nonlin is {', '.join(map(repr, NONLINEARITIES))}, True, False or a function of a Value, "
+                             f"not {nonlin!r}")
+        self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
+        self.b = Value(0)
+        self.nonlin = nonlin
+
+    def __call__(self, x):
+        act = sum((wi * xi for wi, xi in zip(self.w, x)), self.b)
+        if isinstance(self.nonlin, str):
+            return getattr(act, self.nonlin)()
+        if callable(self.nonlin):
+            return self.nonlin(act)
+        return act.relu() if self.nonlin else act
+
+    def parameters(self):
+        return self.w + [self.b]
+
+    def __repr__(self):
+        if isinstance(self.nonlin, str):
+            kind = NONLINEARITIES[self.nonlin]
+        elif callable(self.nonlin):
+            kind = getattr(self.nonlin, "__name__", type(self.nonlin).__name__)
+        else:
+            kind = "ReLU" if self.nonlin else "Linear"
+        return f"{kind}Neuron({len(self.w)})"
+
+
+class Layer(Module):
+    """nout neurons side by side, each of nin inputs; gives a list of Values, or the Value itself when nout is 1.
+
+    kwargs are the neurons': nonlin.
+    """
+
+    def __init__(self, nin, nout, **kwargs):
+        self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
+
+    def __call__(self, x):
+        out = [n(x) for n in self.neurons]
+        return out[0] if len(out) == 1 else out
+
+    def parameters(self):
+        return [p for n in self.neurons for p in n.parameters()]
+
+    def __repr__(self):
+        return f"Layer of [{', '.join(map(repr, self.neurons))}]"
+
+
+class MLP(Module):
+    """Layers one after the other: nin inputs, then nouts[0], nouts[1], ... neurons.
+
+    nonlin: True for micrograd's network, relu and a linear last layer; a name or a function (see Neuron) for every
+    layer, the last one too; False for linear layers only. Raises ValueError for a name that isn't known.
+    """
+
+    def __init__(self, nin, nouts, nonlin=True):
+        sizes = [nin, *nouts]
+        everywhere = isinstance(nonlin, str) or callable(nonlin)
+        self.layers = [Layer(sizes[i], sizes[i + 1], nonlin=nonlin if everywhere or i < len(nouts) - 1 else False)
+                       for i in range(len(nouts))]
+
+    def __call__(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def parameters(self):
+        return [p for layer in self.layers for p in layer.parameters()]
+
+    def __repr__(self):
+        return f"MLP of [{', '.join(map(repr, self.layers))}]"
