@@ -1,0 +1,127 @@
+"""Derivatives by `backward()` against derivatives by differences: what shows that a hand-made operation is right."""
+import math
+
+from fastgrad.engine import Value
+from fastgrad.grad_mode import is_recording
+
+
+class GradcheckError(AssertionError):
+    """Backward and central differences disagree."""
+
+
+def gradcheck(f, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-4):
+    """Compare the derivatives that `backward()` gives for f(*inputs) with central differences.
+
+    f: a function of Values that returns one Value. It is called 2n + 2 times for n inputs.
+    inputs: a Value or a number, or a sequence of them. Values are handed to f themselves, with other data for a moment,
+        so that f may also reach them by another way, as a model reaches its parameters. Numbers become Values.
+    eps: the step, times max(1, |x|) for an input x.
+    atol, rtol: backward's derivative may differ from the difference quotient q by atol + rtol * |q|.
+
+    Returns True, or raises GradcheckError with a line for each input that fails. Bad arguments, and an f that gives two
+    results for the same inputs, are a TypeError or ValueError. What f raises comes through. In any case the data of the
+    inputs, and the grad of every Value that the result was made of, is afterwards what it was before.
+
+    Differences can't see a derivative at a kink or next to a jump, such as relu's at 0: choose other inputs there.
+    """
+    inputs = _leaves(f, inputs)
+    eps, atol, rtol = _tolerance("eps", eps), _tolerance("atol", atol), _tolerance("rtol", rtol)
+    if eps == 0:
+        raise ValueError("eps is 0")
+    if not is_recording():
+        raise RuntimeError("gradcheck needs the graph, and no_grad() is on")
+
+    y, by_backward = _backward_derivatives(f, inputs)
+    failures = []
+    for i, (v, derivative) in enumerate(zip(inputs, by_backward)):
+        quotient = _difference_quotient(f, inputs, i, eps)
+        off, allowed = abs(derivative - quotient), atol + rtol * abs(quotient)
+        if not off <= allowed:      # so that a nan fails
+            failures.append(f"  {_name(i, v)}: backward gives {derivative:.10g}, central differences {quotient:.10g}: "
+                            f"off by {off:.3g}, {allowed:.3g} is allowed")
+    again = _call(f, inputs).data
+    if again != y and (again == again or y == y):
+        raise ValueError(f"f gives different results for the same inputs, {y} and then {again}: nothing to compare")
+    if failures:
+        raise GradcheckError("\n".join([f"{len(failures)} of {len(inputs)} derivatives disagree:", *failures]))
+    return True
+
+
+def _backward_derivatives(f, inputs):
+    """f's result and backward's derivatives by the inputs, with every grad as it was before."""
+    before = [(v, v.grad) for v in inputs]
+    try:
+        y = _call(f, inputs)
+        nodes = y._topological()
+        before = [(v, v.grad) for v in nodes] + before
+        for v, _ in before:
+            v.grad = 0
+        y.backward()
+        return y.data, [v.grad for v in inputs]
+    finally:
+        for v, grad in before:
+            v.grad = grad
+
+
+def _difference_quotient(f, inputs, i, eps):
+    """(f(x + h) - f(x - h)) / 2h for input i, whose data is as before afterwards."""
+    v = inputs[i]
+    x = v.data
+    h = eps * max(1.0, abs(x))
+    low, high = x - h, x + h
+    if not -math.inf < low < x < high < math.inf:
+        raise ValueError(f"eps {eps} is too small or too large a step from {_name(i, v)}, {x}")
+    try:
+        v.data = high
+        above = _call(f, inputs).data
+        v.data = low
+        below = _call(f, inputs).data
+    finally:
+        v.data = x
+    return (above - below) / (high - low)
+
+
+def _call(f, inputs):
+    y = f(*inputs)
+    if not isinstance(y, Value):
+        raise TypeError(f"f must return a Value, not {type(y).__name__!r}")
+    return y
+
+
+def _leaves(f, inputs):
+    """The inputs as a list of Values, checked."""
+    if not callable(f):
+        raise TypeError(f"f must be a function of Values, not {type(f).__name__!r}")
+    if isinstance(inputs, Value) or not hasattr(type(inputs), "__iter__"):
+        inputs = [inputs]
+    values = []
+    for i, x in enumerate(inputs):
+        try:
+            v = x if isinstance(x, Value) else Value(x)
+        except (TypeError, OverflowError) as error:
+            raise type(error)(f"input {i}: {error}") from None
+        if not math.isfinite(v.data):
+            raise ValueError(f"{_name(i, v)} is {v.data}: there are no differences")
+        values.append(v)
+    if not values:
+        raise ValueError("inputs is empty: nothing to check")
+    given = {id(v): i for i, v in enumerate(values)}
+    for i, v in enumerate(values):
+        for below in v._topological()[:-1]:
+            if id(below) in given:
+                raise ValueError(f"{_name(i, v)} was made from {_name(given[id(below)], below)}: "
+                                 "compute it inside f, or give its detach()")
+    return values
+
+
+def _tolerance(name, x):
+    if not isinstance(x, (int, float)):
+        raise TypeError(f"{name} must be a number, not {type(x).__name__!r}")
+    if not 0 <= x < math.inf:
+        raise ValueError(f"{name} must be positive and finite, not {x}")
+    return float(x)
+
+
+def _name(i, v):
+    label = getattr(v, "label", "")
+    return f"input {i} ({label})" if label else f"input {i}"
