@@ -1,5 +1,7 @@
 """The extension and its compiler flags; everything else about the package is in pyproject.toml."""
+import os
 import sys
+from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -9,11 +11,13 @@ if sys.platform == "win32":
 else:
     # -ffp-contract=off: a multiplication and an addition never become one rounding, so that bits are microgpt's.
     flags, libraries = ["-O3", "-std=c11", "-ffp-contract=off", "-Wall", "-Wextra"], ["m"]
+    if os.environ.get("FASTGRAD_DEBUG"):
+        flags += ["-O0", "-g", "-UNDEBUG"]
 
 engine = Extension(
     "fastgrad.engine",
     sources=["fastgrad/engine.pyx", "csrc/arena.c", "csrc/backward.c"],
-    depends=["csrc/arena.h", "csrc/backward.h", "fastgrad/core.pxd"],
+    depends=glob("csrc/*.h") + glob("fastgrad/*.px[di]"),
     include_dirs=["csrc"],
     extra_compile_args=flags,
     libraries=libraries,

@@ -1,0 +1,16 @@
+# Whether operations record a graph.
+from collections.abc import Callable
+from contextlib import ContextDecorator
+from types import TracebackType
+
+from typing_extensions import Self
+
+def is_recording() -> bool: ...
+def watch(function: Callable[[int], object]) -> None: ...
+
+class no_grad(ContextDecorator):
+    def __init__(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, *exc_info: type[BaseException] | BaseException | TracebackType | None
+    ) -> None: ...
