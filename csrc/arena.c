@@ -120,16 +120,15 @@ static bool next_run_within(fg_arena *arena, uint32_t slab, fg_index from)
     return true;
 }
 
-static uint32_t half_vacant_slab(fg_arena *arena)
+/* A run in a slab with at most so many live nodes. */
+static bool next_run_in_sparse_slab(fg_arena *arena, uint32_t most)
 {
-    if (2 * (uint64_t)arena->live >= (uint64_t)arena->used_slabs * FG_SLAB)
-        return FG_NONE;
     for (uint32_t i = 0; i < arena->used_slabs; i++) {
         uint32_t slab = arena->probe++ % arena->used_slabs;
-        if (arena->taken[slab] <= FG_SLAB / 2)
-            return slab;
+        if (arena->taken[slab] <= most && next_run_within(arena, slab, slab * FG_SLAB))
+            return true;
     }
-    return FG_NONE;
+    return false;
 }
 
 bool fg_arena_next_run(fg_arena *arena)
@@ -144,25 +143,36 @@ bool fg_arena_next_run(fg_arena *arena)
     }
     if (arena->n_vacant > 0) {
         slab = arena->vacant[--arena->n_vacant];
-    } else if ((slab = half_vacant_slab(arena)) != FG_NONE) {
-        return next_run_within(arena, slab, slab * FG_SLAB);
+    } else if (2 * (uint64_t)arena->live < (uint64_t)arena->used_slabs * FG_SLAB
+               && next_run_in_sparse_slab(arena, FG_SLAB / 2)) {
+        return true;
     } else if (arena->used_slabs < arena->slabs || grow(arena)) {
         slab = arena->used_slabs++;
         arena->taken[slab] = 0;
     } else {
         arena->next = arena->end = 0;
-        return false;
+        return next_run_in_sparse_slab(arena, FG_SLAB - 1); /* no more memory: the last single slots */
     }
     start_run(arena, slab, slab * FG_SLAB, slab_end(slab));
     return true;
+}
+
+static bool has_no_live_node(const fg_arena *arena, uint32_t slab)
+{
+    return arena->taken[slab] == (slab == arena->current ? arena->end - arena->next : 0);
 }
 
 /* Give memory back when the slabs at the end are vacant and many. */
 static void trim(fg_arena *arena)
 {
     uint32_t used = arena->used_slabs, n = 0;
-    while (used > FG_KEEP_SLABS && arena->taken[used - 1] == 0 && used - 1 != arena->current)
+    while (used > FG_KEEP_SLABS && has_no_live_node(arena, used - 1)) {
         used--;
+        if (used == arena->current) {
+            arena->current = FG_NONE;
+            arena->next = arena->end = 0;
+        }
+    }
     arena->used_slabs = used;
     for (uint32_t i = 0; i < arena->n_vacant; i++)
         if (arena->vacant[i] < used)
@@ -221,7 +231,7 @@ void fg_node_die(fg_arena *arena, fg_index index)
     } while (index != FG_NONE);
 
     uint32_t last = arena->used_slabs - 1;
-    if (last >= FG_KEEP_SLABS && arena->taken[last] == 0 && last != arena->current)
+    if (last >= FG_KEEP_SLABS && has_no_live_node(arena, last))
         trim(arena);
 }
 

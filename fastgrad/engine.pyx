@@ -1,4 +1,4 @@
-# cython: language_level=3, auto_pickle=False
+# cython: language_level=3, binding=False, auto_pickle=False
 """The engine's face: Value over the arena of csrc/.
 
 From `a * b` to a gradient: Python calls `value_multiply` (operators.pxi), which finds two Values; `multiply`
@@ -27,6 +27,8 @@ from types import ModuleType
 from fastgrad import grad_mode
 from fastgrad.copying import Copying
 from fastgrad.core cimport *
+
+__all__ = ["Value", "arena_stats"]
 
 NAMES = {FG_LEAF: "", FG_CUSTOM: "", FG_ADD: "+", FG_MUL: "*", FG_POW: "**", FG_EXP: "exp", FG_LOG: "log",
          FG_RELU: "ReLU", FG_TANH: "tanh", FG_SIGMOID: "sigmoid", FG_SQRT: "sqrt", FG_SIN: "sin", FG_COS: "cos",
@@ -77,7 +79,10 @@ cdef class Node:
     def __init__(self, data, children=None, op=None, label=None, **named):
         cdef Number number
         if op is not None:
-            named["op" if isinstance(op, str) else "local_grads"] = op
+            third = "op" if isinstance(op, str) else "local_grads"
+            if third in named:
+                raise TypeError(f"Value() got {third!r} twice")
+            named[third] = op
         if children is not None:
             named["children"] = children
         children = only_one(named, ("children", "_children", "_prev"))
@@ -87,9 +92,12 @@ cdef class Node:
             raise TypeError(f"Value() got an unexpected keyword argument {next(iter(named))!r}")
         read_number(data, &number)
         set_edges(self, () if children is None else children, () if local_grads is None else local_grads, True)
+        if not is_recording():
+            set_edges(self, (), (), False)
+            op = None
         set_data(self, number)
         set_grad(self, Number(0.0, True))
-        if op and is_recording():
+        if op:
             self._op = op
         if label:
             self.label = label
@@ -127,7 +135,7 @@ cdef class Node:
 
     @_children.setter
     def _children(self, children):
-        set_edges(self, children, local_grads_of(self), False)
+        replace_edges(self, children, local_grads_of(self))
 
     @property
     def _prev(self):
@@ -136,7 +144,7 @@ cdef class Node:
 
     @_prev.setter
     def _prev(self, children):
-        set_edges(self, children, local_grads_of(self), False)
+        replace_edges(self, children, local_grads_of(self))
 
     @property
     def _local_grads(self):
@@ -145,7 +153,7 @@ cdef class Node:
 
     @_local_grads.setter
     def _local_grads(self, local_grads):
-        set_edges(self, children_of(self), local_grads, False)
+        replace_edges(self, children_of(self), local_grads)
 
     @property
     def _op(self):
@@ -201,7 +209,10 @@ cdef class Node:
             share_attributes(self)
 
     def __delattr__(self, name):
-        generic_setattr(self, <PyObject *>name, NULL)
+        try:
+            generic_setattr(self, <PyObject *>name, NULL)
+        except NotImplementedError:     # what Cython's properties raise
+            raise AttributeError(f"{name!r} of a Value can't be deleted") from None
 
     # ---- Functions ----
 

@@ -95,6 +95,15 @@ cdef int set_edges(Node self, object children, object local_grads, bint must_mat
     return 0
 
 
+cdef int replace_edges(Node self, object children, object local_grads) except -1:
+    """Give a node other edges under the operation's old name."""
+    op = self._op
+    set_edges(self, children, local_grads, False)
+    if op:
+        self._op = op
+    return 0
+
+
 cdef bint is_below(Node node, Node root) except -1:
     """Whether a node is root or below it. A node with only its handle can be below nothing else."""
     cdef Walk walk

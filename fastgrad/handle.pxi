@@ -125,6 +125,16 @@ cdef int adopt(Node handle, fg_index index) except -1:
 cdef inline Node wrap(fg_index index, PyTypeObject *cls):
     """The first handle of a new node; the caller's reference becomes the handle's, and is lost if this raises."""
     cdef Node handle
+    if cls is plain and fg_n_free_handles > 0:
+        handle = fg_handle_revive()
+        handle.index = index
+        arena.nodes[index].face = <void *>handle
+        return handle
+    return wrap_new(index, cls)
+
+
+cdef Node wrap_new(fg_index index, PyTypeObject *cls):
+    cdef Node handle
     try:
         handle = bare_handle(cls)
     except:

@@ -26,6 +26,8 @@ cdef int read_number(object x, Number *out) except -1:
 
 cdef object as_plain_number(object x):
     """Anything with __index__ or __float__ as an int or float."""
+    if type(x).__name__ in ("bool", "bool_"):       # Python's and NumPy's, which doesn't want to be an index
+        return int(bool(x))
     if hasattr(type(x), "__index__"):
         try:
             return int(operator.index(x))

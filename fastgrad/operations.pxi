@@ -126,7 +126,8 @@ cdef fg_index divide(fg_index a, fg_index b) except FG_NONE:
 cdef int power(Number x, Number n, Number *out) except -1:
     """x ** n as Python's: raises ZeroDivisionError, OverflowError, and ValueError in place of a complex result."""
     cdef double y
-    if not (x.is_int and n.is_int) and x.value != 0.0 and (x.value > 0.0 or n.value == floor(n.value)):
+    if isfinite(n.value) and x.value != 0.0 and (x.value > 0.0 or n.value == floor(n.value)) \
+            and not (x.is_int and n.is_int):
         y = c_pow(fabs(x.value), n.value)
         if DBL_MIN <= y < INFINITY:
             if x.value < 0.0 and fmod(n.value, 2.0) != 0.0:

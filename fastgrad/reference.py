@@ -12,6 +12,8 @@ import sys
 from fastgrad.copying import Copying
 from fastgrad.grad_mode import is_recording
 
+__all__ = ["Value", "arena_stats"]
+
 EXACT = 2 ** 53     # every integer up to here, in magnitude, is a double
 
 
@@ -24,9 +26,11 @@ def number(x):
     """x as an int or a float that a double holds exactly; raises TypeError and OverflowError."""
     if isinstance(x, Value):
         return x.data
+    if type(x).__name__ in ("bool", "bool_"):       # Python's and NumPy's, which doesn't want to be an index
+        return int(bool(x))
     if hasattr(type(x), "__index__"):
         try:
-            n = int(operator.index(x))
+            n = operator.index(x)
         except TypeError:
             pass        # an array of one float has __index__ too, and it raises
         else:
@@ -105,7 +109,10 @@ class Value(Copying):
 
     def __init__(self, data, children=None, op=None, label=None, **named):
         if op is not None:
-            named["op" if isinstance(op, str) else "local_grads"] = op
+            third = "op" if isinstance(op, str) else "local_grads"
+            if third in named:
+                raise TypeError(f"Value() got {third!r} twice")
+            named[third] = op
         if children is not None:
             named["children"] = children
         children = only_one(named, "children", "_children", "_prev")
