@@ -1,0 +1,77 @@
+/* What the C tests share: a check that says where it failed, an arena, and short ways to make nodes. */
+#ifndef FG_CHECK_H
+#define FG_CHECK_H
+
+#include "arena.h"
+#include "backward.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CHECK(condition)                                                                        \
+    do {                                                                                        \
+        if (!(condition)) {                                                                     \
+            fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);             \
+            exit(1);                                                                            \
+        }                                                                                       \
+    } while (0)
+
+#define CHECK_ARENA(arena)                                                                      \
+    do {                                                                                        \
+        const char *complaint = fg_arena_check(arena);                                          \
+        if (complaint) {                                                                        \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, complaint);                      \
+            exit(1);                                                                            \
+        }                                                                                       \
+    } while (0)
+
+static inline fg_index leaf(fg_arena *arena, double data)
+{
+    fg_index index = fg_node_new(arena);
+    if (index != FG_NONE)
+        fg_node_init(&arena->nodes[index], FG_LEAF, 0, 0, data);
+    return index;
+}
+
+/* A node over up to two children with the derivatives given; the caller keeps its references to them. */
+static inline fg_index node(fg_arena *arena, uint32_t n, const fg_index *children, const double *locals)
+{
+    static const uint8_t no_ints[2];
+    fg_index index = leaf(arena, 0.0);
+    if (index == FG_NONE)
+        return index;
+    if (fg_node_set_edges(arena, index, n, children, n, locals, no_ints) != FG_OK) {
+        fg_node_release(arena, index);
+        return FG_NONE;
+    }
+    return index;
+}
+
+/* A node a + b, into which the caller's references to a and b go. */
+static inline fg_index plus(fg_arena *arena, fg_index a, fg_index b)
+{
+    fg_index sum = node(arena, 2, (fg_index[]){a, b}, (double[]){1.0, 1.0});
+    fg_node_release(arena, a);
+    fg_node_release(arena, b);
+    return sum;
+}
+
+/* backward() without Python: true if there was memory for it. */
+static inline bool backward(fg_arena *arena, fg_walk *walk, fg_index root)
+{
+    if (fg_walk_start(arena, walk, root, false) != FG_OK)
+        return false;
+    fg_status status;
+    while ((status = fg_walk_go_on(arena, walk, 1000)) == FG_MORE)
+        ;
+    if (status == FG_OK) {
+        arena->nodes[root].grad = 1.0;
+        arena->nodes[root].flags &= (uint16_t)~FG_GRAD_INT;
+        while (fg_sweep(arena, walk, 1000) == FG_MORE)
+            ;
+    }
+    fg_walk_end(arena, walk);
+    return status == FG_OK;
+}
+
+#endif

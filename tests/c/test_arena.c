@@ -1,0 +1,211 @@
+/* The arena's promises: who lives and dies, ascending runs, bounded memory, failing allocations. */
+#include "check.h"
+
+static unsigned detached;
+
+static void count_detached(void *attachment)
+{
+    (void)attachment;
+    detached++;
+}
+
+static void test_lifetime(void)
+{
+    fg_arena arena;
+    fg_arena_init(&arena, count_detached);
+    fg_index a = leaf(&arena, 2.0), b = leaf(&arena, 3.0);
+    fg_index c = node(&arena, 2, (fg_index[]){a, b}, (double[]){3.0, 2.0});
+    CHECK(arena.live == 3 && arena.nodes[a].refs == 2);
+    fg_node_release(&arena, a);
+    CHECK(arena.live == 3);
+    arena.nodes[a].flags |= FG_ATTACHED;
+    fg_node_release(&arena, c);
+    CHECK(arena.live == 1 && detached == 1 && arena.nodes[b].data == 3.0);
+    fg_node_release(&arena, b);
+    CHECK(arena.live == 0 && arena.peak == 3);
+    CHECK_ARENA(&arena);
+    fg_arena_clear(&arena);
+}
+
+static void test_runs_ascend(void)
+{
+    fg_arena arena;
+    fg_arena_init(&arena, NULL);
+    const uint32_t n = 5 * FG_SLAB;
+    fg_index *all = malloc(n * sizeof *all);
+    for (int round = 0; round < 3; round++) {
+        uint32_t jumps = 0;
+        for (uint32_t i = 0; i < n; i++) {
+            all[i] = leaf(&arena, i);
+            jumps += i > 0 && all[i] != all[i - 1] + 1;
+        }
+        CHECK(jumps <= 5);
+        for (uint32_t i = 0; i < n; i++) /* in another order than they came */
+            fg_node_release(&arena, all[(i * 7919ull) % n]);
+        CHECK(arena.live == 0);
+        CHECK_ARENA(&arena);
+    }
+    CHECK(arena.used_slabs <= 6);
+    free(all);
+    fg_arena_clear(&arena);
+}
+
+/* One node of each slab stays alive: slots used stay within twice the live ones and a slab. */
+static void test_scattered_survivors(void)
+{
+    fg_arena arena;
+    fg_arena_init(&arena, NULL);
+    const uint32_t n = 200 * FG_SLAB;
+    uint32_t kept = 0, most = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        fg_index index = leaf(&arena, i);
+        if (i % FG_SLAB == 100)
+            kept++;
+        else
+            fg_node_release(&arena, index);
+        if (arena.live > most)
+            most = arena.live;
+        CHECK((uint64_t)arena.used_slabs * FG_SLAB <= 2ull * most + 2 * FG_SLAB);
+    }
+    CHECK(arena.live == kept && kept == 200);
+    CHECK_ARENA(&arena);
+    fg_arena_clear(&arena);
+}
+
+static void test_memory_comes_back(void)
+{
+    fg_arena arena;
+    fg_arena_init(&arena, NULL);
+    fg_index below = leaf(&arena, 1.0), top = below;
+    for (uint32_t i = 0; i < 3 * FG_KEEP_SLABS * FG_SLAB; i++) {
+        top = node(&arena, 1, (fg_index[]){below}, (double[]){1.0});
+        CHECK(top != FG_NONE);
+        fg_node_release(&arena, below);
+        below = top;
+    }
+    CHECK(arena.live == 3 * FG_KEEP_SLABS * FG_SLAB + 1);
+    size_t bytes = fg_arena_bytes(&arena);
+    fg_node_release(&arena, top); /* a chain of millions dies without a stack */
+    CHECK(arena.live == 0 && fg_arena_bytes(&arena) <= bytes / 2);
+    CHECK(arena.used_slabs <= FG_KEEP_SLABS + 1);
+    CHECK_ARENA(&arena);
+    CHECK(leaf(&arena, 1.0) != FG_NONE);
+    fg_arena_clear(&arena);
+}
+
+static void test_wide_nodes(void)
+{
+    fg_arena arena;
+    fg_arena_init(&arena, NULL);
+    enum { N = 100 };
+    fg_index children[N];
+    double locals[N];
+    uint8_t is_int[N] = {0};
+    for (int i = 0; i < N; i++) {
+        children[i] = leaf(&arena, i);
+        locals[i] = i;
+    }
+    fg_index top = leaf(&arena, 0.0);
+    CHECK(fg_node_set_edges(&arena, top, N, children, N, locals, is_int) == FG_OK);
+    CHECK(fg_node_set_edges(&arena, top, N, children, 3, locals, is_int) == FG_OK); /* the old edges go */
+    CHECK(fg_node_n_children(&arena.nodes[top]) == N && fg_node_n_locals(&arena.nodes[top]) == 3);
+    for (int i = 0; i < N; i++) {
+        CHECK(arena.nodes[children[i]].refs == 2);
+        fg_node_release(&arena, children[i]);
+    }
+    CHECK(arena.edge_bytes > 0);
+    fg_node_release(&arena, top);
+    CHECK(arena.live == 0 && arena.edge_bytes == 0);
+    fg_arena_clear(&arena);
+}
+
+static void test_hold(void)
+{
+    fg_arena arena;
+    fg_arena_init(&arena, NULL);
+    fg_index sum = plus(&arena, leaf(&arena, 1.0), leaf(&arena, 2.0));
+    fg_arena_hold(&arena);
+    fg_arena_hold(&arena);
+    fg_node_release(&arena, sum);
+    CHECK(arena.live == 3);
+    for (int i = 0; i < 5000; i++)
+        CHECK(leaf(&arena, i) != sum);
+    fg_arena_unhold(&arena);
+    CHECK(arena.live == 5003);
+    fg_arena_unhold(&arena);
+    CHECK(arena.live == 5000);
+    fg_arena_clear(&arena);
+}
+
+/* Every allocation is made to fail in turn; after each failure the arena is as before, and the next try works. */
+static void test_failing_allocations(void)
+{
+    for (long failing = 1;; failing++) {
+        fg_arena arena;
+        fg_walk walk = {0};
+        fg_arena_init(&arena, NULL);
+        fg_fail_allocation(failing);
+        fg_index top = FG_NONE;
+        int failures = 0;
+        for (int tries = 0; top == FG_NONE || arena.live < 20 * FG_SLAB; tries++) {
+            CHECK(tries < 100000);
+            uint32_t live = arena.live;
+            if (top == FG_NONE) {
+                top = leaf(&arena, 1.0);
+            } else {
+                fg_index children[3] = {top, top, top}, next = leaf(&arena, 1.0);
+                double locals[3] = {1.0, 0.0, 0.0};
+                uint8_t ints[3] = {0};
+                if (next != FG_NONE
+                    && fg_node_set_edges(&arena, next, live % 50 ? 1 : 3, children, live % 50 ? 1 : 3, locals, ints)) {
+                    fg_node_release(&arena, next);
+                    next = FG_NONE;
+                }
+                if (next != FG_NONE) {
+                    fg_node_release(&arena, top);
+                    top = next;
+                }
+            }
+            if (arena.live == live)
+                failures++;
+            CHECK_ARENA(&arena);
+            if (arena.live > 40) /* from here on by strides, or the checks take all day */
+                while (arena.live % 500 != 0 && arena.live < 20 * FG_SLAB) {
+                    fg_index next = node(&arena, 1, &top, (double[]){1.0});
+                    if (next == FG_NONE) {
+                        failures++;
+                        continue;
+                    }
+                    fg_node_release(&arena, top);
+                    top = next;
+                }
+        }
+        if (!backward(&arena, &walk, top)) {
+            failures++;
+            CHECK(backward(&arena, &walk, top));
+        }
+        CHECK(failures <= 1);
+        fg_fail_allocation(0);
+        fg_node_release(&arena, top);
+        CHECK(arena.live == 0 && arena.holds == 0);
+        fg_walk_clear(&walk);
+        fg_arena_clear(&arena);
+        if (failures == 0) {
+            CHECK(failing > 10);
+            return;
+        }
+    }
+}
+
+int main(void)
+{
+    test_lifetime();
+    test_runs_ascend();
+    test_scattered_survivors();
+    test_memory_comes_back();
+    test_wide_nodes();
+    test_hold();
+    test_failing_allocations();
+    puts("arena: passed");
+    return 0;
+}

@@ -1,0 +1,187 @@
+/* The sweep's promises: microgpt's order of accumulation to the last bit, ints, portions, walks within walks. */
+#include "check.h"
+#include "numbers.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Graphs small enough for recursion, as microgpt has it; node i of these is the arena's node index[i]. */
+enum { MOST = 300 };
+static struct {
+    int n_children, children[2];
+    double locals[2], grad;
+    bool visited;
+} plain[MOST];
+static int topo[MOST], n_topo;
+
+static void build_topo(int v)
+{
+    if (plain[v].visited)
+        return;
+    plain[v].visited = true;
+    for (int i = 0; i < plain[v].n_children; i++)
+        build_topo(plain[v].children[i]);
+    topo[n_topo++] = v;
+}
+
+static void plain_backward(int root, int n)
+{
+    n_topo = 0;
+    for (int i = 0; i < n; i++)
+        plain[i].visited = false;
+    build_topo(root);
+    plain[root].grad = 1.0;
+    for (int t = n_topo - 1; t >= 0; t--)
+        for (int i = 0; i < plain[topo[t]].n_children; i++)
+            plain[plain[topo[t]].children[i]].grad += plain[topo[t]].locals[i] * plain[topo[t]].grad;
+}
+
+static uint64_t state = 88172645463325252ull;
+
+static uint64_t next_random(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    return state ^= state << 17;
+}
+
+static void test_random_graphs(void)
+{
+    static fg_arena arena;
+    fg_walk walk = {0};
+    fg_index index[MOST];
+    fg_arena_init(&arena, NULL);
+    for (int round = 0; round < 2000; round++) {
+        int n = 2 + (int)(next_random() % (MOST - 2));
+        memset(plain, 0, sizeof plain);
+        for (int i = 0; i < n; i++) {
+            int most = i == 0 ? 0 : 2;
+            plain[i].n_children = most ? (int)(next_random() % 3) : 0;
+            fg_index children[2];
+            for (int j = 0; j < plain[i].n_children; j++) {
+                int reach = next_random() % 4 ? 10 : i;
+                plain[i].children[j] = i - 1 - (int)(next_random() % (uint64_t)(reach < i ? reach : i));
+                plain[i].locals[j] = (double)(int64_t)next_random() * 0x1p-62;
+                children[j] = index[plain[i].children[j]];
+            }
+            index[i] = node(&arena, (uint32_t)plain[i].n_children, children, plain[i].locals);
+        }
+        for (int times = 0; times < 2; times++) {
+            int root = n - 1 - (int)(next_random() % 2);
+            CHECK(backward(&arena, &walk, index[root]));
+            plain_backward(root, n);
+            for (int i = 0; i < n; i++)
+                CHECK(memcmp(&arena.nodes[index[i]].grad, &plain[i].grad, sizeof(double)) == 0);
+        }
+        if (round % 100 == 0)
+            CHECK_ARENA(&arena);
+        for (int i = 0; i < n; i++)
+            fg_node_release(&arena, index[i]);
+        CHECK(arena.live == 0);
+    }
+    fg_walk_clear(&walk);
+    fg_arena_clear(&arena);
+}
+
+static void test_a_walk_between_portions(void)
+{
+    fg_arena arena;
+    fg_walk walk = {0}, other = {0};
+    fg_arena_init(&arena, NULL);
+    fg_index x = leaf(&arena, 1.0), top = x;
+    fg_node_retain(&arena, x);
+    for (int i = 0; i < 1000; i++) {
+        fg_node_retain(&arena, x);
+        top = plus(&arena, top, x);
+    }
+    CHECK(fg_walk_start(&arena, &walk, top, false) == FG_OK);
+    CHECK(fg_walk_go_on(&arena, &walk, 300) == FG_MORE);
+    CHECK(backward(&arena, &other, top));
+    while (fg_walk_go_on(&arena, &walk, 300) == FG_MORE)
+        ;
+    CHECK(walk.n == 1000);
+    fg_walk_end(&arena, &walk);
+    CHECK(arena.nodes[x].grad == 1001.0);
+    fg_node_release(&arena, top);
+    fg_node_release(&arena, x);
+    CHECK(arena.live == 0);
+    fg_walk_clear(&walk);
+    fg_walk_clear(&other);
+    fg_arena_clear(&arena);
+}
+
+static void test_epochs_wrap(void)
+{
+    fg_arena arena;
+    fg_walk walk = {0};
+    fg_arena_init(&arena, NULL);
+    fg_index a = leaf(&arena, 1.0), b = leaf(&arena, 1.0);
+    fg_index sum = plus(&arena, a, b), top = plus(&arena, sum, leaf(&arena, 1.0));
+    arena.nodes[sum].mark = 1; /* as an ancient walk has left it */
+    arena.epoch = UINT32_MAX;
+    CHECK(backward(&arena, &walk, top));
+    CHECK(arena.epoch == 1 && arena.nodes[a].grad == 1.0);
+    fg_node_release(&arena, top);
+    fg_walk_clear(&walk);
+    fg_arena_clear(&arena);
+}
+
+static void test_ints(void)
+{
+    bool is_int;
+    CHECK(fg_int_add(2.0, 3.0, &is_int) == 5.0 && is_int);
+    CHECK(fg_int_add(FG_EXACT, 1.0, &is_int) == FG_EXACT && !is_int);
+    CHECK(fg_int_add(FG_EXACT - 1.0, 1.0, &is_int) == FG_EXACT && is_int);
+    CHECK(fg_int_mul(0.0, -1.0, &is_int) == 0.0 && is_int);
+    CHECK(!signbit(fg_int_mul(0.0, -1.0, &is_int)));
+    CHECK(fg_int_mul(FG_EXACT, 3.0, &is_int) == 3.0 * FG_EXACT && !is_int);
+    /* 2**53 + 1 is divisible by 3: the product of these two ints rounds to 2**53, and isn't it */
+    CHECK(fg_int_mul(3.0, 3002399751580331.0, &is_int) == FG_EXACT && !is_int);
+
+    fg_arena arena;
+    fg_walk walk = {0};
+    fg_arena_init(&arena, NULL);
+    fg_index x = leaf(&arena, 2.0), top = leaf(&arena, 6.0);
+    const double three = 3.0;
+    const uint8_t yes = 1;
+    CHECK(fg_node_set_edges(&arena, top, 1, &x, 1, &three, &yes) == FG_OK);
+    fg_node_release(&arena, x);
+    CHECK(fg_walk_start(&arena, &walk, top, false) == FG_OK && fg_walk_go_on(&arena, &walk, 10) == FG_OK);
+    arena.nodes[top].grad = 1.0;
+    arena.nodes[top].flags |= FG_GRAD_INT;
+    CHECK(fg_sweep(&arena, &walk, 10) == FG_OK);
+    fg_walk_end(&arena, &walk);
+    CHECK(arena.nodes[x].grad == 3.0 && arena.nodes[x].flags & FG_GRAD_INT);
+    CHECK(backward(&arena, &walk, top)); /* with the float 1.0 at the root */
+    CHECK(arena.nodes[x].grad == 6.0 && !(arena.nodes[x].flags & FG_GRAD_INT));
+    fg_node_release(&arena, top);
+    fg_walk_clear(&walk);
+    fg_arena_clear(&arena);
+}
+
+static void test_a_million_deep(void)
+{
+    fg_arena arena;
+    fg_walk walk = {0};
+    fg_arena_init(&arena, NULL);
+    fg_index x = leaf(&arena, 1.0), top = x;
+    for (int i = 0; i < 1000000; i++)
+        top = plus(&arena, top, leaf(&arena, 1.0));
+    CHECK(backward(&arena, &walk, top));
+    CHECK(arena.nodes[x].grad == 1.0);
+    fg_node_release(&arena, top);
+    CHECK(arena.live == 0);
+    fg_walk_clear(&walk);
+    fg_arena_clear(&arena);
+}
+
+int main(void)
+{
+    test_random_graphs();
+    test_a_walk_between_portions();
+    test_epochs_wrap();
+    test_ints();
+    test_a_million_deep();
+    puts("backward: passed");
+    return 0;
+}

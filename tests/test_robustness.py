@@ -1,0 +1,431 @@
+"""Robustness: whatever goes wrong - no memory, Ctrl-C, wrong types, odd moments - nothing is lost and the next call works."""
+import gc
+import os
+import random
+import signal
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+
+import pytest
+
+from fastgrad import arena_stats, engine, no_grad
+from fastgrad.engine import Value
+
+only_c = pytest.mark.skipif(Value.__module__ != "fastgrad.engine", reason="about the C engine")
+pytestmark = only_c
+
+
+def live():
+    return arena_stats()["live"]
+
+
+# ---- Memory ----
+
+def operations(v, w):
+    """Every way to make a node or to need memory, by name."""
+    deep = v
+    for _ in range(3000):
+        deep = deep * 1.0
+    return {
+        "add": lambda: v + w, "radd": lambda: 1 + v, "sub": lambda: v - w, "mul": lambda: v * 2.0,
+        "div": lambda: v / w, "div by number": lambda: v / 3, "rdiv": lambda: 1 / v, "pow": lambda: v ** 2,
+        "pow by Value": lambda: v ** w, "rpow": lambda: 2 ** v, "neg": lambda: -v, "exp": v.exp, "log": v.log,
+        "relu": v.relu, "tanh": v.tanh, "sigmoid": v.sigmoid, "sqrt": v.sqrt, "sin": v.sin, "cos": v.cos,
+        "abs": lambda: abs(v), "leaf": lambda: Value(1.0), "wide": lambda: Value(1.0, [v] * 5, [1.0] * 5),
+        "custom": lambda: Value(1.0, (v,), "custom"), "detach": v.detach, "children": lambda: (v * w)._children,
+        "prev": lambda: (v * w)._prev, "backward": deep.backward, "zero_grad": deep.zero_grad,
+        "topological": deep._topological, "label": lambda: setattr(Value(1.0), "label", "x"),
+        "closure": lambda: setattr(v * w, "_backward", print), "children=": lambda: setattr(v * w, "_children", (w, v, w)),
+        "local_grads=": lambda: setattr(v * w, "_local_grads", (1,)),
+        "many": lambda: [v * float(i) for i in range(3000)],
+        "sub class": lambda: Sub(1.0) * 2,
+    }
+
+
+class Sub(Value):
+    pass
+
+
+def state(v, w):
+    return [(x.data, x.grad, x._op, len(x._children), x._local_grads) for x in (v, w)]
+
+
+@pytest.mark.parametrize("name", operations(Value(2.0), Value(3.0)))
+def test_every_allocation_of_the_core_fails_once(name):
+    v, w = Value(2.0), Value(3.0)
+    operation = operations(v, w)[name]
+    before, nodes = state(v, w), live()
+    for n in range(1, 100):
+        engine._fail_allocation(n)
+        try:
+            result = operation()
+        except MemoryError:
+            engine._fail_allocation(0)
+            v.grad = w.grad = 0
+            assert state(v, w) == before and live() == nodes
+            engine._check()
+        else:
+            engine._fail_allocation(0)
+            del result
+            break
+    else:
+        pytest.fail("it never got through")
+    gc.collect()
+    assert live() == nodes
+    operation()
+
+
+def test_every_allocation_of_python_fails_once():
+    """With CPython's own hook, where it was built with it."""
+    script = f"""if True:
+        import sys
+        sys.path.insert(0, {os.path.dirname(__file__)!r})
+        import _testcapi
+        from test_robustness import *
+        v, w = Value(2.0), Value(3.0)
+        for name, operation in operations(v, w).items():
+            v.grad = w.grad = 0
+            before, nodes = state(v, w), live()
+            failures = quiet = 0
+            n = -1
+            while quiet < 10 and n < 500:
+                n += 1
+                kept = [v * 1.0 for _ in range(4096)]   # so that no handle is left to be reused
+                failed = False
+                _testcapi.set_nomemory(n, n + 1)
+                try:
+                    operation()
+                except MemoryError:
+                    failed = True
+                finally:
+                    _testcapi.remove_mem_hooks()
+                failures += failed
+                quiet = 0 if failed else quiet + 1
+                del kept
+                if live() != nodes:
+                    gc.collect()
+                v.grad = w.grad = 0
+                assert state(v, w) == before, (name, n, state(v, w), before)
+                assert live() == nodes, (name, n, live() - nodes)
+                engine._check()
+            operation()
+            assert failures, name
+    """
+    if not has_testcapi():
+        pytest.skip("this Python has no _testcapi")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def has_testcapi():
+    try:
+        import _testcapi
+    except ImportError:
+        return False
+    return hasattr(_testcapi, "set_nomemory")
+
+
+@pytest.mark.long
+def test_a_build_with_a_tiny_node_limit(tmp_path):
+    source = os.path.dirname(os.path.dirname(__file__))
+    subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "--build-lib", tmp_path, "--build-temp",
+                    tmp_path / "temp", "--force"], cwd=source, check=True, env={**os.environ, "CFLAGS": "-DFG_MAX_NODES=1500"})
+    script = f"""if True:
+        import fastgrad
+        fastgrad.__path__.insert(0, {str(tmp_path / "fastgrad")!r})
+        import sys
+        for name in [n for n in sys.modules if n.startswith("fastgrad.")]:
+            del sys.modules[name]
+        import fastgrad.engine as engine
+        assert {str(tmp_path)!r} in engine.__file__
+        Value = engine.Value
+        for _ in range(3):
+            held = []
+            try:
+                while True:
+                    held.append(Value(len(held)))
+            except MemoryError as error:
+                assert "1500" in str(error)
+            assert len(held) == 1500 == engine.arena_stats()["live"]
+            for attempt in (lambda: held[0] + held[1], lambda: held[0].exp(), lambda: held[0] * 2, lambda: Value(1.0)):
+                try:
+                    attempt()
+                except MemoryError:
+                    pass
+                else:
+                    raise AssertionError
+            del held[700:]
+            (held[0] * held[1] + 2).backward()
+            engine._check()
+            held.clear()
+    """
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+# ---- Interruption ----
+
+@pytest.fixture
+def alarm():
+    """alarm(seconds): KeyboardInterrupt after so many seconds, raised by a signal as Ctrl-C raises it."""
+    rang = []
+
+    def ring(signum, frame):
+        rang.append(time.perf_counter())
+        raise KeyboardInterrupt
+    before = signal.signal(signal.SIGALRM, ring)
+
+    def alarm(seconds):
+        alarm.expected = time.perf_counter() + seconds
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+    yield alarm
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer signal")
+def test_ctrl_c_in_a_long_backward(alarm):
+    x = Value(1.0)
+    out = x
+    for _ in range(1_500_000):
+        out = out * 1.0
+    out.backward()
+    start = time.perf_counter()
+    out.backward()
+    length = time.perf_counter() - start
+    for share in (0.1, 0.5, 0.8):
+        alarm(length * share)
+        with pytest.raises(KeyboardInterrupt):
+            for _ in range(20):
+                out.backward()
+        assert time.perf_counter() - alarm.expected < 0.05 + 0.5 * length    # room for a busy machine
+        engine._check()
+        out.zero_grad()
+        out.backward()
+        assert x.grad == 1.0
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer signal")
+def test_a_signal_handler_that_walks_the_graph():
+    """Python runs signal handlers between two portions of a walk, and they may call backward themselves."""
+    x = Value(1.0)
+    out = x
+    for _ in range(600_000):
+        out = out * 1.0
+    other = x * 2.0
+    runs = []
+
+    def handler(signum, frame):
+        runs.append(1)
+        other.backward()
+        [Value(i) for i in range(2000)]
+        x.grad = 0
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        for i in range(30):
+            signal.setitimer(signal.ITIMER_REAL, 0.0005 * (1 + i))
+            out.backward()
+            engine._check()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert runs
+    out.zero_grad()
+    out.backward()
+    assert x.grad == 1.0
+
+
+# ---- Odd moments ----
+
+def test_the_collector_at_every_allocation():
+    threshold = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        x = Sub(0.5)
+        out = x
+        for i in range(100):
+            before, out = out, Value(out.data, (out,), "same")
+
+            def _backward(before=before, out=out):
+                before.grad += out.grad
+            out._backward = _backward
+            out = out * 1.0 + Sub(0.0)
+            out.label = "x"
+        out.backward()
+        assert x.grad == 1.0
+        assert len(out._topological()) > 300 and out._prev
+        engine._check()
+    finally:
+        gc.set_threshold(*threshold)
+
+
+def test_new_without_init():
+    v = Value.__new__(Value)
+    assert repr(v) == "Value(data=0, grad=0)" and v._children == () and v._op == ""
+    (v + 1).backward()
+    assert v.grad == 1
+
+    class Lazy(Value):
+        def __init__(self):
+            pass
+    assert (Lazy() * 2).data == 0
+    with pytest.raises(TypeError):
+        engine.Node()
+    with pytest.raises(TypeError):
+        engine.Node.__new__(engine.Node)
+    with pytest.raises(TypeError):
+        object.__new__(Value)
+
+
+def test_init_again():
+    a, b = Value(2.0), Value(3.0)
+    c = a * b
+    top = c + 1
+    c.__init__(7.0)
+    assert (c.data, c._children, c._op) == (7.0, (), "") and top._children[0] is c
+    with pytest.raises(TypeError):
+        c.__init__("seven")
+    with pytest.raises(ValueError):
+        c.__init__(1.0, (top,))
+    assert c.data == 7.0
+    engine._check()
+
+
+def test_no_cycles_among_nodes():
+    a = Value(1.0)
+    b = a * 2
+    c = b + 1
+    for assign in (lambda: setattr(a, "_children", (c,)), lambda: setattr(a, "_prev", {a}),
+                   lambda: setattr(b, "_children", (a, c))):
+        with pytest.raises(ValueError, match="below itself"):
+            assign()
+    assert b._children[0] is a and a._children == ()
+
+
+WRONG = [None, "x", 1j, [1.0], (), object(), {}]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda x: type(x).__name__)
+def test_wrong_types_everywhere(wrong):
+    v = Value(2.0)
+    before, nodes = state(v, v), live()
+    calls = [lambda: Value(wrong), lambda: setattr(v, "data", wrong), lambda: setattr(v, "grad", wrong),
+             lambda: v < wrong, lambda: v >= wrong, lambda: v + wrong, lambda: wrong - v, lambda: v ** wrong,
+             lambda: wrong ** v, lambda: v._rebuild(wrong, 0, (), (), ""), lambda: setattr(v, "__dict__", wrong),
+             lambda: v.__setstate__(wrong), lambda: Value(1.0, 5), lambda: Value(1.0, (wrong,)), lambda: v.backward(wrong),
+             lambda: Value(1.0, (v,), (wrong,)), lambda: setattr(v, "_children", (v, wrong)),
+             lambda: setattr(v, "_local_grads", (1.0, wrong)), lambda: delattr(v, "data"), lambda: delattr(v, "_op"),
+             lambda: pow(v, 2, wrong or 3), lambda: no_grad(wrong), lambda: v.absent, lambda: delattr(v, "absent")]
+    for call in calls:
+        try:
+            call()
+        except (TypeError, AttributeError):
+            pass
+        except ValueError:
+            assert call is not None
+        assert state(v, v) == before
+    v.__dict__ = {}
+    assert live() == nodes
+    engine._check()
+
+
+def test_wrong_receivers():
+    for name in ("backward", "exp", "_topological", "__float__", "zero_grad", "_accumulate", "__repr__"):
+        with pytest.raises(TypeError):
+            getattr(Value, name)(1.0)
+    for name in ("__add__", "__mul__", "__rsub__", "__neg__", "__pow__"):
+        with pytest.raises(TypeError):
+            getattr(Value, name)(1.0, 2.0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_fork():
+    x = Value(2.0)
+    out = x * x
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            out.backward()
+            held = [x * i for i in range(5000)]
+            del held
+            engine._check()
+            status = 0 if x.grad == 4.0 else 2
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    assert x.grad == 0
+
+
+def test_threads():
+    def train(seed, results):
+        rng = random.Random(seed)
+        weights = [Value(rng.uniform(-1, 1)) for _ in range(10)]
+        for step in range(200):
+            inputs = [rng.uniform(-1, 1) for _ in weights]
+            if step % 10 == 0:
+                with no_grad():
+                    assert sum(w * x for w, x in zip(weights, inputs))._children == ()
+            loss = (sum(w * x for w, x in zip(weights, inputs)).tanh() - 0.5) ** 2
+            assert loss._children
+            loss.backward()
+            for w in weights:
+                w.data -= 0.1 * w.grad
+                w.grad = 0
+        results[seed] = [w.data for w in weights]
+
+    alone, together = {}, {}
+    for seed in range(4):
+        train(seed, alone)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=train, args=(seed, together)) for seed in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert together == alone
+    engine._check()
+
+
+EXITS = {
+    "globals": "kept = [v * 2 for _ in range(9000)]",
+    "closure": "out = v * 2\nout._backward = lambda: out\nv.me = v",
+    "subclass": "class S(Value): pass\ns = S(1.0) * 2\ns.me = s",
+    "atexit": "import atexit\natexit.register(lambda: (v * 2).backward())",
+    "del": "class D:\n    def __init__(self): self.v = v * 2\n    def __del__(self): self.v.backward()\nd = D()\nd.me = d",
+    "module attribute": "import sys\nsys.kept = v * 2\nsys.kept.me = sys.kept",
+    "thread": "import threading, time\ndef f():\n    while True: (v * 2).backward()\n"
+              "threading.Thread(target=f, daemon=True).start()\ntime.sleep(0.05)",
+    "engine gone": "import sys\nfor name in list(sys.modules):\n    if name.startswith('fastgrad'): del sys.modules[name]\n"
+                   "(v * 2).backward()",
+    "exit in closure": "out = v * 2\ndef f(): raise SystemExit(0)\nout._backward = f\nout.backward()",
+}
+
+
+@pytest.mark.parametrize("name", EXITS)
+def test_values_alive_at_interpreter_exit(name):
+    done = subprocess.run([sys.executable, "-c", "from fastgrad import Value\nv = Value(1.0)\n" + EXITS[name]],
+                          capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_core_s_own_tests():
+    """The C tests under the sanitizers, where there is a make and a compiler that has them."""
+    folder = os.path.join(os.path.dirname(__file__), "c")
+    probe = "int main(void) { return 0; }"
+    compiler = (sysconfig.get_config_var("CC") or "").split()
+    try:
+        subprocess.run([*compiler[:1], "-fsanitize=address,undefined", "-x", "c", "-", "-o", os.devnull], input=probe,
+                       text=True, check=True, capture_output=True)
+        subprocess.run(["make", "--version"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no make, or no compiler with sanitizers")
+    done = subprocess.run(["make", "-C", folder, "test"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
