@@ -1,0 +1,143 @@
+"""Any number of random programs (programs.py) on the C engine and the oracle: the promise of the same bits, at length.
+
+    python tests/fuzz.py --count 1000000 --seed 0 --jobs 4
+
+Program k is made from random.Random(seed + k). On the first difference, crash or hang it prints the seed, and for a
+difference the shrunk program with both transcripts, and exits with status 1. `--seed THAT --count 1` runs it again.
+"""
+import argparse
+import faulthandler
+import gc
+import multiprocessing
+import random
+import sys
+import time
+import warnings
+
+import fastgrad
+import programs
+from fastgrad import reference
+
+HANG = 60.0     # seconds without a new program
+BATCH = 5000    # programs between two looks for leaks
+KEPT = 200      # programs whose Values stay alive while others run
+
+
+def engines():
+    """The C engine and the oracle."""
+    return ({"name": "C engine", "Value": fastgrad.Value, "no_grad": fastgrad.no_grad},
+            {"name": "oracle", "Value": reference.Value, "no_grad": fastgrad.no_grad})
+
+
+def agree(program, one, other):
+    return programs.same(programs.run(program, one["Value"], one["no_grad"]),
+                         programs.run(program, other["Value"], other["no_grad"]))
+
+
+class Kept:
+    """Graphs that live on, with their states: the arena has old nodes between new ones, and none may change."""
+
+    def __init__(self):
+        self.rng = random.Random(0)
+        self.places = [None] * KEPT
+
+    def put(self, values):
+        """Keep these in a random place; whether what was there has stayed as it was."""
+        place = self.rng.randrange(KEPT)
+        old, self.places[place] = self.places[place], (values, programs.state(values))
+        return old is None or programs.same([programs.state(old[0])], [old[1]])
+
+    def clear(self):
+        """Let all go; whether all had stayed as they were."""
+        places, self.places = self.places, [None] * KEPT
+        return all(old is None or programs.same([programs.state(old[0])], [old[1]]) for old in places)
+
+
+def work(seeds, seed_now, done, reports):
+    """Run the programs of these seeds. The counters are shared with the parent, who reports on a worker's death."""
+    faulthandler.enable()
+    warnings.simplefilter("ignore")     # NumPy's, of nan and overflow
+    one, other = engines()
+    kept = Kept()
+    for batch in range(0, len(seeds), BATCH):
+        for seed in seeds[batch:batch + BATCH]:
+            seed_now.value = seed
+            program = programs.generate(random.Random(seed))
+            keep = [] if seed % 8 == 0 else None
+            if not programs.same(programs.run(program, one["Value"], one["no_grad"], keep),
+                                 programs.run(program, other["Value"], other["no_grad"])):
+                shrunk = programs.shrink(program, lambda p: not agree(p, one, other))
+                reports.put(f"seed {seed}: the engines differ\n{programs.difference(shrunk, one, other)}")
+                return
+            if keep and not kept.put(keep.pop()):
+                reports.put(f"by seed {seed}: a program has changed the Values of another one")
+                return
+            done.value += 1
+        if not kept.clear():
+            reports.put(f"seeds {seeds[batch]} to {seed}: a program has changed the Values of another one")
+            return
+        gc.collect()
+        live = fastgrad.arena_stats()["live"]
+        if live:
+            reports.put(f"seeds {seeds[batch]} to {seed}: {live} nodes are alive and nobody holds them")
+            return
+
+
+class Worker:
+    def __init__(self, seeds):
+        self.seed_now = multiprocessing.Value("q", seeds[0], lock=False)
+        self.done = multiprocessing.Value("q", 0, lock=False)
+        self.reports = multiprocessing.SimpleQueue()
+        self.process = multiprocessing.Process(target=work, args=(seeds, self.seed_now, self.done, self.reports),
+                                               daemon=True)
+        self.process.start()
+        self.seen, self.since = -1, time.monotonic()
+
+    def complaint(self):
+        """What went wrong, or None."""
+        ended = not self.process.is_alive()
+        if not self.reports.empty():
+            return self.reports.get()
+        if ended and self.process.exitcode:
+            return f"seed {self.seed_now.value}: the process died with exit code {self.process.exitcode}"
+        if self.seen != self.done.value:
+            self.seen, self.since = self.done.value, time.monotonic()
+        elif not ended and time.monotonic() - self.since > HANG:
+            return f"seed {self.seed_now.value}: not done after {HANG:.0f} s"
+        return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=100_000, help="how many programs (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="the first one's seed (default %(default)s)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default %(default)s)")
+    args = parser.parse_args()
+    if args.count < 1 or args.jobs < 1:
+        parser.error("--count and --jobs are at least 1")
+    if fastgrad.backend != "c":
+        parser.error("the C engine isn't in use (FASTGRAD_PURE or PyPy): there is nothing to compare")
+
+    seeds = range(args.seed, args.seed + args.count)
+    workers = [Worker(seeds[job::args.jobs]) for job in range(min(args.jobs, args.count))]
+    start = shown = time.monotonic()
+    while True:
+        running = any(worker.process.is_alive() for worker in workers)
+        complaint = next(filter(None, (worker.complaint() for worker in workers)), None)
+        done, now = sum(worker.done.value for worker in workers), time.monotonic()
+        if complaint or not running or now - shown > 5:
+            shown = now
+            print(f"{done:,} of {args.count:,} programs, {done / (now - start):,.0f} a second", flush=True)
+        if complaint:
+            for worker in workers:
+                worker.process.terminate()
+            print(complaint)
+            return 1
+        if not running:
+            print("no difference")
+            return 0
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

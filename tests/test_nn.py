@@ -1,0 +1,178 @@
+"""fastgrad.nn is micrograd's nn: the same random numbers, reprs and bits; `nonlin` takes more than a bool."""
+import random
+
+import pytest
+
+from fastgrad import reference
+from fastgrad.engine import Value
+from fastgrad.nn import MLP, Layer, Module, Neuron
+
+XS = [[2.0, 3.0, -1.0], [3.0, -1.0, 0.5], [0.5, 1.0, 1.0], [1.0, 1.0, -1.0]]
+YS = [1.0, -1.0, -1.0, 1.0]
+
+
+def reprs(values):
+    """What distinguishes every two floats, and ints from floats."""
+    return [(repr(v.data), repr(v.grad)) for v in values]
+
+
+def mlp(nin, nouts, **kwargs):
+    random.seed(1337)
+    return MLP(nin, nouts, **kwargs)
+
+
+def squared_error(network, xs=XS, ys=YS):
+    return sum((network(x) - y) ** 2 for x, y in zip(xs, ys))
+
+
+def test_weights_are_drawn_neuron_by_neuron_and_biases_are_the_int_0():
+    network = mlp(2, [3, 1])
+    random.seed(1337)
+    expected = []
+    for nin, nout in (2, 3), (3, 1):
+        for _ in range(nout):
+            expected += [random.uniform(-1, 1) for _ in range(nin)] + [0]
+    assert [repr(p.data) for p in network.parameters()] == list(map(repr, expected))
+
+
+def test_parameters_come_in_micrograds_order():
+    network = mlp(3, [4, 4, 1])
+    assert len(network.parameters()) == 41
+    expected = [p for layer in network.layers for neuron in layer.neurons for p in [*neuron.w, neuron.b]]
+    assert all(p is q for p, q in zip(network.parameters(), expected, strict=True))
+    assert all(type(p) is Value for p in network.parameters())
+
+
+def test_reprs_are_micrograds():
+    assert repr(Neuron(3)) == "ReLUNeuron(3)"
+    assert repr(Neuron(3, nonlin=False)) == "LinearNeuron(3)"
+    assert repr(Layer(2, 2)) == "Layer of [ReLUNeuron(2), ReLUNeuron(2)]"
+    assert repr(MLP(2, [2, 1])) == "MLP of [Layer of [ReLUNeuron(2), ReLUNeuron(2)], Layer of [LinearNeuron(2)]]"
+
+
+def test_reprs_of_what_micrograd_lacks():
+    assert repr(Neuron(3, "relu")) == "ReLUNeuron(3)"
+    assert repr(Neuron(3, "tanh")) == "TanhNeuron(3)"
+    assert repr(Layer(1, 1, nonlin="sigmoid")) == "Layer of [SigmoidNeuron(1)]"
+    assert repr(Neuron(3, abs)) == "absNeuron(3)"
+
+
+@pytest.mark.parametrize("nonlin, last_too", [(True, False), ("relu", True), ("tanh", True), ("sigmoid", True)])
+def test_data_and_gradients_are_those_of_the_same_network_by_hand(nonlin, last_too):
+    network = mlp(3, [4, 4, 1], nonlin=nonlin)
+    loss = squared_error(network)
+    loss.backward()
+
+    by_hand = [reference.Value(p.data) for p in network.parameters()]
+
+    def plain_network(x):
+        parameters = iter(by_hand)
+        for nin, nout in (3, 4), (4, 4), (4, 1):
+            out = []
+            for _ in range(nout):
+                w = [next(parameters) for _ in range(nin)]
+                act = next(parameters)
+                for wi, xi in zip(w, x):
+                    act = act + wi * xi
+                method = "relu" if nonlin is True else nonlin
+                out.append(getattr(act, method)() if last_too or nout > 1 else act)
+            x = out
+        return x[0]
+
+    expected = squared_error(plain_network)
+    expected.backward()
+    assert reprs([loss, *network.parameters()]) == reprs([expected, *by_hand])
+
+
+def test_a_layer_gives_a_list_and_a_layer_of_one_its_value():
+    assert isinstance(Layer(2, 1)([1.0, 2.0]), Value)
+    out = Layer(2, 3)([1.0, 2.0])
+    assert isinstance(out, list) and len(out) == 3
+    assert isinstance(mlp(3, [4, 1])(XS[0]), Value)
+
+
+def test_inputs_may_be_values_ints_and_tuples():
+    neuron = Neuron(2, nonlin=False)
+    x = Value(2.0), 3
+    y = neuron(x)
+    y.backward()
+    assert y.data == neuron.b.data + neuron.w[0].data * 2.0 + neuron.w[1].data * 3
+    assert x[0].grad == neuron.w[0].data
+
+
+def test_nonlin_true_leaves_the_last_layer_linear():
+    assert [layer.neurons[0].nonlin for layer in MLP(1, [2, 2, 1]).layers] == [True, True, False]
+
+
+def test_nonlin_false_is_linear_everywhere():
+    network = mlp(3, [4, 1], nonlin=False)
+    assert repr(network).count("LinearNeuron") == 5
+    middle = network([(a + b) / 2 for a, b in zip(XS[0], XS[1])]).data
+    assert middle == pytest.approx((network(XS[0]).data + network(XS[1]).data) / 2)
+
+
+def test_any_function_of_a_value_is_a_nonlinearity_of_every_layer():
+    def leaky(v):
+        return v if v.data > 0 else 0.1 * v
+
+    network = mlp(3, [4, 1], nonlin=leaky)
+    assert all(neuron.nonlin is leaky for layer in network.layers for neuron in layer.neurons)
+    neuron = Neuron(1, nonlin=leaky)
+    neuron.w[0].data = -2.0
+    y = neuron([3.0])
+    y.backward()
+    assert y.data == pytest.approx(-0.6)
+    assert neuron.w[0].grad == pytest.approx(0.3)
+
+
+def test_names_are_the_methods_of_the_value():
+    assert reprs([Neuron(0, nonlin=name)([]) for name in ("relu", "tanh", "sigmoid")]) == reprs(
+        [Value(0).relu(), Value(0).tanh(), Value(0).sigmoid()])
+
+
+@pytest.mark.parametrize("make", [lambda: Neuron(2, nonlin="tan"), lambda: Layer(2, 2, nonlin="tan"),
+                                  lambda: MLP(2, [2, 1], nonlin="tan")])
+def test_a_wrong_name_is_an_error_that_names_the_choices(make):
+    random.seed(1)
+    state = random.getstate()
+    with pytest.raises(ValueError) as error:
+        make()
+    assert all(word in str(error.value) for word in ("'relu'", "'tanh'", "'sigmoid'", "'tan'"))
+    assert random.getstate() == state
+
+
+def test_zero_grad():
+    network = mlp(3, [4, 1])
+    squared_error(network).backward()
+    assert any(p.grad for p in network.parameters())
+    network.zero_grad()
+    assert all(repr(p.grad) == "0" for p in network.parameters())
+
+
+def test_a_module_of_ones_own():
+    class Scale(Module):
+        def __init__(self):
+            self.factor = Value(3.0)
+
+        def parameters(self):
+            return [self.factor]
+
+    assert Module().parameters() == []
+    scale = Scale()
+    (scale.factor * 2).backward()
+    assert scale.factor.grad == 2.0
+    scale.zero_grad()
+    assert scale.factor.grad == 0
+
+
+def test_the_lectures_tanh_network_learns():
+    network = mlp(3, [4, 4, 1], nonlin="tanh")
+    first = squared_error(network).data
+    for _ in range(100):
+        loss = squared_error(network)
+        network.zero_grad()
+        loss.backward()
+        for p in network.parameters():
+            p.data -= 0.05 * p.grad
+    assert loss.data < 0.1 < first
+    assert all(abs(network(x).data - y) < 0.3 for x, y in zip(XS, YS))

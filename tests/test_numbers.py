@@ -1,0 +1,202 @@
+"""Promise: what was an int in pure Python shows as an int, what was a float as a float, and no integer is rounded
+without being seen: beyond 2**53 in magnitude an integer result is a float.
+"""
+import math
+import re
+
+import numpy as np
+import pytest
+
+inf, nan = math.inf, math.nan
+E53 = 2 ** 53
+NAMES = {"E53": E53, "inf": inf, "nan": nan}
+
+
+def typed(x):
+    return type(x).__name__, repr(x)
+
+
+# An expression and what its data is, type and all. In pure Python each of the first group gives the same.
+
+AS_IN_PYTHON = [
+    ("V(2)", 2), ("V(2.0)", 2.0), ("V(0)", 0), ("V(-0.0)", -0.0), ("V(-7)", -7),
+    ("V(2) * 3", 6), ("V(2) * 3.0", 6.0), ("V(2.0) * 3", 6.0), ("3 * V(2)", 6),
+    ("V(2) + 1", 3), ("V(2) + 1.0", 3.0), ("1 + V(2)", 3), ("0.5 + V(2)", 2.5),
+    ("V(2) + V(3)", 5), ("V(2) + V(3.0)", 5.0), ("V(2) * V(3)", 6), ("V(2) * V(3.0)", 6.0),
+    ("V(2) - 5", -3), ("5 - V(2)", 3), ("V(2) - 5.0", -3.0), ("V(2) - V(5)", -3),
+    ("-V(2)", -2), ("-V(2.0)", -2.0), ("-V(0)", 0), ("-V(0.0)", -0.0),
+    ("V(0) * -1", 0), ("V(0) * -5", 0), ("V(0.0) * -1", -0.0), ("V(0) * -1.0", -0.0),
+    ("V(-0.0) + 0", 0.0), ("V(-0.0) + V(-0.0)", -0.0), ("V(0) - 0", 0), ("V(0.0) - 0", 0.0),
+    ("V(6) / 2", 3.0), ("V(7) / 2", 3.5), ("6 / V(2)", 3.0), ("V(0) / 5", 0.0),
+    ("V(0) / -5", -0.0), ("V(6) / V(2)", 3.0), ("V(1) / 3", 1 / 3), ("V(5) / 3", 5 * 3 ** -1),
+    ("V(2) ** 3", 8), ("V(2) ** 3.0", 8.0), ("V(2.0) ** 3", 8.0), ("V(2) ** -1", 0.5),
+    ("V(-2) ** 3", -8), ("V(-2) ** 2", 4), ("V(-1) ** 1023", -1), ("V(5) ** 0", 1),
+    ("V(5) ** 1", 5), ("V(9) ** 0.5", 3.0), ("V(0) ** 2", 0), ("V(0) ** 1", 0),
+    ("2 ** V(3)", 8), ("2.0 ** V(3)", 8.0), ("2 ** V(-3)", 0.125), ("0 ** V(0)", 1),
+    ("V(2) ** V(3)", 8), ("V(2) ** V(3.0)", 8.0), ("V(3) ** V(-1)", 3 ** -1),
+    ("V(3).relu()", 3), ("V(3.0).relu()", 3.0), ("V(-3).relu()", 0), ("V(-3.0).relu()", 0),
+    ("V(0).relu()", 0), ("V(0.0).relu()", 0), ("V(-0.0).relu()", 0), ("V(nan).relu()", 0),
+    ("V(-inf).relu()", 0), ("V(inf).relu()", inf),
+    ("abs(V(-3))", 3), ("abs(V(-3.0))", 3.0), ("abs(V(0))", 0), ("abs(V(-0.0))", 0.0),
+    ("V(-3).abs()", 3),
+    ("V(0).exp()", 1.0), ("V(1).log()", 0.0), ("V(0).tanh()", 0.0), ("V(0).sigmoid()", 0.5),
+    ("V(4).sqrt()", 2.0), ("V(0).sin()", 0.0), ("V(0).cos()", 1.0),
+    ("sum([V(1), V(2)])", 3), ("sum([V(1), V(2)], V(0.0))", 3.0), ("V(2).detach()", 2),
+    ("V(V(2))", 2), ("V(V(2.0))", 2.0), ("V(3, (V(1),), (2,))", 3),
+    # Up to 2**53 ints are exact.
+    ("V(E53)", E53), ("V(-E53)", -E53), ("V(E53) + 0", E53), ("V(E53 - 1) + 1", E53),
+    ("V(E53) - 1", E53 - 1), ("V(-E53) + 1", 1 - E53), ("V(2 ** 26) * 2 ** 27", E53),
+    ("V(-2 ** 26) * 2 ** 27", -E53), ("V(94906265) * 94906265", 94906265 ** 2), ("V(2) ** 53", E53),
+    ("V(3) ** 33", 3 ** 33), ("V(E53) * -1", -E53), ("V(6361) * 1416003655831", E53 - 1),
+]
+
+# Beyond 2**53 an integer result becomes a float, rounded once. Pure Python would go on exactly.
+
+BEYOND = [
+    ("V(E53) + 1", E53 + 1), ("V(E53) + 2", E53 + 2), ("V(E53) + 3", E53 + 3), ("V(-E53) - 1", -E53 - 1),
+    ("V(E53) + V(E53)", 2 ** 54), ("V(94906267) * 94906267", 94906267 ** 2), ("V(E53) * E53", 2 ** 106),
+    ("V(6700417) * 1344287039", 6700417 * 1344287039), ("V(-(2 ** 27)) * 2 ** 27", -(2 ** 54)),
+    ("V(3) ** 34", 3 ** 34), ("V(7) ** 25", 7 ** 25), ("V(-3) ** 35", (-3) ** 35), ("5 ** V(30)", 5 ** 30),
+    ("V(10) ** V(22)", 10 ** 22), ("V(10) ** 300", 10 ** 300), ("V(3) ** 600", 3 ** 600), ("V(2) ** 64", 2 ** 64),
+]
+
+
+@pytest.mark.parametrize("text, expected", AS_IN_PYTHON)
+def test_results_are_ints_where_python_s_are(Value, text, expected):
+    v = eval(text, {"V": Value, **NAMES})
+    assert typed(v.data) == typed(expected)
+    assert repr(v) == f"Value(data={expected!r}, grad=0)"
+
+
+def test_the_table_is_python_s_own():
+    """The table itself, with plain numbers for Values. (Only the method calls mean nothing there.)"""
+    for text, expected in AS_IN_PYTHON:
+        if not re.search(r"\)\.[a-z]|, \(", text) and text != "V(5) / 3":     # which is 5 * 3 ** -1, as in microgpt
+            assert typed(eval(text, {"V": lambda x: x, **NAMES})) == typed(expected), text
+
+
+@pytest.mark.parametrize("text, exact", BEYOND)
+def test_beyond_2_53_ints_become_floats(Value, text, exact):
+    assert abs(exact) > E53
+    assert typed(eval(text, {"V": Value, **NAMES}).data) == typed(float(exact))
+    assert eval(text, {"V": lambda x: x, **NAMES}) == exact
+
+
+@pytest.mark.parametrize("x, expected", [
+    (True, 1), (False, 0), (np.int64(3), 3), (np.uint8(200), 200), (np.int64(-E53), -E53), (np.float64(0.1), 0.1),
+    (np.float64(2), 2.0),
+    (np.float32(0.1), 0.10000000149011612), (np.float16(0.1), 0.0999755859375), (np.array(2.5), 2.5), (np.array(3), 3),
+    (10 ** 22, 1e22), (2 ** 60, 2.0 ** 60), (-2 ** 1023, -2.0 ** 1023), (2 ** 53 + 2, 2.0 ** 53 + 2)])
+def test_what_kinds_of_numbers_become(Value, x, expected):
+    """Of whatever class a number is, what is shown is an int or a float. Exact ints beyond 2**53 are floats."""
+    v, w = Value(x), Value(1.0)
+    w.data, w.grad, w._local_grads = x, x, (x,)
+    assert [typed(y) for y in (v.data, w.data, w.grad, *w._local_grads)] == [typed(expected)] * 4
+
+
+@pytest.mark.parametrize("x, expected", [(True, 3), (np.int64(1), 3), (np.int8(1), 3), (1, 3), (1.0, 3.0),
+                                         (np.float64(1), 3.0),
+                                         (np.float32(1), 3.0)])
+def test_operands_keep_their_kind(Value, x, expected):
+    assert typed((Value(2) + x).data) == typed((x + Value(2)).data) == typed(expected)
+    assert typed((Value(3) * x).data) == typed((x * Value(3)).data) == typed(expected)
+
+
+# Gradients and local derivatives are numbers too.
+
+def test_fresh_gradients_and_the_root_s_are_ints(Value):
+    v = Value(2.0)
+    assert typed(v.grad) == typed(0)
+    v.backward()
+    assert typed(v.grad) == typed(1)
+    v.zero_grad()
+    assert typed(v.grad) == typed(0)
+
+
+@pytest.mark.parametrize("text, expected", [
+    ("a + b", [1, 1]), ("a * b", [3.5, 2]), ("a * 3", [3, 0]), ("a * 3.0", [3.0, 0]), ("b * 3", [0, 3]),
+    ("-a", [-1, 0]), ("a - b", [1, -1]),
+    ("a ** 2", [4, 0]), ("b ** 2", [0, 7.0]), ("a ** 2.0", [4.0, 0]), ("a / 2", [0.5, 0]),
+    ("2 / a", [2 * (-1 * 2 ** -2), 0]),
+    ("a.relu()", [1.0, 0]), ("(-a).relu()", [0.0, 0]), ("abs(a)", [1.0, 0]), ("a + a", [2, 0]), ("a * a", [4, 0]),
+    ("a * a * a", [12, 0]),
+    ("a * 0", [0, 0]), ("a * -0.0", [0.0, 0]), ("a ** 1", [1, 0]), ("2 ** a", [4 * math.log(2), 0]),
+    ("a ** a", [4 + 4 * math.log(2), 0])])
+def test_gradients_are_ints_where_python_s_are(Value, text, expected):
+    a, b = Value(2), Value(3.5)
+    eval(text).backward()
+    assert [typed(v.grad) for v in (a, b)] == [typed(x) for x in expected]
+
+
+def test_a_gradient_s_kind_is_that_of_its_sum(Value):
+    for start, expected in ((0, 3), (0.0, 3.0), (5, 8), (-3, 0), (-3.0, 0.0), (-0.0, 3.0)):
+        a = Value(2)
+        out = a * 3
+        a.grad = start
+        out.backward()
+        assert typed(a.grad) == typed(expected)
+
+
+def test_int_gradients_beyond_2_53_become_floats(Value):
+    a = Value(1)
+    (a * E53 + a).backward()
+    assert typed(a.grad) == typed(float(E53 + 1))
+    a.grad = 0
+    (a * 94906267 * 94906267).backward()
+    assert typed(a.grad) == typed(float(94906267 ** 2))
+    a.grad = 0
+    (a * E53).backward()
+    assert typed(a.grad) == typed(E53)
+    a.grad = 1
+    (-a + a * E53).backward()           # E53 comes first; then -1 brings it back, but it's a float by then
+    assert typed(a.grad) == typed(float(E53 + 1) - 1)
+
+
+def test_negative_zero_of_gradients(Value):
+    """0 + -0.0 is 0.0, and an int has no negative zero."""
+    a = Value(2.0)
+    (a * -0.0).backward()
+    assert typed(a.grad) == typed(0.0)
+    a.grad = -0.0
+    assert typed(a.grad) == typed(-0.0)
+    (a * -0.0).backward()
+    assert typed(a.grad) == typed(-0.0)
+    b = Value(2)
+    (-(b * 0)).backward()
+    assert typed(b.grad) == typed(0)
+
+
+def test_local_derivatives_keep_their_kind(Value):
+    a, b = Value(2), Value(3.5)
+    results = (a + b, a * b, a ** 2, a ** 2.0, b ** 2, a.relu(), a.exp(), 3 * a)
+    expected = ((1, 1), (3.5, 2), (4,), (4.0,), (7.0,), (1.0,), (math.exp(2),), (3, 2))
+    assert [list(map(typed, v._local_grads)) for v in results] == [list(map(typed, x)) for x in expected]
+    user = Value(1, (a,) * 5, (1, 1.0, True, -0.0, np.float32(0.5)))
+    assert list(map(typed, user._local_grads)) == list(map(typed, (1, 1.0, 1, -0.0, 0.5)))
+    assert list(map(typed, (Value(E53) * 3)._local_grads)) == list(map(typed, (3, E53)))
+
+
+def test_assignments_keep_their_kind(Value):
+    v = Value(2)
+    for x in (5, 5.0, -0.0, 0, inf):
+        v.data = x
+        assert typed(v.data) == typed(x)
+        v.grad = x
+        assert typed(v.grad) == typed(x)
+    v.data = 2
+    v.data -= 0.5
+    assert typed(v.data) == typed(1.5)
+    v.grad = 0
+    v.grad += 2
+    assert typed(v.grad) == typed(2)
+
+
+def test_conversions(Value):
+    assert typed(float(Value(2))) == typed(2.0)
+    assert typed(int(Value(2.9))) == typed(2) and typed(int(Value(-2.9))) == typed(-2)
+    assert int(Value(1e300)) == int(1e300)
+    assert f"{Value(2)} {Value(2):d} {Value(2):.2f}" == "Value(data=2, grad=0) 2 2.00"
+    assert f"{Value(2.5):6.1f}|{Value(1e6):,}" == "   2.5|1,000,000.0"
+    assert repr(Value(1e16)) == "Value(data=1e+16, grad=0)"
+    assert repr(Value(0.1 + 0.2)) == "Value(data=0.30000000000000004, grad=0)"
+    assert repr(Value(nan)) == "Value(data=nan, grad=0)" and repr(Value(-inf)) == "Value(data=-inf, grad=0)"

@@ -1,0 +1,310 @@
+"""The package as it is installed: stubs, source archive, wheel, what import says, the README's examples, version."""
+import email
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import fastgrad
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = Path(fastgrad.__file__).resolve().parent
+README = ROOT / "README.md"
+
+compiled = pytest.mark.skipif(fastgrad.backend != "c", reason="needs the compiled engine")
+
+
+def run(*command, cwd, **environment):
+    """Run Python with these arguments in a folder, away from the settings of the session that tests."""
+    env = {name: value for name, value in os.environ.items() if name not in ("FASTGRAD_PURE", "PYTHONPATH", "MYPYPATH")}
+    return subprocess.run([sys.executable, *map(str, command)], cwd=cwd, env={**env, **environment},
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def check(*command, cwd, **environment):
+    """The same for what must succeed; returns its output."""
+    done = run(*command, cwd=cwd, **environment)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+# Types
+
+def where_mypy_looks():
+    """The environment in which mypy finds the package under test; what lies in site-packages it finds by itself."""
+    env = {"PYTHONPATH": str(PACKAGE.parent)}
+    if "site-packages" not in PACKAGE.parts:
+        env["MYPYPATH"] = str(PACKAGE.parent)
+    return env
+
+
+@pytest.mark.parametrize("pure", ["0", "1"])
+def test_stubs_describe_the_package(pure, tmp_path):
+    pytest.importorskip("mypy")
+    if pure == "0" and fastgrad.backend != "c":
+        pytest.skip("needs the compiled engine")
+    allowlist = ROOT / "tests" / "stubtest_allowlist.txt"
+    check("-m", "mypy.stubtest", "fastgrad", "--allowlist", allowlist, "--ignore-unused-allowlist",
+          cwd=tmp_path, FASTGRAD_PURE=pure, **where_mypy_looks())
+
+
+TYPED = '''
+from fastgrad import GradcheckError, Value, arena_stats, backend, gradcheck, no_grad
+from fastgrad.nn import MLP, Module, Neuron
+
+a, b = Value(2.0), Value(3, label="b")
+out: Value = a * 2 + b - 1 / a ** 2 + True
+out = 2 ** a + abs(-a).relu().tanh() ** b
+out = sum((x * 2 for x in [a, b]), Value(0.0))
+out = Value(1.0, (a, b), "+")
+out = Value(1.0, (a, b), (1.0, 2))
+out = Value(1.0, _children=(a, b), _op="+", label="out")
+out = Value(1.0, children=[a, b], local_grads=[1, 2])
+out.backward()
+a.data -= 0.01 * a.grad
+a.grad = 0
+a.m = 0.0
+print(a.m, f"{a:.4f} {a.data:.4f}", float(a), int(a), a < b, max(a, b), sorted([a, b]), backend)
+
+
+def _backward() -> None:
+    a.grad += out.grad
+
+
+out._backward = _backward
+out._backward()
+nodes: set[Value] = out._prev | set(out._children)
+
+
+@no_grad()
+def predict(x: float) -> Value:
+    return a * x
+
+
+with no_grad():
+    out = predict(2.0).detach()
+ok: bool = gradcheck(lambda x, y: x * y, [a, 2.0]) and gradcheck(lambda x: x * x, 2.0)
+model = MLP(2, [3, 1], nonlin="tanh")
+model = MLP(2, [3, 1], nonlin=lambda v: v.sin())
+(model([1.0, b]) - 1).backward()
+parameters: list[Value] = model.parameters() + Neuron(3).parameters()
+live: int = arena_stats()["live"]
+
+
+class Own(Value):
+    def gelu(self) -> "Own":
+        return self * (self * 1.702).sigmoid()
+
+
+own: Own = (Own(1.0) * 2 + a).gelu()
+'''
+
+MISTYPED = ['a + "x"', "a * None", 'Value("x")', "a < 1j", "Value(1.0, [2.0])", 'MLP(2, [1], nonlin="swish")',
+            "gradcheck(3, [a])", 'a.data = "x"']
+
+
+def mypy(program, tmp_path):
+    pytest.importorskip("mypy")
+    (tmp_path / "program.py").write_text(program)
+    return run("-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", tmp_path / "cache", "program.py",
+               cwd=tmp_path, **where_mypy_looks()).stdout
+
+
+def test_types_of_ordinary_code(tmp_path):
+    assert mypy(TYPED, tmp_path) == ""
+
+
+def test_types_catch_mistakes(tmp_path):
+    lines = ["from fastgrad import Value, gradcheck", "from fastgrad.nn import MLP", "a = Value(1.0)", *MISTYPED]
+    found = mypy("\n".join(lines) + "\n", tmp_path)
+    wrong = {int(n) for n in re.findall(r"^program\.py:(\d+): error", found, re.M)}
+    assert wrong == set(range(4, 4 + len(MISTYPED))), found
+
+
+# Source archive and wheel
+
+IGNORED = shutil.ignore_patterns(".git", ".venv*", "build", "dist", "*.egg-info", "__pycache__", ".*_cache",
+                                 ".hypothesis", "*.so", "*.pyd", "*.o", "engine.c")
+
+
+def source_files(under):
+    """The files of the checkout that a build doesn't make, as posix paths."""
+    return {path.relative_to(ROOT).as_posix() for path in (ROOT / under).rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts and path.suffix not in (".o", ".so", ".pyd", ".pyc")}
+
+
+def build(folder, *options):
+    """Build the source archive from a copy of the checkout, and a wheel from that archive; returns their paths."""
+    pytest.importorskip("build")
+    if not (ROOT / "setup.py").exists():
+        pytest.skip("needs a checkout")
+    shutil.copytree(ROOT, folder / "checkout", ignore=IGNORED)
+    check("-m", "build", *options, "--outdir", folder / "dist", folder / "checkout", cwd=folder)
+    (archive,), (wheel,) = (folder / "dist").glob("*.tar.gz"), (folder / "dist").glob("*.whl")
+    return archive, wheel
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Archive and wheel, built with the Cython and setuptools that are installed here."""
+    pytest.importorskip("Cython")
+    pytest.importorskip("setuptools", minversion="77")
+    return build(tmp_path_factory.mktemp("built"), "--no-isolation")
+
+
+def names_in_archive(archive):
+    with tarfile.open(archive) as tar:
+        names = [member.name for member in tar.getmembers() if member.isfile()]
+    return {name.split("/", 1)[1] for name in names}
+
+
+def test_the_archive_carries_all_sources(built):
+    names = names_in_archive(built[0])
+    for folder in ("csrc", "tests", "benchmarks"):
+        missing = source_files(folder) - names
+        assert not missing
+    wanted = {"setup.py", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md",
+              "fastgrad/__init__.py", "fastgrad/engine.pyx", "fastgrad/engine.pyi", "fastgrad/py.typed"}
+    wanted |= {f"fastgrad/{path.name}" for path in (ROOT / "fastgrad").glob("*.px[di]")}
+    assert not wanted - names
+
+
+def test_the_archive_carries_nothing_that_a_build_makes(built):
+    names = names_in_archive(built[0])
+    assert "fastgrad/engine.c" not in names
+    assert not [name for name in names if name.endswith((".so", ".pyd", ".o", ".pyc")) or name.startswith("build/")]
+
+
+def test_the_wheel_carries_what_runs_and_what_types_and_no_more(built):
+    with zipfile.ZipFile(built[1]) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    folder = ROOT / "fastgrad"
+    wanted = {f"fastgrad/{path.name}" for pattern in ("*.py", "*.pyi", "py.typed") for path in folder.glob(pattern)}
+    engine = {name for name in names if re.fullmatch(r"fastgrad/engine\.[\w.-]*(so|pyd)", name)}
+    assert len(engine) == 1
+    assert names - engine == wanted
+
+
+def metadata(wheel):
+    with zipfile.ZipFile(wheel) as zipped:
+        name, = [name for name in zipped.namelist() if name.endswith(".dist-info/METADATA")]
+        return email.message_from_bytes(zipped.read(name))
+
+
+def test_the_wheel_needs_nothing_at_run_time(built):
+    about = metadata(built[1])
+    requirements = about.get_all("Requires-Dist", [])
+    assert [line for line in requirements if "extra ==" not in line] == []
+    assert set(about.get_all("Provides-Extra")) == {"test", "viz", "bench"}
+    assert about["License-Expression"] == "MIT" and about["License-File"] == "LICENSE"
+    assert about["Requires-Python"] == ">=3.10"
+
+
+def test_the_wheel_works(built, tmp_path):
+    with zipfile.ZipFile(built[1]) as wheel:
+        wheel.extractall(tmp_path)
+    program = ("import fastgrad; a = fastgrad.Value(3.0); (a * a).backward(); "
+               "print(fastgrad.backend, a.grad, fastgrad.__file__)")
+    backend, grad, file = check("-S", "-c", program, cwd=tmp_path).split(maxsplit=2)
+    assert (backend, grad) == ("c", "6.0")
+    assert Path(file.strip()).is_relative_to(tmp_path)
+
+
+@pytest.mark.long
+def test_the_isolated_build(tmp_path):
+    """As a stranger builds it: the build requirements come from their registry into an environment of their own."""
+    archive, wheel = build(tmp_path)
+    assert "fastgrad/engine.c" not in names_in_archive(archive)
+    check("-m", "venv", tmp_path / "venv", cwd=tmp_path)
+    python, = [*(tmp_path / "venv").glob("bin/python"), *(tmp_path / "venv").glob("Scripts/python.exe")]
+    subprocess.run([python, "-m", "pip", "install", "--no-index", "--no-deps", wheel], check=True, cwd=tmp_path)
+    program = "import fastgrad; print(fastgrad.backend, fastgrad.__version__)"
+    out = subprocess.run([python, "-c", program], check=True, cwd=tmp_path, capture_output=True, text=True).stdout
+    assert out.split() == ["c", fastgrad.__version__]
+
+
+# What import gives
+
+@pytest.fixture
+def uncompiled(tmp_path):
+    """A folder with the package's Python files only."""
+    (tmp_path / "fastgrad").mkdir()
+    for path in PACKAGE.glob("*.py"):
+        shutil.copy(path, tmp_path / "fastgrad")
+    return tmp_path
+
+
+# -S: without site-packages, where an installed fastgrad would lend its compiled engine.
+
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy runs the engine in plain Python")
+@pytest.mark.parametrize("module", ["fastgrad", "fastgrad.engine", "fastgrad.nn"])
+def test_import_without_the_compiled_engine_says_how_to_build_it(uncompiled, module):
+    done = run("-S", "-c", f"import {module}", cwd=uncompiled)
+    assert done.returncode == 1
+    last = done.stdout.strip().splitlines()[-1]
+    assert last.startswith("ImportError: fastgrad's compiled engine is missing: build it with `pip install .`")
+    assert "FASTGRAD_PURE=1" in last
+
+
+def test_fastgrad_pure_gives_the_engine_in_plain_python(uncompiled):
+    program = ("import fastgrad, fastgrad.engine, fastgrad.reference, fastgrad.nn as nn; "
+               "assert fastgrad.Value is fastgrad.engine.Value is fastgrad.reference.Value is nn.Value; "
+               "print(fastgrad.backend)")
+    assert check("-S", "-c", program, cwd=uncompiled, FASTGRAD_PURE="1") == "python\n"
+
+
+@compiled
+def test_the_compiled_engine_is_used_where_it_is():
+    program = ("import fastgrad, fastgrad.engine; assert fastgrad.Value is fastgrad.engine.Value; "
+               "print(fastgrad.backend)")
+    for unset in ("", "0"):
+        assert check("-c", program, cwd=PACKAGE.parent, FASTGRAD_PURE=unset) == "c\n"
+
+
+def test_all_that_is_promised_is_exported():
+    assert {"Value", "no_grad", "arena_stats", "gradcheck", "__version__"} <= set(fastgrad.__all__)
+    assert all(hasattr(fastgrad, name) for name in fastgrad.__all__)
+
+
+# README
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def test_the_readme_s_examples_run_as_they_stand(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    examples = blocks("python")
+    assert examples
+    namespace = {"__name__": "__main__"}
+    for i, example in enumerate(examples):
+        exec(compile(example, f"README.md, example {i + 1}", "exec"), namespace)
+
+
+def test_continuous_integration_runs_the_readme_s_test_command():
+    command = "pip install -e '.[test]' && pytest"
+    assert command in README.read_text(encoding="utf-8")
+    assert f'command="{command}"' in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+# Version
+
+def test_the_version_is_the_same_everywhere(built):
+    assert metadata(built[1])["Version"] == fastgrad.__version__
+    newest = re.search(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)[1]
+    assert newest == fastgrad.__version__
+
+
+def test_the_version_of_the_installed_distribution():
+    try:
+        installed = importlib.metadata.version("fastgrad")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("fastgrad isn't installed, only on the path")
+    assert installed == fastgrad.__version__
