@@ -13,6 +13,7 @@ line in engine.pyi; and a line in the tables of tests/programs.py and tests/test
 What an operation raises is Python's own exception. It's computed in C as long as operand and result are unremarkable,
 and otherwise by the function that plain Python would have called, which raises if it must.
 """
+cimport cython
 from cpython.float cimport PyFloat_CheckExact, PyFloat_AS_DOUBLE
 from cpython.long cimport PyLong_CheckExact, PyLong_AsDouble
 from libc.float cimport DBL_MIN
@@ -76,13 +77,13 @@ cdef class Node:
             raise TypeError("a Node is only the base of fastgrad.Value")
         adopt(self, new_leaf(Number(0.0, True)))
 
-    def __init__(self, data, children=None, op=None, label=None, **named):
+    def __init__(self, data, children=None, op_or_local_grads=None, label=None, **named):
         cdef Number number
-        if op is not None:
-            third = "op" if isinstance(op, str) else "local_grads"
+        if op_or_local_grads is not None:
+            third = "op" if isinstance(op_or_local_grads, str) else "local_grads"
             if third in named:
                 raise TypeError(f"Value() got {third!r} twice")
-            named[third] = op
+            named[third] = op_or_local_grads
         if children is not None:
             named["children"] = children
         children = only_one(named, ("children", "_children", "_prev"))
@@ -344,7 +345,7 @@ cdef class Node:
     def __int__(self):
         return int(self.data)
 
-    def __format__(self, spec):
+    def __format__(self, str spec not None):
         return format(self.data, spec) if spec else str(self)
 
     def __repr__(self):
@@ -387,6 +388,7 @@ plain = <PyTypeObject *>Value
 incref(<PyObject *>plain)               # for as long as there are handles, even when this module is gone
 
 
+@cython.binding(True)     # so that it shows its signature
 def arena_stats():
     """The arena in numbers: live nodes, capacity in nodes, bytes allocated, and the most nodes that ever lived."""
     return {"live": arena.live, "capacity": arena.slabs * FG_SLAB, "bytes": fg_arena_bytes(&arena),

@@ -1,8 +1,8 @@
 # Operators: from Python's operands to operations on nodes. These are the slots of the class Value, so either operand may
 # be the Value.
 #
-# Subtraction and division are made of the other operators, as in micrograd; where a subclass or an assignment to the
-# class has changed those, theirs are called.
+# As in micrograd, `2 + v` is `v + 2`, and subtraction and division are made of other operators. Where a subclass or an
+# assignment to the class has changed those, theirs are called.
 
 cdef inline bint both_plain(object left, object right):
     return class_of(left) is plain and class_of(right) is plain
@@ -28,11 +28,9 @@ cdef fg_index operand(object x) except FG_NONE:
 
 
 cdef object operate(fg_index (*operation)(fg_index, fg_index) except FG_NONE, object left, object right):
-    """The general way: operands of any kind. As in microgpt, `2 * v` is `v * 2`."""
+    """The general way: a Value and an operand of any kind."""
     cdef fg_index a, b, result
     cdef PyTypeObject *cls
-    if not isinstance(left, Node):
-        left, right = right, left
     if not is_operand(right):
         return NotImplemented
     cls = result_class(left, right)
@@ -70,13 +68,21 @@ cdef inline bint operators_are_ours():
 cdef object value_add(object left, object right):
     if both_plain(left, right):
         return wrap(add((<Node>left).index, (<Node>right).index), plain)
-    return operate(add, left, right)
+    if isinstance(left, Node):
+        return operate(add, left, right)
+    if class_of(right) is plain and operators_are_ours():
+        return operate(add, right, left)
+    return right + left if is_operand(left) else NotImplemented
 
 
 cdef object value_multiply(object left, object right):
     if both_plain(left, right):
         return wrap(multiply((<Node>left).index, (<Node>right).index), plain)
-    return operate(multiply, left, right)
+    if isinstance(left, Node):
+        return operate(multiply, left, right)
+    if class_of(right) is plain and operators_are_ours():
+        return operate(multiply, right, left)
+    return right * left if is_operand(left) else NotImplemented
 
 
 cdef object value_negative(object operand):

@@ -107,12 +107,12 @@ class Value(Copying):
 
     label = ""
 
-    def __init__(self, data, children=None, op=None, label=None, **named):
-        if op is not None:
-            third = "op" if isinstance(op, str) else "local_grads"
+    def __init__(self, data, children=None, op_or_local_grads=None, label=None, **named):
+        if op_or_local_grads is not None:
+            third = "op" if isinstance(op_or_local_grads, str) else "local_grads"
             if third in named:
                 raise TypeError(f"Value() got {third!r} twice")
-            named[third] = op
+            named[third] = op_or_local_grads
         if children is not None:
             named["children"] = children
         children = only_one(named, "children", "_children", "_prev")

@@ -32,7 +32,8 @@ def test_constructors_of_micrograd(Value, make):
 
 @pytest.mark.parametrize("make", [
     lambda V, a, b: V(5.0, (a, b), (2.0, 3)), lambda V, a, b: V(5.0, [a, b], [2.0, 3]),
-    lambda V, a, b: V(5.0, children=(a, b), local_grads=(2.0, 3)), lambda V, a, b: V(5.0, (a, b), _local_grads=(2.0, 3)),
+    lambda V, a, b: V(5.0, children=(a, b), local_grads=(2.0, 3)),
+    lambda V, a, b: V(5.0, (a, b), _local_grads=(2.0, 3)),
     lambda V, a, b: V(5.0, (a, b), (x for x in (2.0, 3))), lambda V, a, b: V(5.0, iter((a, b)), iter((2.0, 3))),
     lambda V, a, b: V(local_grads=[2.0, 3], _children=[a, b], data=5.0)])
 def test_constructors_of_microgpt(Value, make):
@@ -302,6 +303,21 @@ def test_assigned_backward_comes_in_place_of_the_local_derivatives(Value):
     b._backward = lambda: setattr(b, "seen", b.grad)        # a leaf's is called too
     (b * 4.0).backward()
     assert b.seen == 4.0
+
+
+def test_a_subclass_s_backward(Value):
+    class Triple(Value):
+        def _backward(self):
+            for child in self._children:
+                child.grad += 3.0 * self.grad
+
+    a = Value(1.0)
+    inner = Triple(3.0, (a,), "triple")
+    root = Value(6.0, (inner,), (2.0,))
+    root.backward()
+    assert (inner.grad, a.grad) == (2.0, 3.0 * 2.0)
+    (inner * 5.0).backward()            # the result is a Triple too
+    assert (inner.grad, a.grad) == (2.0 + 3.0, 6.0 + 3.0 * 5.0)
 
 
 def test_backward_of_a_node_without_handle(Value):

@@ -136,10 +136,10 @@ def live(Value):
 
 
 BINARY = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
-          "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq,
-          "!=": operator.ne, "+=": operator.iadd, "-=": operator.isub, "*=": operator.imul, "/=": operator.itruediv, "**=": operator.ipow,
-          "//": operator.floordiv, "%": operator.mod, "@": operator.matmul, "divmod": divmod, "<<": operator.lshift,
-          "&": operator.and_}
+          "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+          "==": operator.eq, "!=": operator.ne, "+=": operator.iadd, "-=": operator.isub, "*=": operator.imul,
+          "/=": operator.itruediv, "**=": operator.ipow, "//": operator.floordiv, "%": operator.mod,
+          "@": operator.matmul, "divmod": divmod, "<<": operator.lshift, "&": operator.and_}
 UNARY = programs.UNARY | {
     "+": operator.pos, "~": operator.invert, "repr": repr, "float": float, "int": int, "bool": bool, "round": round,
     "complex": complex, "index": operator.index, "math.exp": math.exp, "math.floor": math.floor,

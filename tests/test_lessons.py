@@ -209,6 +209,37 @@ def test_subclass_with_its_own_operators(Value):
     assert (a - 1.0).data == 2.0               # a - b is a + (-b)
 
 
+def test_reflected_operators_go_through_the_others(Value):
+    """As in micrograd, `1 + v` is `v + 1`: who counts additions in `__add__` also counts those of sum()."""
+    class Counting(Value):
+        calls = []
+
+        def __add__(self, other):
+            self.calls.append("+")
+            return super().__add__(other)
+
+        def __mul__(self, other):
+            self.calls.append("*")
+            return super().__mul__(other)
+
+    a = Counting(2.0)
+    for action, calls in ((lambda: 1 + a, "+"), (lambda: 2 * a, "*"), (lambda: sum([a, a]), "++"), (lambda: -a, "*"),
+                          (lambda: a - 1, "+"), (lambda: a / 2, "*"), (lambda: 2 / a, "*"), (lambda: 1 - a, "*+")):
+        Counting.calls.clear()
+        action()
+        assert "".join(Counting.calls) == calls
+
+
+def test_reflected_operators_of_a_patched_class(Value, monkeypatch):
+    calls = []
+    for name in ("__add__", "__mul__"):
+        original = getattr(Value, name)
+        monkeypatch.setattr(Value, name, lambda a, b, f=original, name=name: calls.append(name) or f(a, b))
+    a = Value(2.0)
+    assert [(1 + a).data, (2 * a).data, sum([a, a]).data] == [3.0, 4.0, 4.0]
+    assert calls == ["__add__", "__mul__", "__add__", "__add__"]
+
+
 def test_subclass_with_its_own_constructor(Value):
     class Named(Value):
         def __init__(self, name, data):

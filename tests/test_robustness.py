@@ -57,6 +57,7 @@ def state(v, w):
 def test_every_allocation_of_the_core_fails_once(name):
     v, w = Value(2.0), Value(3.0)
     operation = operations(v, w)[name]
+    gc.collect()
     before, nodes = state(v, w), live()
     for n in range(1, 100):
         engine._fail_allocation(n)
