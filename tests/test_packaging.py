@@ -136,8 +136,9 @@ IGNORED = shutil.ignore_patterns(".git", ".venv*", "build", "dist", "*.egg-info"
 
 def source_files(under):
     """The files of the checkout that a build doesn't make, as posix paths."""
-    return {path.relative_to(ROOT).as_posix() for path in (ROOT / under).rglob("*")
-            if path.is_file() and "__pycache__" not in path.parts and path.suffix not in (".o", ".so", ".pyd", ".pyc")}
+    files = [path.relative_to(ROOT) for path in (ROOT / under).rglob("*") if path.is_file()]
+    return {path.as_posix() for path in files if not {"__pycache__", "build"} & set(path.parts)
+            and path.suffix not in (".o", ".so", ".pyd", ".pyc")}
 
 
 def build(folder, *options):
