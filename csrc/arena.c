@@ -184,7 +184,7 @@ static void trim(fg_arena *arena)
 
 /* ---- The end of nodes ---- */
 
-static void vacate(fg_arena *arena, fg_index index)
+static inline void vacate(fg_arena *arena, fg_index index)
 {
     uint32_t slab = index / FG_SLAB;
     arena->nodes[index].op = FG_FREE;
@@ -198,6 +198,15 @@ static void free_edges(fg_arena *arena, fg_edges *edges)
     fg_allocate(edges, 0);
 }
 
+/* Drop a parent's reference to a child; at zero the child is put in front of the list of the dying. */
+static inline fg_index drop(fg_node *nodes, fg_index child, fg_index dying)
+{
+    if (--nodes[child].refs > 0)
+        return dying;
+    nodes[child].mark = dying;
+    return child;
+}
+
 void fg_node_die(fg_arena *arena, fg_index index)
 {
     fg_node *nodes = arena->nodes;
@@ -209,26 +218,30 @@ void fg_node_die(fg_arena *arena, fg_index index)
     if (arena->live > arena->peak)
         arena->peak = arena->live;
 
-    nodes[index].mark = FG_NONE;
-    do {
+    fg_index dying = FG_NONE;
+    uint32_t died = 0;
+    for (;;) {
         fg_node *node = &nodes[index];
-        fg_index dying = node->mark;
         if (node->flags & FG_ATTACHED)
             arena->detach(node->face);
-        uint32_t n_children = fg_node_n_children(node);
-        for (uint32_t i = 0; i < n_children; i++) {
-            fg_index child = fg_node_child(node, i);
-            if (--nodes[child].refs == 0) {
-                nodes[child].mark = dying;
-                dying = child;
-            }
-        }
-        if (node->arity == FG_WIDE)
+        if (node->arity == 2) {
+            dying = drop(nodes, node->child[1], dying);
+            dying = drop(nodes, node->child[0], dying);
+        } else if (node->arity == 1) {
+            dying = drop(nodes, node->child[0], dying);
+        } else if (node->arity == FG_WIDE) {
+            for (uint32_t i = 0; i < node->edges->n_children; i++)
+                dying = drop(nodes, node->edges->children[i], dying);
             free_edges(arena, node->edges);
+        }
         vacate(arena, index);
-        arena->live--;
+        died++;
+        if (dying == FG_NONE)
+            break;
         index = dying;
-    } while (index != FG_NONE);
+        dying = nodes[index].mark;
+    }
+    arena->live -= died;
 
     uint32_t last = arena->used_slabs - 1;
     if (last >= FG_KEEP_SLABS && has_no_live_node(arena, last))
@@ -287,6 +300,7 @@ fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children
     fg_node *node = &arena->nodes[index];
     fg_node old = *node;
     node->flags &= (uint16_t)~(FG_LOCAL0_INT | FG_LOCAL1_INT);
+    node->mark = 0;
     if (wide) {
         node->arity = FG_WIDE;
         node->edges = edges;

@@ -72,6 +72,8 @@ typedef struct {
 
 enum { FG_WIDE = 3 };
 
+#define FG_PASSED_OVER UINT32_MAX /* the mark of a leaf, which passes no gradient on: like an epoch to come */
+
 typedef struct {
     double data, grad;
     union {
@@ -81,7 +83,7 @@ typedef struct {
     fg_index child[2];
     void *face;             /* whatever the face keeps here: its handle, or an attachment; NULL if neither */
     uint32_t refs;
-    uint32_t mark;          /* the epoch of the last walk that came by; of a dying node: the next of the dying */
+    uint32_t mark;          /* the epoch of the last walk that came by, or FG_PASSED_OVER; of a dying node: the next one */
     uint8_t op;
     uint8_t arity;          /* children: 0, 1, 2 or FG_WIDE */
     uint16_t flags;
@@ -151,10 +153,17 @@ static inline void fg_node_init(fg_node *node, uint8_t op, uint8_t arity, uint16
     node->grad = 0.0;
     node->face = NULL;
     node->refs = 1;
-    node->mark = 0;
+    node->mark = arity ? 0 : FG_PASSED_OVER;
     node->op = op;
     node->arity = arity;
     node->flags = flags | FG_GRAD_INT;
+}
+
+/* Let the sweep stop at this node. */
+static inline void fg_node_set_closure(fg_node *node)
+{
+    node->flags |= FG_CLOSURE;
+    node->mark = 0;
 }
 
 static inline void fg_node_retain(fg_arena *arena, fg_index index)

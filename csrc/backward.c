@@ -26,21 +26,26 @@ static bool reserve(fg_arena *arena, fg_walk *walk)
 
 static uint32_t new_epoch(fg_arena *arena)
 {
-    if (++arena->epoch == 0) { /* after 2**32 walks old marks would look new */
+    if (++arena->epoch == FG_PASSED_OVER) { /* after 2**32 walks old marks would look new */
         for (fg_index i = 0; i < arena->used_slabs * FG_SLAB; i++)
-            if (arena->nodes[i].refs > 0)
+            if (arena->nodes[i].mark != FG_PASSED_OVER && arena->nodes[i].refs > 0)
                 arena->nodes[i].mark = 0;
         arena->epoch = 1;
     }
     return arena->epoch;
 }
 
+/* Where a frame's node goes on: at its first child, its second, the end of its children; or, if it has FG_WIDE arity, at
+ * the child of a number, with the bit WIDE set. */
+enum { FIRST = 0, SECOND = 1, END = 2 };
+#define WIDE 0x80000000u
+
 static void begin(fg_arena *arena, fg_walk *walk)
 {
     walk->epoch = new_epoch(arena);
     walk->n = 0;
     walk->depth = 1;
-    walk->stack[0] = (fg_frame){walk->root, 0};
+    walk->stack[0] = (fg_frame){walk->root, FIRST};
     arena->nodes[walk->root].mark = walk->epoch;
 }
 
@@ -55,9 +60,81 @@ fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with
     return FG_OK;
 }
 
-static inline bool is_leaf(const fg_node *node)
+/* Whether a child is to be entered, and if so, mark it. */
+static inline bool enter(fg_node *child, uint32_t epoch, bool with_leaves)
 {
-    return node->arity == 0 && !(node->flags & FG_CLOSURE);
+    if (child->mark >= epoch && !(with_leaves && child->mark == FG_PASSED_OVER))
+        return false;
+    child->mark = epoch;
+    return true;
+}
+
+/* The walk proper, compiled once with and once without leaves. Nearly all nodes have one child or two, so the loop over
+ * children is written out. */
+static inline fg_status walk_on(fg_arena *arena, fg_walk *walk, uint32_t budget, const bool with_leaves)
+{
+    fg_node *const nodes = arena->nodes, *node;
+    fg_index *const order = walk->order;
+    const uint32_t epoch = walk->epoch;
+    const uint32_t stop = UINT32_MAX - walk->n > budget ? walk->n + budget : UINT32_MAX;
+    uint32_t n = walk->n;
+    fg_frame *top = walk->stack + walk->depth - 1;
+    fg_index at = top->node, child;
+    uint32_t next = top->next_child;
+
+resume:
+    if (next == END)
+        goto list;
+    node = &nodes[at];
+    if (next == SECOND)
+        goto second;
+    if (next & WIDE)
+        goto wide;
+visit:
+    if (node->arity == 2) {
+        child = node->child[0];
+        next = SECOND;
+    } else if (node->arity == 1) {
+        child = node->child[0];
+        next = END;
+    } else if (node->arity == 0) {
+        goto list;
+    } else {
+        next = WIDE;
+        goto wide;
+    }
+    if (enter(&nodes[child], epoch, with_leaves))
+        goto descend;
+    if (next == END)
+        goto list;
+second:
+    child = node->child[1];
+    next = END;
+    if (enter(&nodes[child], epoch, with_leaves))
+        goto descend;
+list:
+    order[n++] = at;
+    if (top == walk->stack || n == stop) {
+        walk->n = n;
+        walk->depth = (uint32_t)(top - walk->stack);
+        return top == walk->stack ? FG_OK : FG_MORE;
+    }
+    top--;
+    at = top->node;
+    next = top->next_child;
+    goto resume;
+wide:
+    while ((next & ~WIDE) < node->edges->n_children) {
+        child = node->edges->children[next++ & ~WIDE];
+        if (enter(&nodes[child], epoch, with_leaves))
+            goto descend;
+    }
+    goto list;
+descend:
+    *top++ = (fg_frame){at, next};
+    at = child;
+    node = &nodes[at];
+    goto visit;
 }
 
 fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget)
@@ -67,33 +144,7 @@ fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget)
             return FG_NO_MEMORY;
         begin(arena, walk);
     }
-    fg_node *nodes = arena->nodes;
-    const uint32_t epoch = walk->epoch;
-    fg_frame *stack = walk->stack;
-    uint32_t depth = walk->depth, n = walk->n;
-
-    while (depth > 0 && budget > 0) {
-        fg_frame *top = &stack[depth - 1];
-        const fg_node *node = &nodes[top->node];
-        uint32_t n_children = fg_node_n_children(node);
-        for (;;) {
-            if (top->next_child == n_children) {
-                walk->order[n++] = top->node;
-                depth--;
-                budget--;
-                break;
-            }
-            fg_index child = fg_node_child(node, top->next_child++);
-            if (nodes[child].mark == epoch || (is_leaf(&nodes[child]) && !walk->with_leaves))
-                continue;
-            nodes[child].mark = epoch;
-            stack[depth++] = (fg_frame){child, 0};
-            break;
-        }
-    }
-    walk->depth = depth;
-    walk->n = n;
-    return depth > 0 ? FG_MORE : FG_OK;
+    return walk->with_leaves ? walk_on(arena, walk, budget, true) : walk_on(arena, walk, budget, false);
 }
 
 void fg_walk_clear(fg_walk *walk)
@@ -127,8 +178,16 @@ static void add_ints(fg_node *child, double local, double grad)
         child->flags &= (uint16_t)~FG_GRAD_INT;
 }
 
-static void pass_on_ints(fg_node *nodes, const fg_node *node, uint32_t n)
+/* To how many children a node passes its gradient on: as zip() in microgpt, to as many as it has local gradients. */
+static uint32_t n_passing(const fg_node *node)
 {
+    uint32_t n_children = fg_node_n_children(node), n_locals = fg_node_n_locals(node);
+    return n_locals < n_children ? n_locals : n_children;
+}
+
+static void pass_on_ints(fg_node *nodes, const fg_node *node)
+{
+    uint32_t n = n_passing(node);
     for (uint32_t i = 0; i < n; i++) {
         fg_node *child = &nodes[fg_node_child(node, i)];
         if (fg_node_local_is_int(node, i)) {
@@ -148,17 +207,19 @@ static inline void add(fg_node *child, double local, double grad)
 
 static inline void pass_on(fg_node *nodes, const fg_node *node)
 {
-    uint32_t n = fg_node_n_children(node), n_locals = fg_node_n_locals(node);
-    if (n_locals < n)
-        n = n_locals;
+    const double grad = node->grad;
     if (node->flags & FG_GRAD_INT) {
-        pass_on_ints(nodes, node, n);
+        pass_on_ints(nodes, node);
     } else if (node->arity == 2) {
-        add(&nodes[node->child[0]], node->local[0], node->grad);
-        add(&nodes[node->child[1]], node->local[1], node->grad);
+        fg_node *first = &nodes[node->child[0]], *second = &nodes[node->child[1]];
+        add(first, node->local[0], grad);
+        add(second, node->local[1], grad);
+    } else if (node->arity == 1) {
+        add(&nodes[node->child[0]], node->local[0], grad);
     } else {
+        uint32_t n = n_passing(node);
         for (uint32_t i = 0; i < n; i++)
-            add(&nodes[fg_node_child(node, i)], fg_node_local(node, i), node->grad);
+            add(&nodes[node->edges->children[i]], node->edges->locals[i], grad);
     }
 }
 

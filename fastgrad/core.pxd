@@ -72,6 +72,7 @@ cdef extern from "arena.h":
 
     fg_index fg_node_new(fg_arena *arena)
     void fg_node_init(fg_node *node, uint8_t op, uint8_t arity, uint16_t flags, double data)
+    void fg_node_set_closure(fg_node *node)
     void fg_node_retain(fg_arena *arena, fg_index index)
     void fg_node_release(fg_arena *arena, fg_index index)
     fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children, const fg_index *children,

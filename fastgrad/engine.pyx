@@ -23,6 +23,7 @@ from libc.math cimport (INFINITY, NAN, cos as c_cos, exp as c_exp, fabs, floor, 
 import gc
 import math
 import operator
+import sys
 from types import ModuleType
 
 from fastgrad import grad_mode
@@ -42,6 +43,7 @@ include "cycles.pxi"
 include "operations.pxi"
 include "operators.pxi"
 include "graph.pxi"
+include "attributes.pxi"
 
 fg_arena_init(&arena, detach)
 
@@ -183,7 +185,7 @@ cdef class Node:
     @_backward.setter
     def _backward(self, function):
         attributes_of(self)["_backward"] = function
-        arena.nodes[self.index].flags |= FG_CLOSURE
+        fg_node_set_closure(&arena.nodes[self.index])
 
     def _accumulate(self):
         fg_node_pass_on(&arena, self.index)
@@ -192,7 +194,7 @@ cdef class Node:
 
     @property
     def __dict__(self):
-        arena.nodes[self.index].flags |= FG_CLOSURE     # whoever has the dict may put a `_backward` into it
+        fg_node_set_closure(&arena.nodes[self.index])   # whoever has the dict may put a `_backward` into it
         return attributes_of(self)
 
     @__dict__.setter
@@ -202,18 +204,7 @@ cdef class Node:
         self.attributes = <PyObject *>attributes
         incref(self.attributes)
         share_attributes(self)
-        arena.nodes[self.index].flags |= FG_CLOSURE
-
-    def __setattr__(self, name, value):
-        generic_setattr(self, <PyObject *>name, <PyObject *>value)
-        if self.attributes is not NULL and not are_shared(self):
-            share_attributes(self)
-
-    def __delattr__(self, name):
-        try:
-            generic_setattr(self, <PyObject *>name, NULL)
-        except NotImplementedError:     # what Cython's properties raise
-            raise AttributeError(f"{name!r} of a Value can't be deleted") from None
+        fg_node_set_closure(&arena.nodes[self.index])
 
     # ---- Functions ----
 
@@ -365,7 +356,7 @@ node_type.tp_dictoffset = <char *>&(<Node><PyObject *>node_type).attributes - <c
 # Value is made of a list of slots: a class statement would make a type that the garbage collector tracks, and a cdef
 # class one that can't be added to, and one whose operators Python calls by way of their names.
 
-cdef PyType_Slot slots[9]
+cdef PyType_Slot slots[11]
 slots[0] = PyType_Slot(Py_tp_doc, <void *>DOC)
 slots[1] = PyType_Slot(Py_tp_dealloc, <void *>handle_dealloc)
 slots[2] = PyType_Slot(Py_nb_add, <void *>value_add)
@@ -374,7 +365,9 @@ slots[4] = PyType_Slot(Py_nb_multiply, <void *>value_multiply)
 slots[5] = PyType_Slot(Py_nb_true_divide, <void *>value_divide)
 slots[6] = PyType_Slot(Py_nb_power, <void *>value_power)
 slots[7] = PyType_Slot(Py_nb_negative, <void *>value_negative)
-slots[8] = PyType_Slot(0, NULL)
+slots[8] = PyType_Slot(Py_tp_getattro, <void *>value_getattr)
+slots[9] = PyType_Slot(Py_tp_setattro, <void *>value_setattr)
+slots[10] = PyType_Slot(0, NULL)
 
 cdef PyType_Spec spec
 spec.name = "fastgrad.engine.Value"

@@ -28,6 +28,7 @@ cdef extern from "Python.h":
         int (*tp_traverse)(PyObject *, int (*)(PyObject *, void *) noexcept, void *) noexcept
         Py_hash_t (*tp_hash)(object) except -1
         Py_ssize_t tp_dictoffset
+        PyObject *tp_dict
         PyNumberMethods *tp_as_number
 
     ctypedef struct PyType_Slot:
@@ -44,6 +45,8 @@ cdef extern from "Python.h":
         Py_TPFLAGS_BASETYPE
         Py_tp_doc
         Py_tp_dealloc
+        Py_tp_getattro
+        Py_tp_setattro
         Py_nb_add
         Py_nb_subtract
         Py_nb_multiply
@@ -60,6 +63,8 @@ cdef extern from "Python.h":
     void decref "Py_DECREF" (PyObject *)
     void xincref "Py_XINCREF" (PyObject *)
     void xdecref "Py_XDECREF" (PyObject *)
+    Py_ssize_t dict_size "PyDict_GET_SIZE" (PyObject *)
+    object PyObject_GenericGetAttr(object, object)
     int generic_setattr "PyObject_GenericSetAttr" (object, PyObject *, PyObject *) except -1
     Node PyType_GenericAlloc(PyTypeObject *, Py_ssize_t)
     int PyErr_CheckSignals() except -1
@@ -67,23 +72,20 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
-    #define FG_FREE_HANDLES 4096
-    static PyObject *fg_free_handles[FG_FREE_HANDLES];
-    static int fg_n_free_handles = 0;
-
-    /* A handle from the free list, as a new reference. It has kept its reference to its class all the time. */
-    static inline PyObject *fg_handle_revive(void)
+    /* A dead handle as a new reference. It has kept its reference to its class all the time. */
+    static inline PyObject *fg_revived(PyObject *handle)
     {
-        PyObject *handle = fg_free_handles[--fg_n_free_handles];
         Py_SET_REFCNT(handle, 1);
         return handle;
     }
     """
-    enum:
-        FG_FREE_HANDLES
-    PyObject *fg_free_handles[]
-    int fg_n_free_handles
-    Node fg_handle_revive()
+    Node revived "fg_revived" (PyObject *)
+
+cdef enum:
+    MOST_FREE_HANDLES = 4096
+
+cdef PyObject *free_handles[MOST_FREE_HANDLES]
+cdef int n_free_handles = 0
 
 cdef struct Attachment:
     PyObject *handle        # borrowed; NULL while there's none
@@ -103,9 +105,11 @@ cdef bint emptying = False
 
 cdef inline Node bare_handle(PyTypeObject *cls):
     """A handle without a node."""
+    global n_free_handles
     cdef Node handle
-    if cls is plain and fg_n_free_handles > 0:
-        return fg_handle_revive()
+    if cls is plain and n_free_handles > 0:
+        n_free_handles -= 1
+        return revived(free_handles[n_free_handles])
     handle = PyType_GenericAlloc(cls, 0)
     handle.index = FG_NONE
     return handle
@@ -124,12 +128,14 @@ cdef int adopt(Node handle, fg_index index) except -1:
 
 cdef inline Node wrap(fg_index index, PyTypeObject *cls):
     """The first handle of a new node; the caller's reference becomes the handle's, and is lost if this raises."""
-    cdef Node handle
-    if cls is plain and fg_n_free_handles > 0:
-        handle = fg_handle_revive()
-        handle.index = index
-        arena.nodes[index].face = <void *>handle
-        return handle
+    global n_free_handles
+    cdef PyObject *handle
+    if cls is plain and n_free_handles > 0:
+        n_free_handles -= 1
+        handle = free_handles[n_free_handles]
+        (<Node>handle).index = index
+        arena.nodes[index].face = handle
+        return revived(handle)
     return wrap_new(index, cls)
 
 
@@ -174,7 +180,7 @@ cdef void handle_dealloc(PyObject *self) noexcept:
     cdef PyObject *attributes = (<Node>self).attributes
     cdef PyTypeObject *cls = type_of(self)
     cdef fg_node *node
-    global fg_n_free_handles
+    global n_free_handles
     if index != FG_NONE:
         node = &arena.nodes[index]
         if node.flags & FG_ATTACHED:
@@ -186,9 +192,9 @@ cdef void handle_dealloc(PyObject *self) noexcept:
     if attributes is not NULL:
         (<Node>self).attributes = NULL
         decref(attributes)
-    if cls is plain and fg_n_free_handles < FG_FREE_HANDLES:
-        fg_free_handles[fg_n_free_handles] = self
-        fg_n_free_handles += 1
+    if cls is plain and n_free_handles < MOST_FREE_HANDLES:
+        free_handles[n_free_handles] = self
+        n_free_handles += 1
     else:
         cls.tp_free(self)
         decref(<PyObject *>cls)
@@ -216,7 +222,7 @@ cdef Attachment *attach(fg_index index, PyObject *handle, PyObject *cls) noexcep
     node.face = attachment
     node.flags |= FG_ATTACHED
     if cls is not <PyObject *>plain and overrides_backward(<object>cls):
-        node.flags |= FG_CLOSURE
+        fg_node_set_closure(node)
     return attachment
 
 

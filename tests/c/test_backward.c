@@ -118,7 +118,7 @@ static void test_epochs_wrap(void)
     fg_index a = leaf(&arena, 1.0), b = leaf(&arena, 1.0);
     fg_index sum = plus(&arena, a, b), top = plus(&arena, sum, leaf(&arena, 1.0));
     arena.nodes[sum].mark = 1; /* as an ancient walk has left it */
-    arena.epoch = UINT32_MAX;
+    arena.epoch = FG_PASSED_OVER - 1;
     CHECK(backward(&arena, &walk, top));
     CHECK(arena.epoch == 1 && arena.nodes[a].grad == 1.0);
     fg_node_release(&arena, top);
