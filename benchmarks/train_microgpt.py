@@ -126,7 +126,9 @@ class Parameter:
 
 
 class FloatMicroGPT(MicroGPT):
-    """The same over plain floats. All gradients are 0.0, so updates do their float arithmetic and change nothing."""
+    """The same over plain floats. It has no gradients; in their place each parameter gets its own number, so that updates
+    do their arithmetic on ordinary floats (powers of 0.0 would be quicker). They update a copy: the model stays as it is.
+    """
 
     learns = False
 
@@ -147,8 +149,8 @@ class FloatMicroGPT(MicroGPT):
         return -math.log(probability)
 
     def backward(self, loss):
-        for p in self.parameters:      # the training loop left the int 0, which isn't as fast as a float
-            p.grad = 0.0
+        for p in self.parameters:
+            p.grad = p.data
 
 
 # Documents, training, sampling.

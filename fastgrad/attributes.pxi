@@ -6,6 +6,7 @@
 
 cdef str DATA = sys.intern("data")
 cdef str GRAD = sys.intern("grad")
+cdef object ZERO = 0                        # an object that Python has just one of; if not, it's only slower
 cdef Py_ssize_t n_class_attributes = -1     # of Value, when it was last seen to have neither name
 
 
@@ -36,15 +37,19 @@ cdef object value_getattr(object self, object name):
 cdef int value_setattr(PyObject *self, PyObject *name, PyObject *value) except -1:
     """Set an attribute, or, if value is NULL, delete it."""
     cdef Number number
-    if type_of(self) is plain and value is not NULL and numbers_are_ours():
+    if (type_of(self) is plain and value is not NULL and (name is <PyObject *>DATA or name is <PyObject *>GRAD)
+            and numbers_are_ours()):
+        if PyFloat_CheckExact(<object>value):
+            number = Number(PyFloat_AS_DOUBLE(<object>value), False)
+        elif value is <PyObject *>ZERO:
+            number = Number(0.0, True)
+        else:
+            read_number(<object>value, &number)
         if name is <PyObject *>DATA:
-            read_number(<object>value, &number)
             set_data(<Node>self, number)
-            return 0
-        if name is <PyObject *>GRAD:
-            read_number(<object>value, &number)
+        else:
             set_grad(<Node>self, number)
-            return 0
+        return 0
     try:
         generic_setattr(<object>self, name, value)
     except NotImplementedError:     # what Cython's properties raise

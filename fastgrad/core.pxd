@@ -54,6 +54,8 @@ cdef extern from "arena.h":
 
     ctypedef struct fg_arena:
         fg_node *nodes
+        fg_index next
+        fg_index end
         uint32_t live
         uint32_t peak
         uint32_t slabs

@@ -8,6 +8,32 @@ cdef inline bint both_plain(object left, object right):
     return class_of(left) is plain and class_of(right) is plain
 
 
+cdef inline bint is_easy():
+    """Whether a node and its handle can be made at once, without a call to anything that could fail."""
+    return arena.next != arena.end and n_free_handles > 0 and no_grad_blocks == 0
+
+
+cdef inline Node easy_binary(uint8_t op, object left, object right, double data, double by_left, double by_right,
+                             uint16_t flags):
+    """What new_binary and wrap do, in one go, if is_easy(): nothing is called, so no registers are saved for it."""
+    global n_free_handles
+    cdef fg_index index = fg_node_new(&arena)
+    cdef fg_node *node = &arena.nodes[index]
+    cdef PyObject *handle
+    n_free_handles -= 1
+    handle = free_handles[n_free_handles]
+    (<Node>handle).index = index
+    fg_node_init(node, op, 2, flags, data)
+    node.local[0] = by_left
+    node.local[1] = by_right
+    node.child[0] = (<Node>left).index
+    node.child[1] = (<Node>right).index
+    node.face = handle
+    fg_node_retain(&arena, node.child[0])
+    fg_node_retain(&arena, node.child[1])
+    return revived(handle)
+
+
 cdef PyTypeObject *result_class(object left, object right):
     """The class of a result: the left Value's, or the right one's if that derives from it."""
     if not isinstance(left, Node):
@@ -29,15 +55,15 @@ cdef fg_index operand(object x) except FG_NONE:
 
 cdef object operate(fg_index (*operation)(fg_index, fg_index) except FG_NONE, object left, object right):
     """The general way: a Value and an operand of any kind."""
-    cdef fg_index a, b, result
-    cdef PyTypeObject *cls
-    if not is_operand(right):
-        return NotImplemented
-    cls = result_class(left, right)
-    a = (<Node>left).index
+    cdef fg_index b, result
+    cdef PyTypeObject *cls = plain
+    if class_of(left) is not plain or not (PyFloat_CheckExact(right) or PyLong_CheckExact(right)):
+        if not is_operand(right):
+            return NotImplemented
+        cls = result_class(left, right)
     b = operand(right)
     try:
-        result = operation(a, b)
+        result = operation((<Node>left).index, b)
     finally:
         fg_node_release(&arena, b)
     return wrap(result, cls)
@@ -66,8 +92,13 @@ cdef inline bint operators_are_ours():
 
 
 cdef object value_add(object left, object right):
-    if both_plain(left, right):
-        return wrap(add((<Node>left).index, (<Node>right).index), plain)
+    cdef fg_node *x
+    cdef fg_node *y
+    if both_plain(left, right) and is_easy():
+        x = &arena.nodes[(<Node>left).index]
+        y = &arena.nodes[(<Node>right).index]
+        if not x.flags & y.flags & FG_DATA_INT:
+            return easy_binary(FG_ADD, left, right, x.data + y.data, 1.0, 1.0, FG_LOCAL0_INT | FG_LOCAL1_INT)
     if isinstance(left, Node):
         return operate(add, left, right)
     if class_of(right) is plain and operators_are_ours():
@@ -76,8 +107,13 @@ cdef object value_add(object left, object right):
 
 
 cdef object value_multiply(object left, object right):
-    if both_plain(left, right):
-        return wrap(multiply((<Node>left).index, (<Node>right).index), plain)
+    cdef fg_node *x
+    cdef fg_node *y
+    if both_plain(left, right) and is_easy():
+        x = &arena.nodes[(<Node>left).index]
+        y = &arena.nodes[(<Node>right).index]
+        if not (x.flags | y.flags) & FG_DATA_INT:
+            return easy_binary(FG_MUL, left, right, x.data * y.data, y.data, x.data, 0)
     if isinstance(left, Node):
         return operate(multiply, left, right)
     if class_of(right) is plain and operators_are_ours():
