@@ -79,7 +79,7 @@ def main():
     if options.width % options.heads:
         parser.error(f"width {options.width} isn't divisible by {options.heads} heads")
     if options.worker:
-        contest.work(options, lambda: training(options.worker, options))
+        contest.work(options, lambda: training(options.worker, options), compiles=options.worker.startswith("jax"))
         return 0
     shape = [text for name in ("seed", *SHAPE) for text in (f"--{name}", getattr(options, name))]
     rows, right = contest.run(os.path.abspath(__file__), ENGINES, options, *shape)

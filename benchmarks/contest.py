@@ -35,6 +35,7 @@ def add_options(parser, engines, steps):
                         help=f"some of {', '.join(engines)} (default: all)")
     parser.add_argument("--steps", type=integer(1), default=steps, help=f"default {steps}")
     parser.add_argument("--block", type=integer(1), default=5, help="steps that each takes in its turn (default 5)")
+    parser.add_argument("--seconds", type=float, default=20, help="an engine that has trained so long stops (default 20)")
     parser.add_argument("--warm", type=float, default=2, metavar="SECONDS", help="warm each up so long (default 2)")
     parser.add_argument("--pypy", metavar="FILE", default=shutil.which("pypy3") or shutil.which("pypy") or "pypy3",
                         help="the interpreter of that engine (default: pypy3)")
@@ -44,18 +45,22 @@ def add_options(parser, engines, steps):
 
 # The process of one engine.
 
-def work(options, begin):
-    """Serve the engine options.worker: begin(), which may raise Missing, returns what starts its training anew."""
+def work(options, begin, compiles=False):
+    """Serve one engine: begin() returns what starts its training anew, and its versions; it may raise Missing.
+
+    Warming up is training too, of a model that is thrown away. compiles: whether the engine does so for every shape of
+    data, so that it should have seen all before it is timed.
+    """
     def start():
         if options.package:
             import_from(options.package)
         training, versions = begin()
-        started = time.perf_counter()
-        while True:     # with a model that is thrown away: caches fill, compilers see every shape that will be timed
+        end, all_seen = time.perf_counter() + options.warm, not compiles
+        while time.perf_counter() < end or not all_seen:
             for _ in training():
-                pass
-            if time.perf_counter() - started >= options.warm:
-                break
+                if all_seen and time.perf_counter() >= end:
+                    break
+            all_seen = True
         steps = training()
 
         def turn(count):
@@ -116,11 +121,14 @@ def take_turns(workers, options):
     for done in range(0, options.steps, options.block):
         progress(f"step {done} of {options.steps}")
         for engine, worker in workers.items():
+            record = records[engine]
+            if sum(map(sum, record["seconds"])) > options.seconds:
+                continue
             answer = worker.turn(count=min(options.block, options.steps - done))
             if answer:
-                records[engine]["losses"] += answer["losses"]
-                records[engine]["seconds"] += answer["seconds"]
-                records[engine]["peak_bytes"] = answer["peak_bytes"]
+                record["losses"] += answer["losses"]
+                record["seconds"] += answer["seconds"]
+                record["peak_bytes"] = answer["peak_bytes"]
     progress("")
     return records
 
@@ -168,7 +176,6 @@ def table(rows, options):
         row["times_floats"] = ratio(steps, map(sum, floor)) if floor else None
         lines.append([row["name"], *(shown(row["ms"].get(phase), spread=False) for phase in PHASES),
                       shown(row["ms"]["step"]), shown(row["times_floats"]), megabytes(row["peak_bytes"]),
-                      row["numbers"]])
-    print_table(["ms a step", *PHASES, "a step", "times floats", "peak MB", "losses"], lines)
-    print(f"Medians of {options.steps} steps (and their quartiles); documents and so steps differ in length, which the "
-          "ratios, step by step, don't see.")
+                      str(len(steps)), row["numbers"]])
+    print_table(["ms a step", *PHASES, "a step", "times floats", "peak MB", "steps", "losses"], lines)
+    print("Medians (and quartiles) of the steps. Documents and so steps differ in length; ratios are taken step by step.")

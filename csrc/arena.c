@@ -184,14 +184,6 @@ static void trim(fg_arena *arena)
 
 /* ---- The end of nodes ---- */
 
-static inline void vacate(fg_arena *arena, fg_index index)
-{
-    uint32_t slab = index / FG_SLAB;
-    arena->nodes[index].op = FG_FREE;
-    if (--arena->taken[slab] == 0 && slab != arena->current)
-        arena->vacant[arena->n_vacant++] = slab;
-}
-
 static void free_edges(fg_arena *arena, fg_edges *edges)
 {
     arena->edge_bytes -= sizeof *edges + edges->n_locals * (sizeof(double) + 1) + edges->n_children * sizeof(fg_index);
@@ -209,7 +201,7 @@ static inline fg_index drop(fg_node *nodes, fg_index child, fg_index dying)
 
 void fg_node_die(fg_arena *arena, fg_index index)
 {
-    fg_node *nodes = arena->nodes;
+    fg_node *const nodes = arena->nodes;
     if (arena->holds) {
         nodes[index].mark = arena->dead;
         arena->dead = index;
@@ -218,6 +210,7 @@ void fg_node_die(fg_arena *arena, fg_index index)
     if (arena->live > arena->peak)
         arena->peak = arena->live;
 
+    uint32_t *const taken = arena->taken;
     fg_index dying = FG_NONE;
     uint32_t died = 0;
     for (;;) {
@@ -234,8 +227,11 @@ void fg_node_die(fg_arena *arena, fg_index index)
                 dying = drop(nodes, node->edges->children[i], dying);
             free_edges(arena, node->edges);
         }
-        vacate(arena, index);
+        node->op = FG_FREE;
         died++;
+        uint32_t slab = index / FG_SLAB;
+        if (--taken[slab] == 0 && slab != arena->current)
+            arena->vacant[arena->n_vacant++] = slab;
         if (dying == FG_NONE)
             break;
         index = dying;

@@ -230,16 +230,18 @@ void fg_node_pass_on(fg_arena *arena, fg_index index)
 
 fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
 {
-    fg_node *nodes = arena->nodes;
-    uint32_t stop = walk->n > budget ? walk->n - budget : 0;
-    while (walk->n > stop) {
-        const fg_node *node = &nodes[walk->order[walk->n - 1]];
+    fg_node *const nodes = arena->nodes;
+    const fg_index *const order = walk->order;
+    uint32_t n = walk->n;
+    const uint32_t stop = n > budget ? n - budget : 0;
+    for (; n > stop; n--) {
+        const fg_node *node = &nodes[order[n - 1]];
         if (node->flags & FG_CLOSURE)
             break;
         pass_on(nodes, node);
-        walk->n--;
     }
-    return walk->n > 0 ? FG_MORE : FG_OK;
+    walk->n = n;
+    return n > 0 ? FG_MORE : FG_OK;
 }
 
 static void zero(fg_node *node)
