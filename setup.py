@@ -23,4 +23,4 @@ engine = Extension(
     libraries=libraries,
 )
 
-setup(ext_modules=cythonize([engine]))
+setup(ext_modules=cythonize([engine]) if sys.implementation.name == "cpython" else [])

@@ -28,7 +28,7 @@ void *fg_allocate(void *block, size_t size)
 
 void fg_arena_init(fg_arena *arena, void (*detach)(void *attachment))
 {
-    *arena = (fg_arena){.dead = FG_NONE, .current = FG_NONE, .detach = detach};
+    *arena = (fg_arena){.waiting = FG_NONE, .current = FG_NONE, .detach = detach};
 }
 
 void fg_arena_clear(fg_arena *arena)
@@ -190,12 +190,13 @@ static void free_edges(fg_arena *arena, fg_edges *edges)
     fg_allocate(edges, 0);
 }
 
-/* Drop a parent's reference to a child; at zero the child is put in front of the list of the dying. */
+/* Drop a parent's reference to a child; at zero the child is put in front of the list of the dying. One that waits is on
+ * a list already, and its turn will come. */
 static inline fg_index drop(fg_node *nodes, fg_index child, fg_index dying)
 {
-    if (--nodes[child].refs > 0)
+    if (--nodes[child].refs > 0 || nodes[child].flags & FG_WAITING)
         return dying;
-    nodes[child].mark = dying;
+    nodes[child].next_dead = dying;
     return child;
 }
 
@@ -203,8 +204,11 @@ void fg_node_die(fg_arena *arena, fg_index index)
 {
     fg_node *const nodes = arena->nodes;
     if (arena->holds) {
-        nodes[index].mark = arena->dead;
-        arena->dead = index;
+        if (!(nodes[index].flags & FG_WAITING)) {
+            nodes[index].flags |= FG_WAITING;
+            nodes[index].next_dead = arena->waiting;
+            arena->waiting = index;
+        }
         return;
     }
     if (arena->live > arena->peak)
@@ -235,7 +239,7 @@ void fg_node_die(fg_arena *arena, fg_index index)
         if (dying == FG_NONE)
             break;
         index = dying;
-        dying = nodes[index].mark;
+        dying = nodes[index].next_dead;
     }
     arena->live -= died;
 
@@ -253,10 +257,13 @@ void fg_arena_unhold(fg_arena *arena)
 {
     if (--arena->holds)
         return;
-    while (arena->dead != FG_NONE) {
-        fg_index index = arena->dead;
-        arena->dead = arena->nodes[index].mark;
-        fg_node_die(arena, index);
+    while (arena->waiting != FG_NONE) {
+        fg_index index = arena->waiting;
+        fg_node *node = &arena->nodes[index];
+        arena->waiting = node->next_dead;
+        node->flags &= (uint16_t)~FG_WAITING;
+        if (node->refs == 0)
+            fg_node_die(arena, index);
     }
 }
 

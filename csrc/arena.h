@@ -30,7 +30,7 @@ typedef uint32_t fg_index;
 #ifndef FG_MAX_NODES
 #define FG_MAX_NODES (UINT32_MAX - FG_SLAB)
 #endif
-#define FG_KEEP_SLABS 1024u /* 64 MiB: what an arena keeps for later after a large graph has died */
+#define FG_KEEP_SLABS 1024u /* 64 MiB: so much an arena keeps in any case when it gives memory back */
 
 /* What the number in a node is made of. The names that Python shows are in engine.pyx. */
 enum fg_op {
@@ -60,6 +60,7 @@ enum fg_flag {
     FG_LOCAL1_INT = 8,
     FG_ATTACHED = 16, /* `face` is an attachment: Python objects belong to the node, `detach` takes them away */
     FG_CLOSURE = 32,  /* the sweep must let the face pass this node's gradient on */
+    FG_WAITING = 64,  /* died while the arena was held: it's on the list of those that wait for the end of that */
 };
 
 /* The edges of a node that has more than two children, or not as many local gradients as children. */
@@ -81,13 +82,13 @@ typedef struct {
         fg_edges *edges;    /* if arity is FG_WIDE */
     };
     fg_index child[2];
-    void *face;             /* whatever the face keeps here: its handle, or an attachment; NULL if neither */
+    void *face;             /* for the layer above, the face: it keeps its handle here, or an attachment, or NULL */
     uint32_t refs;
-    uint32_t mark;          /* the epoch of the last walk that came by, or FG_PASSED_OVER; of a dying node: the next one */
+    uint32_t mark;          /* the epoch of the last walk that came by, or FG_PASSED_OVER */
     uint8_t op;
     uint8_t arity;          /* children: 0, 1, 2 or FG_WIDE */
     uint16_t flags;
-    uint32_t unused;
+    fg_index next_dead;     /* of a dead node: the next on its list */
 } fg_node;
 
 _Static_assert(sizeof(fg_node) == 64, "a node is one cache line");
@@ -99,7 +100,7 @@ typedef struct {
     uint32_t epoch;         /* of the last walk */
     uint32_t peak;
     uint32_t holds;         /* while > 0, nothing that dies is freed */
-    fg_index dead;          /* those that wait for it */
+    fg_index waiting;       /* those that died meanwhile */
 
     uint32_t current;       /* the slab of the current run */
     uint32_t used_slabs;    /* slabs ever used: the first ones */
@@ -121,10 +122,11 @@ void *fg_allocate(void *block, size_t size);
 void fg_fail_allocation(long n);
 
 void fg_arena_init(fg_arena *arena, void (*detach)(void *attachment));
-void fg_arena_clear(fg_arena *arena);
+void fg_arena_clear(fg_arena *arena); /* when all nodes are dead */
 size_t fg_arena_bytes(const fg_arena *arena);
 
-/* While held, nodes that die stay where they are, data and all. A walk holds the arena while Python may run. */
+/* While held, nodes that die stay where they are, data and all, and may even be referred to again. A walk holds the
+ * arena while Python may run. */
 void fg_arena_hold(fg_arena *arena);
 void fg_arena_unhold(fg_arena *arena);
 
@@ -135,7 +137,7 @@ void fg_node_die(fg_arena *arena, fg_index index);
 fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children, const fg_index *children,
                             uint32_t n_locals, const double *locals, const uint8_t *is_int);
 
-/* Find what doesn't add up in the arena: NULL, or a sentence. For tests and debug builds: it reads every slot. */
+/* Find what doesn't add up in the arena: NULL, or a sentence. For tests: it reads every slot. */
 const char *fg_arena_check(const fg_arena *arena);
 
 /* A new node with one reference and nothing else in it: fg_node_init must follow. FG_NONE: no memory, or no index. */

@@ -139,11 +139,10 @@ descend:
 
 fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget)
 {
-    if (walk->epoch != arena->epoch) { /* another walk came between two portions of this one, over its marks */
-        if (!reserve(arena, walk))
-            return FG_NO_MEMORY;
+    if (!reserve(arena, walk)) /* since the last portion, Python may have made nodes and put them below the root */
+        return FG_NO_MEMORY;
+    if (walk->epoch != arena->epoch) /* and it may have walked, over this walk's marks */
         begin(arena, walk);
-    }
     return walk->with_leaves ? walk_on(arena, walk, budget, true) : walk_on(arena, walk, budget, false);
 }
 

@@ -50,6 +50,7 @@ cdef extern from "arena.h":
         void *face
         uint32_t refs
         uint8_t op
+        uint8_t arity
         uint16_t flags
 
     ctypedef struct fg_arena:

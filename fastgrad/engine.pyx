@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=False, auto_pickle=False
+# cython: language_level=3, binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """The engine's face: Value over the arena of csrc/.
 
 From `a * b` to a gradient: Python calls `value_multiply` (operators.pxi), which finds two Values; `multiply`
@@ -6,9 +6,7 @@ From `a * b` to a gradient: Python calls `value_multiply` (operators.pxi), which
 derivatives; `wrap` (handle.pxi) makes a handle for it, the Python object. `backward` has the core list the nodes below the root, children first, and go through the
 list from its end, adding `local derivative * gradient` into each child's gradient (csrc/backward.c).
 
-To add an operation: a code in csrc/arena.h and core.pxd; its name in NAMES below; a method of Node beside the others
-that computes the result and the local derivative; the same method in reference.py, with which the tests compare it; a
-line in engine.pyi; and a line in the tables of tests/programs.py and tests/test_errors.py.
+Functions like exp are methods of Node below; CONTRIBUTING.md says where a new one goes.
 
 What an operation raises is Python's own exception. It's computed in C as long as operand and result are unremarkable,
 and otherwise by the function that plain Python would have called, which raises if it must.
@@ -23,10 +21,11 @@ from libc.math cimport (INFINITY, NAN, cos as c_cos, exp as c_exp, fabs, floor, 
 import gc
 import math
 import operator
+import re
 import sys
 from types import ModuleType
 
-from fastgrad import grad_mode
+from fastgrad import arguments, grad_mode
 from fastgrad.copying import Copying
 from fastgrad.core cimport *
 
@@ -48,7 +47,10 @@ include "attributes.pxi"
 fg_arena_init(&arena, detach)
 
 
-cdef const char *DOC = b"""A number that remembers how it was made, so that `backward()` can find its derivatives.
+cdef const char *DOC = b"""Value(data, children=None, op_or_local_grads=None, label=None, **named)
+--
+
+A number that remembers how it was made, so that `backward()` can find its derivatives.
 
 Value(data, children=(), op='', label='') as in micrograd, or Value(data, children, local_grads) as in microgpt.
 data: a number. children: the Values that it was made of. op: the operation's name, for drawings; local_grads:
@@ -58,14 +60,6 @@ numbers, the derivatives by each child. label: a name for drawings. The names `_
 Raises TypeError if data or a derivative isn't a number or a child isn't a Value, OverflowError if data is an int
 that a double can't hold exactly, ValueError if there are local derivatives, but not one for each child.
 """
-
-
-cdef object only_one(dict named, tuple names):
-    """The value of the one argument among names that was given, or None."""
-    given = [name for name in names if name in named]
-    if len(given) > 1:
-        raise TypeError(f"Value() got both {given[0]!r} and {given[1]!r}")
-    return named.pop(given[0]) if given else None
 
 
 cdef class Node:
@@ -81,23 +75,12 @@ cdef class Node:
 
     def __init__(self, data, children=None, op_or_local_grads=None, label=None, **named):
         cdef Number number
-        if op_or_local_grads is not None:
-            third = "op" if isinstance(op_or_local_grads, str) else "local_grads"
-            if third in named:
-                raise TypeError(f"Value() got {third!r} twice")
-            named[third] = op_or_local_grads
-        if children is not None:
-            named["children"] = children
-        children = only_one(named, ("children", "_children", "_prev"))
-        op = only_one(named, ("op", "_op"))
-        local_grads = only_one(named, ("local_grads", "_local_grads"))
-        if named:
-            raise TypeError(f"Value() got an unexpected keyword argument {next(iter(named))!r}")
+        children, op, local_grads = arguments.parse(children, op_or_local_grads, named)
         read_number(data, &number)
-        set_edges(self, () if children is None else children, () if local_grads is None else local_grads, True)
-        if not is_recording():
+        set_edges(self, children, local_grads, True)
+        if not is_recording():          # only now, so that wrong children are wrong here too
             set_edges(self, (), (), False)
-            op = None
+            op = ""
         set_data(self, number)
         set_grad(self, Number(0.0, True))
         if op:
@@ -304,9 +287,8 @@ cdef class Node:
 
     @classmethod
     def _rebuild(cls, data, grad, children, local_grads, op):
-        cdef Node self = cls.__new__(cls)
+        cdef Node self = wrap(new_leaf(Number(0.0, True)), <PyTypeObject *>cls)
         cdef Number number
-        cdef fg_node *node
         read_number(data, &number)
         set_data(self, number)
         read_number(grad, &number)

@@ -4,12 +4,14 @@ The setting belongs to the running context (so to the thread, and to the asyncio
 costs tens of nanoseconds, too much for every ``a * b``. So the number of open blocks in the whole process is kept as
 well: while it is 0, and it nearly always is, an engine needs to ask no further.
 """
-import contextlib
 import contextvars
+import functools
+import threading
 
 _recording = contextvars.ContextVar("fastgrad_recording", default=True)
 _open_blocks = 0
-_watchers = []
+_counting = threading.Lock()
+_tell = None        # the compiled engine's ear: called with the number of open blocks
 
 
 def is_recording():
@@ -18,18 +20,20 @@ def is_recording():
 
 
 def watch(function):
-    """Call function(n) whenever the number n of open no_grad blocks in the process changes."""
-    _watchers.append(function)
+    """From now on call function(n) whenever the number n of open no_grad blocks in the process changes."""
+    global _tell
+    _tell = function
 
 
 def _count(change):
     global _open_blocks
-    _open_blocks += change
-    for function in _watchers:
-        function(_open_blocks)
+    with _counting:
+        _open_blocks += change
+        if _tell:
+            _tell(_open_blocks)
 
 
-class no_grad(contextlib.ContextDecorator):
+class no_grad:
     """Record no graph: within the block (or the decorated function) results are leaves without children."""
 
     def __init__(self):
@@ -43,3 +47,10 @@ class no_grad(contextlib.ContextDecorator):
     def __exit__(self, *exc_info):
         _count(-1)
         _recording.reset(self._tokens.pop())
+
+    def __call__(self, function):
+        @functools.wraps(function)
+        def without_graph(*args, **kwargs):
+            with no_grad():     # one for each call: threads don't share tokens
+                return function(*args, **kwargs)
+        return without_graph

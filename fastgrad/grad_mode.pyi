@@ -1,16 +1,19 @@
 # Whether operations record a graph.
 from collections.abc import Callable
-from contextlib import ContextDecorator
 from types import TracebackType
+from typing import TypeVar
 
 from typing_extensions import Self
+
+_F = TypeVar("_F", bound=Callable[..., object])
 
 def is_recording() -> bool: ...
 def watch(function: Callable[[int], object]) -> None: ...
 
-class no_grad(ContextDecorator):
+class no_grad:
     def __init__(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self, *exc_info: type[BaseException] | BaseException | TracebackType | None
     ) -> None: ...
+    def __call__(self, function: _F) -> _F: ...

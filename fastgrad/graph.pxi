@@ -63,9 +63,8 @@ cdef int set_edges(Node self, object children, object local_grads, bint must_mat
     for x in children:
         if not isinstance(x, Node):
             raise TypeError(f"children are Values, not {type(x).__name__!r}")
-    for x in children:
-        if is_below(self, <Node>x):
-            raise ValueError("a node can't be below itself")
+    if is_below_any(self, children):
+        raise ValueError("a node can't be below itself")
     try:
         indices = <fg_index *>fg_allocate(NULL, (n_children + 1) * sizeof(fg_index))
         locals = <double *>fg_allocate(NULL, (n_locals + 1) * sizeof(double))
@@ -104,18 +103,20 @@ cdef int replace_edges(Node self, object children, object local_grads) except -1
     return 0
 
 
-cdef bint is_below(Node node, Node root) except -1:
-    """Whether a node is root or below it. A node with only its handle can be below nothing else."""
+cdef bint is_below_any(Node node, tuple children) except -1:
+    """Whether a node is one of the children or below one. A node with only its handle can be below nothing else."""
     cdef Walk walk
     cdef uint32_t i
-    if node is root:
-        return True
+    for child in children:
+        if child is node:
+            return True
     if arena.nodes[node.index].refs == 1:
         return False
-    walk = Walk(root, True)
-    for i in range(walk.scratch.n):
-        if walk.scratch.order[i] == node.index:
-            return True
+    for child in children:
+        walk = Walk(child, True)
+        for i in range(walk.scratch.n):
+            if walk.scratch.order[i] == node.index:
+                return True
     return False
 
 
@@ -134,12 +135,23 @@ cdef tuple local_grads_of(Node self):
                   for i in range(fg_node_n_locals(node))])
 
 
+CONSTANT_POWER = re.compile(r"\*\*NUMBER|NUMBER\*\*".replace("NUMBER", r"-?(\d+(\.\d+)?(e[-+]?\d+)?|inf|nan)"))
+
+
 cdef int rebuild_op(Node self, op) except -1:
-    """Give a node that has its edges back the operation that it had."""
+    """Give a node that has its edges back the operation that it had, which `_op` has named."""
     cdef fg_node *node = &arena.nodes[self.index]
-    is_ours = type(op) is str and fg_node_n_locals(node) == fg_node_n_children(node) > 0
+    cdef Number constant
+    cdef bint is_ours = type(op) is str and fg_node_n_locals(node) == fg_node_n_children(node) > 0
     if is_ours and op in CODES:
         node.op = CODES[op]
+    elif is_ours and node.arity == 1 and CONSTANT_POWER.fullmatch(op):
+        text = op.strip("*")
+        read_number(int(text) if text.lstrip("-").isdigit() else float(text), &constant)
+        node.op = FG_POW_CONST if op.startswith("**") else FG_CONST_POW
+        node.local[1] = constant.value
+        if constant.is_int:
+            node.flags |= FG_LOCAL1_INT
     else:
         self._op = op
     return 0

@@ -89,7 +89,7 @@ cdef int n_free_handles = 0
 
 cdef struct Attachment:
     PyObject *handle        # borrowed; NULL while there's none
-    PyObject *cls           # counted: the handle's class
+    PyObject *cls           # the handle's class; counted while there's no handle, which has a reference of its own
     PyObject *attributes    # counted: a dict, or NULL
     fg_index node
     Attachment *previous    # in the list of all attachments; of those in the trash only `next` counts
@@ -167,6 +167,7 @@ cdef Node handle_of(fg_index index):
         if attachment.handle is not NULL:       # to make one has run the garbage collector, and that some Python
             return <Node>attachment.handle
         attachment.handle = <PyObject *>handle
+        decref(attachment.cls)
         handle.attributes = attachment.attributes
         xincref(handle.attributes)
     handle.index = index
@@ -185,6 +186,7 @@ cdef void handle_dealloc(PyObject *self) noexcept:
         node = &arena.nodes[index]
         if node.flags & FG_ATTACHED:
             (<Attachment *>node.face).handle = NULL
+            incref((<Attachment *>node.face).cls)
         else:
             node.face = NULL
         (<Node>self).index = FG_NONE
@@ -215,7 +217,6 @@ cdef Attachment *attach(fg_index index, PyObject *handle, PyObject *cls) noexcep
     if attachment is NULL:
         return NULL
     attachment[0] = Attachment(handle, cls, NULL, index, NULL, attachments)
-    incref(cls)
     if attachments is not NULL:
         attachments.previous = attachment
     attachments = attachment

@@ -57,9 +57,14 @@ cdef object number_of(object x):
     return as_object(number.value, number.is_int)
 
 
-cdef inline Number data_of(Node self):
-    cdef fg_node *node = &arena.nodes[self.index]
+cdef inline Number number_at(fg_index index):
+    """The data of a node."""
+    cdef fg_node *node = &arena.nodes[index]
     return Number(node.data, node.flags & FG_DATA_INT)
+
+
+cdef inline Number data_of(Node self):
+    return number_at(self.index)
 
 
 cdef inline void set_data(Node self, Number number) noexcept:

@@ -151,7 +151,7 @@ cdef object rounded(object x):
     return float(x) if type(x) is int and abs(x) > 2 ** 53 else x
 
 
-cdef int slope(Number x, Number n, Number *out) except -1:
+cdef int power_local_grad(Number x, Number n, Number *out) except -1:
     """The derivative of x ** n by x."""
     if x.is_int and n.is_int:
         base, exponent = as_object(x.value, True), as_object(n.value, True)
@@ -163,9 +163,9 @@ cdef int slope(Number x, Number n, Number *out) except -1:
 
 cdef fg_index power_const(fg_index a, Number n) except FG_NONE:
     """The node of a number's power."""
-    cdef Number x = Number(arena.nodes[a].data, arena.nodes[a].flags & FG_DATA_INT), y, by_x
+    cdef Number x = number_at(a), y, by_x
     power(x, n, &y)
-    slope(x, n, &by_x)
+    power_local_grad(x, n, &by_x)
     return new_unary(FG_POW_CONST, a, y, by_x, n)
 
 
@@ -175,16 +175,16 @@ cdef double log_of_base(double x):
 
 
 cdef fg_index power_of_nodes(fg_index a, fg_index b) except FG_NONE:
-    cdef Number x = Number(arena.nodes[a].data, arena.nodes[a].flags & FG_DATA_INT), y, by_x
-    cdef Number n = Number(arena.nodes[b].data, arena.nodes[b].flags & FG_DATA_INT)
+    cdef Number x = number_at(a), y, by_x
+    cdef Number n = number_at(b)
     power(x, n, &y)
-    slope(x, n, &by_x)
+    power_local_grad(x, n, &by_x)
     return new_binary(FG_POW, a, b, y.value, by_x.value, y.value * log_of_base(x.value),
                       (FG_DATA_INT if y.is_int else 0) | (FG_LOCAL0_INT if by_x.is_int else 0))
 
 
 cdef fg_index const_power(Number x, fg_index a) except FG_NONE:
-    cdef Number n = Number(arena.nodes[a].data, arena.nodes[a].flags & FG_DATA_INT), y
+    cdef Number n = number_at(a), y
     power(x, n, &y)
     return new_unary(FG_CONST_POW, a, y, Number(y.value * log_of_base(x.value), False), x)
 

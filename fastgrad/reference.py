@@ -9,6 +9,7 @@ import math
 import operator
 import sys
 
+from fastgrad import arguments
 from fastgrad.copying import Copying
 from fastgrad.grad_mode import is_recording
 
@@ -83,17 +84,9 @@ def power(x, n):
     return y
 
 
-def slope(x, n):
+def power_local_grad(x, n):
     """The derivative of x ** n by x."""
     return n * power(x, n - 1)
-
-
-def only_one(named, *names):
-    """The value of the one argument among names that was given, or None."""
-    given = [name for name in names if name in named]
-    if len(given) > 1:
-        raise TypeError(f"Value() got both {given[0]!r} and {given[1]!r}")
-    return named.pop(given[0]) if given else None
 
 
 class Value(Copying):
@@ -108,24 +101,11 @@ class Value(Copying):
     label = ""
 
     def __init__(self, data, children=None, op_or_local_grads=None, label=None, **named):
-        if op_or_local_grads is not None:
-            third = "op" if isinstance(op_or_local_grads, str) else "local_grads"
-            if third in named:
-                raise TypeError(f"Value() got {third!r} twice")
-            named[third] = op_or_local_grads
-        if children is not None:
-            named["children"] = children
-        children = only_one(named, "children", "_children", "_prev")
-        op = only_one(named, "op", "_op")
-        local_grads = only_one(named, "local_grads", "_local_grads")
-        if named:
-            raise TypeError(f"Value() got an unexpected keyword argument {next(iter(named))!r}")
-        data = number(data)
-        children = values(() if children is None else children)
-        local_grads = numbers(() if local_grads is None else local_grads)
+        children, op, local_grads = arguments.parse(children, op_or_local_grads, named)
+        data, children, local_grads = number(data), values(children), numbers(local_grads)
         if local_grads and len(local_grads) != len(children):
             raise ValueError(f"{len(children)} children but {len(local_grads)} local derivatives")
-        self._set(data, children, local_grads, op or "")
+        self._set(data, children, local_grads, op)
         if label:
             self.label = label
 
@@ -188,9 +168,9 @@ class Value(Copying):
         x, n = self.data, number(other)
         y = power(x, n)
         if not isinstance(other, Value):
-            return self._result(y, (self,), (slope(x, n),), f"**{n}")
+            return self._result(y, (self,), (power_local_grad(x, n),), f"**{n}")
         log = math.log(x) if x > 0 else 0.0 if x == 0 else math.nan
-        return self._result(y, (self, other), (slope(x, n), rounded(y) * log), "**")
+        return self._result(y, (self, other), (power_local_grad(x, n), rounded(y) * log), "**")
 
     def __rpow__(self, other):
         if not is_operand(other):
@@ -294,5 +274,5 @@ class Value(Copying):
 def arena_stats():
     """Live nodes, capacity, bytes and peak, as far as plain Python knows them."""
     live = [v for v in gc.get_objects() if isinstance(v, Value)]
-    size = sum(map(sys.getsizeof, live))
+    size = sum(sys.getsizeof(v, 0) for v in live) if sys.implementation.name == "cpython" else 0
     return {"live": len(live), "capacity": len(live), "bytes": size, "peak": len(live)}

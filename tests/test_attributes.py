@@ -713,3 +713,57 @@ def test_the_package_s_value_is_the_engine_s():
     import fastgrad.engine
     assert fastgrad.Value is fastgrad.engine.Value
     assert fastgrad.Value.__name__ == "Value" and isinstance(fastgrad.Value.__doc__, str)
+
+
+# What a review has found.
+
+def test_a_function_decorated_with_no_grad_runs_in_threads(engine, Value):
+    x, started, seen = Value(2.0), threading.Barrier(2), []
+
+    @no_grad()
+    def square():
+        started.wait()
+        seen.append((x * x)._children)
+        started.wait()
+
+    threads = [threading.Thread(target=square) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [(), ()] and (x * x)._children == (x, x)
+    assert square.__name__ == "square"
+
+
+class WithNew:
+    """A subclass that can't be made without arguments."""
+
+    made = {}
+
+    def __new__(cls, engine, Value):
+        if Value not in cls.made:
+            def new(kind, name, data):
+                return Value.__new__(kind)
+
+            def init(self, name, data):
+                Value.__init__(self, data)
+                self.name = name
+            cls.made[Value] = type("Named", (Value,), {"__new__": new, "__init__": init})
+        return cls.made[Value]
+
+
+def test_copies_of_a_subclass_with_a_new_of_its_own(engine, Value):
+    Named = WithNew(engine, Value)
+    v = Named("v", 3.0)
+    for w in (copy.copy(v), copy.deepcopy(v), copy.deepcopy(v * 2)._children[0]):
+        assert (type(w), w.data, w.name) == (Named, 3.0, "v")
+
+
+def test_copies_of_powers_are_powers(engine, Value):
+    x = Value(2.0)
+    for power in (x ** 2, x ** -0.5, 3 ** x, 2.5 ** x, x ** 1e-7, x ** x):
+        again = copy.deepcopy(power)
+        assert again._op == power._op and again._local_grads == power._local_grads
+        assert not again._attributes()
+    odd = Value(1.0, (x,), (1.0,), _op="**what")
+    assert copy.deepcopy(odd)._op == "**what"

@@ -280,6 +280,27 @@ def test_a_closure_that_drops_the_graph_it_is_in(Value):
     assert root._children == () and x.grad == 3.0
 
 
+def test_a_node_that_dies_in_a_sweep_and_comes_back(Value):
+    """The sweep calls the closure of a node whose last parent an earlier closure has cut off: its handle is made anew."""
+    a = Value(2.0)
+    calls = []
+
+    class Kept(Value):
+        def _backward(self):
+            calls.append(self)      # from here on somebody holds it
+            Value(0.0, (self,), (1.0,)).zero_grad()
+    for make in (lambda: a * 1.0, lambda: Kept(3.0, (a,), (1.0,))):
+        inner = make()
+        if type(inner) is not Kept:
+            inner._backward = lambda: calls.append(None)
+        root = inner * 2.0
+        root._backward = lambda root=root: setattr(root, "_prev", ())
+        del inner
+        root.backward()
+        root._backward = None
+    assert calls[0] is None and calls[1].data == 3.0 and calls[1]._children == (a,)
+
+
 def test_exceptions_in_closures_come_through(Value):
     x = Value(2.0)
     y = x * 3.0

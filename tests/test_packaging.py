@@ -250,7 +250,7 @@ def test_import_without_the_compiled_engine_says_how_to_build_it(uncompiled, mod
     done = run("-S", "-c", f"import {module}", cwd=uncompiled)
     assert done.returncode == 1
     last = done.stdout.strip().splitlines()[-1]
-    assert last.startswith("ImportError: fastgrad's compiled engine is missing: build it with `pip install .`")
+    assert last.startswith("ImportError: fastgrad's compiled engine is missing here: build it with `pip install -e .`")
     assert "FASTGRAD_PURE=1" in last
 
 

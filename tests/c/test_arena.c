@@ -137,6 +137,35 @@ static void test_hold(void)
     fg_arena_clear(&arena);
 }
 
+/* What has died under a hold may be referred to again, and again not, any number of times. */
+static void test_back_from_the_dead(void)
+{
+    fg_arena arena;
+    fg_arena_init(&arena, NULL);
+    fg_index a = leaf(&arena, 1.0), b = leaf(&arena, 2.0), sum = plus(&arena, a, b);
+    fg_arena_hold(&arena);
+    fg_node_release(&arena, sum);
+    for (int i = 0; i < 3; i++) { /* a handle comes and goes */
+        fg_node_retain(&arena, sum);
+        fg_node_release(&arena, sum);
+    }
+    fg_index top = node(&arena, 1, (fg_index[]){sum}, (double[]){1.0}); /* a parent that dies as well */
+    fg_node_release(&arena, top);
+    fg_arena_unhold(&arena);
+    CHECK(arena.live == 0);
+    CHECK_ARENA(&arena);
+
+    a = leaf(&arena, 1.0);
+    fg_arena_hold(&arena);
+    fg_node_release(&arena, a);
+    fg_node_retain(&arena, a); /* and stays */
+    fg_arena_unhold(&arena);
+    CHECK(arena.live == 1 && arena.nodes[a].refs == 1);
+    fg_node_release(&arena, a);
+    CHECK(arena.live == 0);
+    fg_arena_clear(&arena);
+}
+
 /* Every allocation is made to fail in turn; after each failure the arena is as before, and the next try works. */
 static void test_failing_allocations(void)
 {
@@ -205,6 +234,7 @@ int main(void)
     test_memory_comes_back();
     test_wide_nodes();
     test_hold();
+    test_back_from_the_dead();
     test_failing_allocations();
     puts("arena: passed");
     return 0;

@@ -110,6 +110,34 @@ static void test_a_walk_between_portions(void)
     fg_arena_clear(&arena);
 }
 
+static void test_a_graph_that_grows_between_portions(void)
+{
+    fg_arena arena;
+    fg_walk walk = {0};
+    fg_arena_init(&arena, NULL);
+    fg_index top = leaf(&arena, 1.0), root;
+    for (int i = 0; i < 10; i++)
+        top = plus(&arena, top, leaf(&arena, 1.0));
+    root = node(&arena, 1, &top, (double[]){1.0});
+    fg_node_release(&arena, top);
+    CHECK(fg_walk_start(&arena, &walk, root, false) == FG_OK);
+    CHECK(fg_walk_go_on(&arena, &walk, 1) == FG_MORE);
+    for (int i = 0; i < 100000; i++)
+        top = i ? plus(&arena, top, leaf(&arena, 1.0)) : leaf(&arena, 1.0);
+    fg_index bottom = fg_node_child(&arena.nodes[fg_node_child(&arena.nodes[root], 0)], 0);
+    CHECK(fg_node_set_edges(&arena, bottom, 1, &top, 1, (double[]){1.0}, (uint8_t[]){0}) == FG_OK);
+    fg_node_release(&arena, top);
+    while (fg_walk_go_on(&arena, &walk, 1000) == FG_MORE)
+        ;
+    CHECK(walk.n <= walk.capacity);
+    fg_walk_end(&arena, &walk);
+    CHECK(backward(&arena, &walk, root));
+    fg_node_release(&arena, root);
+    CHECK(arena.live == 0);
+    fg_walk_clear(&walk);
+    fg_arena_clear(&arena);
+}
+
 static void test_epochs_wrap(void)
 {
     fg_arena arena;
@@ -179,6 +207,7 @@ int main(void)
 {
     test_random_graphs();
     test_a_walk_between_portions();
+    test_a_graph_that_grows_between_portions();
     test_epochs_wrap();
     test_ints();
     test_a_million_deep();

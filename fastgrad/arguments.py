@@ -1,0 +1,29 @@
+"""The arguments of Value's constructor, which takes both dialects' names for them; shared by both engines."""
+
+
+def parse(children, op_or_local_grads, named):
+    """Children, op and local gradients, with defaults; raises TypeError for a name that is unknown or there twice.
+
+    children, op_or_local_grads: the second and third argument, or None. named: a dict of all others.
+    """
+    if children is not None:
+        named["children"] = children
+    if op_or_local_grads is not None:
+        third = "op" if isinstance(op_or_local_grads, str) else "local_grads"
+        if third in named:
+            raise TypeError(f"Value() got {third!r} twice")
+        named[third] = op_or_local_grads
+    children = _only_one(named, "children", "_children", "_prev")
+    op = _only_one(named, "op", "_op")
+    local_grads = _only_one(named, "local_grads", "_local_grads")
+    if named:
+        raise TypeError(f"Value() got an unexpected keyword argument {next(iter(named))!r}")
+    return (() if children is None else children, op or "", () if local_grads is None else local_grads)
+
+
+def _only_one(named, *names):
+    """The value of the one argument among names that was given, or None."""
+    given = [name for name in names if name in named]
+    if len(given) > 1:
+        raise TypeError(f"Value() got both {given[0]!r} and {given[1]!r}")
+    return named.pop(given[0]) if given else None

@@ -1,0 +1,6 @@
+from collections.abc import Iterable
+from typing import Any
+
+def parse(
+    children: Iterable[Any] | None, op_or_local_grads: str | Iterable[Any] | None, named: dict[str, Any]
+) -> tuple[Iterable[Any], str, Iterable[Any]]: ...
