@@ -18,14 +18,14 @@ ENGINES = {
     "fastgrad": "fastgrad",
     "adam": "fastgrad, optim.Adam",
     "oracle": "fastgrad/reference.py",
-    "pypy": "the same on PyPy",
+    "pypy": "reference.py on PyPy",
     "micrograd": "micrograd",
     "xad": "xad",
     "casadi": "casadi",
-    "numpy": "numpy, backward by hand",
-    "torch": "torch, eager",
-    "jax": "jax, eager",
-    "jax-jit": "jax, compiled",
+    "numpy": "numpy arrays, by hand",
+    "torch": "torch arrays, eager",
+    "jax": "jax arrays, eager",
+    "jax-jit": "jax arrays, compiled",
 }
 SHAPE = {"layers": 1, "width": 16, "heads": 4, "context": 16}
 

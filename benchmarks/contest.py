@@ -35,7 +35,8 @@ def add_options(parser, engines, steps):
                         help=f"some of {', '.join(engines)} (default: all)")
     parser.add_argument("--steps", type=integer(1), default=steps, help=f"default {steps}")
     parser.add_argument("--block", type=integer(1), default=5, help="steps that each takes in its turn (default 5)")
-    parser.add_argument("--seconds", type=float, default=20, help="an engine that has trained so long stops (default 20)")
+    parser.add_argument("--seconds", type=float, default=20,
+                        help="an engine that has trained so long stops (default 20)")
     parser.add_argument("--warm", type=float, default=2, metavar="SECONDS", help="warm each up so long (default 2)")
     parser.add_argument("--pypy", metavar="FILE", default=shutil.which("pypy3") or shutil.which("pypy") or "pypy3",
                         help="the interpreter of that engine (default: pypy3)")
@@ -172,10 +173,12 @@ def table(rows, options):
         steps = [sum(seconds) for seconds in row["seconds"]]
         phases = zip(*row["seconds"]) if len(row["seconds"][0]) == len(PHASES) else []
         row["ms"] = {phase: figure(1000 * s for s in seconds) for phase, seconds in zip(PHASES, phases)}
+        if row["engine"] in WITHOUT_GRADIENTS:
+            del row["ms"]["backward"]
         row["ms"]["step"] = figure(1000 * s for s in steps)
         row["times_floats"] = ratio(steps, map(sum, floor)) if floor else None
         lines.append([row["name"], *(shown(row["ms"].get(phase), spread=False) for phase in PHASES),
                       shown(row["ms"]["step"]), shown(row["times_floats"]), megabytes(row["peak_bytes"]),
                       str(len(steps)), row["numbers"]])
     print_table(["ms a step", *PHASES, "a step", "times floats", "peak MB", "steps", "losses"], lines)
-    print("Medians (and quartiles) of the steps. Documents and so steps differ in length; ratios are taken step by step.")
+    print("Medians (and quartiles) of the steps. Steps differ in length with their data, so ratios go step by step.")

@@ -170,7 +170,7 @@ def machine():
     """What was measured on, as a dict for JSON."""
     return {"processor": processor(), "architecture": platform.machine(), "cores": os.cpu_count(),
             "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-            "system": f"{platform.system()} {platform.release()}", "c_library": " ".join(platform.libc_ver()),
+            "system": platform.system(), "c_library": " ".join(platform.libc_ver()),
             "python": f"{platform.python_implementation()} {platform.python_version()}",
             "python_compiler": platform.python_compiler()}
 
@@ -178,8 +178,12 @@ def machine():
 def write_json(options, rows, **facts):
     """Write to --json, if it was given: rows, facts, machine, date and the command."""
     if options.json:
-        script = os.path.basename(sys.argv[0])
-        result = {"benchmark": os.path.splitext(script)[0], "command": shlex.join(["python", script, *sys.argv[1:]]),
+        script, arguments = os.path.basename(sys.argv[0]), sys.argv[1:]
+        if "--json" in arguments:       # that it was written here is no news
+            at = arguments.index("--json")
+            del arguments[at:at + 2]
+        result = {"benchmark": os.path.splitext(script)[0],
+                  "command": shlex.join(["python", f"benchmarks/{script}", *arguments]),
                   "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                   "machine": machine(), **facts, "rows": rows}
         with open(options.json, "w") as file:

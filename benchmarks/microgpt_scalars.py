@@ -12,17 +12,22 @@ from train_microgpt import BETA1, BETA2, EPSILON, LEARNING_RATE, BadInput, Micro
 
 
 def train(trainer, model, vocabulary, documents, steps):
-    """The loop of train_microgpt.train for a trainer; yields the loss and the three phases' seconds."""
+    """The loop of train_microgpt.train for a trainer; yields the loss and the seconds of the phases."""
     trainer.start(model)
     for step in range(steps):
         begin = time.perf_counter()
         document = documents[step % len(documents)]
-        tokens = [vocabulary.boundary, *vocabulary.encode(document), vocabulary.boundary]
-        loss = trainer.forward(tokens[:model.context + 1])
+        tokens = [vocabulary.boundary, *vocabulary.encode(document), vocabulary.boundary][:model.context + 1]
+        rate = LEARNING_RATE * (1 - step / steps)
+        if hasattr(trainer, "step"):        # one that does all in one
+            number = trainer.step(tokens, rate, step)
+            yield number, time.perf_counter() - begin
+            continue
+        loss = trainer.forward(tokens)
         forward = time.perf_counter()
         number = trainer.backward(loss)
         backward = time.perf_counter()
-        trainer.update(LEARNING_RATE * (1 - step / steps), step)
+        trainer.update(rate, step)
         update = time.perf_counter()
         yield number, forward - begin, backward - forward, update - backward
 

@@ -126,8 +126,8 @@ class Parameter:
 
 
 class FloatMicroGPT(MicroGPT):
-    """The same over plain floats. It has no gradients; in their place each parameter gets its own number, so that updates
-    do their arithmetic on ordinary floats (powers of 0.0 would be quicker). They update a copy: the model stays as it is.
+    """The same over plain floats. It has no gradients; in their place each parameter gets its own number, so that
+    updates do their arithmetic on ordinary floats (powers of 0.0 would be quicker). They update a copy of the model.
     """
 
     learns = False

@@ -26,7 +26,7 @@ void *fg_allocate(void *block, size_t size)
 
 /* ---- The array ---- */
 
-void fg_arena_init(fg_arena *arena, void (*detach)(void *attachment))
+void fg_arena_init(fg_arena *arena, void (*detach)(fg_node *node))
 {
     *arena = (fg_arena){.waiting = FG_NONE, .current = FG_NONE, .detach = detach};
 }
@@ -190,8 +190,8 @@ static void free_edges(fg_arena *arena, fg_edges *edges)
     fg_allocate(edges, 0);
 }
 
-/* Drop a parent's reference to a child; at zero the child is put in front of the list of the dying. One that waits is on
- * a list already, and its turn will come. */
+/* Drop a parent's reference to a child; at zero the child is put in front of the list of the dying. One that waits is
+ * on a list already, and its turn will come. */
 static inline fg_index drop(fg_node *nodes, fg_index child, fg_index dying)
 {
     if (--nodes[child].refs > 0 || nodes[child].flags & FG_WAITING)
@@ -219,8 +219,8 @@ void fg_node_die(fg_arena *arena, fg_index index)
     uint32_t died = 0;
     for (;;) {
         fg_node *node = &nodes[index];
-        if (node->flags & FG_ATTACHED)
-            arena->detach(node->face);
+        if (node->flags & (FG_ATTACHED | FG_ASLEEP))
+            arena->detach(node);
         if (node->arity == 2) {
             dying = drop(nodes, node->child[1], dying);
             dying = drop(nodes, node->child[0], dying);
@@ -300,6 +300,7 @@ fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children
     for (uint32_t i = 0; i < n_children; i++)
         fg_node_retain(arena, children[i]);
 
+    arena->edits++;
     fg_node *node = &arena->nodes[index];
     fg_node old = *node;
     node->flags &= (uint16_t)~(FG_LOCAL0_INT | FG_LOCAL1_INT);

@@ -11,10 +11,11 @@
  * Slots are handed out in ascending runs. The array is cut into slabs of FG_SLAB slots. A slab whose last node has died
  * is available as a whole, and new nodes then fill it from its first slot to its last: so a graph lies in memory in the
  * order in which it was made, which is nearly the order in which it's walked, and the processor's prefetching works.
- * (A free list of single slots hands them out in the order in which they died, which is no order at all: a training
- * step takes twice as long.) A few long-lived nodes can keep a slab from becoming available. When more than half of the
- * slots ever used are vacant and yet no slab is, the vacant slots of a slab at least half vacant are handed out, in
- * ascending runs as well. So the slots ever used are at most twice the largest number of live nodes, plus a slab.
+ * (A free list of single slots hands them out in the order in which they died, which is no order at all: in a
+ * prototype a training step took 1.6 times as long.) A few long-lived nodes can keep a slab from becoming available.
+ * When more than half of the slots ever used are vacant and yet no slab is, the vacant slots of a slab at least half
+ * vacant are handed out, in ascending runs as well. So the slots ever used are at most twice the largest number of
+ * live nodes, plus a slab.
  */
 #ifndef FG_ARENA_H
 #define FG_ARENA_H
@@ -60,7 +61,9 @@ enum fg_flag {
     FG_LOCAL1_INT = 8,
     FG_ATTACHED = 16, /* `face` is an attachment: Python objects belong to the node, `detach` takes them away */
     FG_CLOSURE = 32,  /* the sweep must let the face pass this node's gradient on */
-    FG_WAITING = 64,  /* died while the arena was held: it's on the list of those that wait for the end of that */
+    FG_SEEN = 64,     /* somebody has got to its handle by way of a parent, and may have noted its identity */
+    FG_ASLEEP = 128,  /* `face` is a handle, or has one, that nothing in Python refers to */
+    FG_WAITING = 256, /* died while the arena was held: it's on the list of those that wait for the end of that */
 };
 
 /* The edges of a node that has more than two children, or not as many local gradients as children. */
@@ -78,7 +81,7 @@ enum { FG_WIDE = 3 };
 typedef struct {
     double data, grad;
     union {
-        double local[2];    /* the derivatives by the children; the second is the constant of FG_POW_CONST, _CONST_POW */
+        double local[2];    /* the derivatives by the children; the second is FG_POW_CONST's, FG_CONST_POW's constant */
         fg_edges *edges;    /* if arity is FG_WIDE */
     };
     fg_index child[2];
@@ -112,7 +115,9 @@ typedef struct {
     void *block;            /* what was allocated; `nodes` is the first cache line in it */
     size_t edge_bytes;
 
-    void (*detach)(void *attachment); /* called for a dying node with FG_ATTACHED; must not touch the arena */
+    uint32_t edits;         /* how often edges have been replaced */
+
+    void (*detach)(fg_node *node); /* called for a dying node with FG_ATTACHED or FG_ASLEEP; must not touch the arena */
 } fg_arena;
 
 typedef enum { FG_OK, FG_MORE, FG_NO_MEMORY } fg_status;
@@ -121,7 +126,7 @@ typedef enum { FG_OK, FG_MORE, FG_NO_MEMORY } fg_status;
 void *fg_allocate(void *block, size_t size);
 void fg_fail_allocation(long n);
 
-void fg_arena_init(fg_arena *arena, void (*detach)(void *attachment));
+void fg_arena_init(fg_arena *arena, void (*detach)(fg_node *node));
 void fg_arena_clear(fg_arena *arena); /* when all nodes are dead */
 size_t fg_arena_bytes(const fg_arena *arena);
 

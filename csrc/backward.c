@@ -35,14 +35,15 @@ static uint32_t new_epoch(fg_arena *arena)
     return arena->epoch;
 }
 
-/* Where a frame's node goes on: at its first child, its second, the end of its children; or, if it has FG_WIDE arity, at
- * the child of a number, with the bit WIDE set. */
+/* Where a frame's node goes on: at its first child, its second, the end of its children; or, if it has FG_WIDE arity,
+ * at the child of a number, with the bit WIDE set. */
 enum { FIRST = 0, SECOND = 1, END = 2 };
 #define WIDE 0x80000000u
 
 static void begin(fg_arena *arena, fg_walk *walk)
 {
     walk->epoch = new_epoch(arena);
+    walk->edits = arena->edits;
     walk->n = 0;
     walk->depth = 1;
     walk->stack[0] = (fg_frame){walk->root, FIRST};
@@ -141,8 +142,8 @@ fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget)
 {
     if (!reserve(arena, walk)) /* since the last portion, Python may have made nodes and put them below the root */
         return FG_NO_MEMORY;
-    if (walk->epoch != arena->epoch) /* and it may have walked, over this walk's marks */
-        begin(arena, walk);
+    if (walk->epoch != arena->epoch || walk->edits != arena->edits)
+        begin(arena, walk); /* or it has walked, over this walk's marks, or replaced edges under it */
     return walk->with_leaves ? walk_on(arena, walk, budget, true) : walk_on(arena, walk, budget, false);
 }
 

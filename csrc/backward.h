@@ -1,10 +1,10 @@
 /* Backward: a topological order of the nodes below a root, and the sweep that carries gradients down along it.
  *
- * The bits of a gradient depend on the order in which contributions are added into it. microgpt's is: depth first from
- * the root, a node's children in operand order, each node listed after its children; then that list from its end. So
- * the walk does just that, on a stack of its own, and marks nodes with the walk's epoch so that no pass has to clear
- * marks. Leaves pass nothing on, so where they stand in the list changes no bit, and they are left out of it: they carry
- * a mark that looks visited to every walk.
+ * The bits of a gradient depend on the order in which contributions are added into it. microgpt's is: depth first
+ * from the root, a node's children in operand order, each node listed after its children; then that list from its
+ * end. So the walk does just that, on a stack of its own, and marks nodes with the walk's epoch so that no pass has
+ * to clear marks. Leaves pass nothing on, so where they stand in the list changes no bit, and they are left out of
+ * it: they carry a mark that looks visited to every walk.
  *
  * Both parts work in portions of `budget` nodes, so that the face can look for Ctrl-C in between. The arena is on hold
  * from start to end (see fg_arena_hold): what is listed stays valid even if Python, in between, drops or rebuilds parts
@@ -22,7 +22,7 @@ typedef struct {
 
 typedef struct {
     fg_index root;
-    uint32_t epoch;
+    uint32_t epoch, edits; /* the arena's when it began */
     bool with_leaves;
     fg_index *order;    /* children before parents */
     uint32_t n;         /* nodes listed; while sweeping: nodes still to come */

@@ -13,9 +13,9 @@ else:
     except ModuleNotFoundError as error:
         if error.name != "fastgrad.engine":
             raise
-        raise ImportError("fastgrad's compiled engine is missing here: build it with `pip install -e .` in fastgrad's source "
-                          "folder, or, after `pip install .`, leave that folder; or set FASTGRAD_PURE=1 for the slow "
-                          "engine in plain Python") from None
+        raise ImportError("fastgrad's compiled engine is missing here: build it with `pip install -e .` in fastgrad's "
+                          "source folder, or, after `pip install .`, leave that folder; or set FASTGRAD_PURE=1 for the "
+                          "slow engine in plain Python") from None
 
 from fastgrad.engine import Value, arena_stats
 from fastgrad.grad_mode import no_grad

@@ -6,6 +6,13 @@ def parse(children, op_or_local_grads, named):
 
     children, op_or_local_grads: the second and third argument, or None. named: a dict of all others.
     """
+    if not named:
+        children = () if children is None else children
+        if op_or_local_grads is None:
+            return children, "", ()
+        if isinstance(op_or_local_grads, str):
+            return children, op_or_local_grads, ()
+        return children, "", op_or_local_grads
     if children is not None:
         named["children"] = children
     if op_or_local_grads is not None:

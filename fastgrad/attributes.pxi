@@ -1,8 +1,9 @@
 # Reading and writing attributes: the slots getattr and setattr of the class Value.
 #
-# `data` and `grad` are properties of Node, and Python would find them as it finds any: by a search for the name among the
-# attributes of the classes, for every `p.data` and every `p.grad = 0` of a training loop. For plain Values the way is cut
-# short: the name is compared with these two. Unless somebody has assigned to the class another meaning of them.
+# `data` and `grad` are properties of Node, and Python would find them as it finds any: by a search for the name among
+# the attributes of the classes, for every `p.data` and every `p.grad = 0` of a training loop. For plain Values the
+# way is cut short: the name is compared with these two. Unless somebody has assigned to the class another meaning of
+# them.
 
 cdef str DATA = sys.intern("data")
 cdef str GRAD = sys.intern("grad")

@@ -8,19 +8,26 @@ An engine provides `_topological()`, which lists a node and all below it, childr
 what was set on a Value beyond its fields, or None; and `_rebuild()`, which makes a Value of its fields.
 """
 import copy
+import threading
 
-_flat = set()       # ids of the nodes whose children are in the running pickle already
+
+class _Running(threading.local):
+    def __init__(self):
+        self.flat = set()       # ids of the nodes whose children are in this thread's running pickle already
+
+
+_running = _Running()
 
 
 class _Below:
     """The nodes below a pickled one, children first. It lives as long as the pickler that has it in its memo."""
 
     def __init__(self, nodes):
-        self.nodes = nodes
-        _flat.update(map(id, nodes))
+        self.nodes, self.flat = nodes, _running.flat
+        self.flat.update(map(id, nodes))
 
     def __del__(self):
-        _flat.difference_update(map(id, self.nodes))
+        self.flat.difference_update(map(id, self.nodes))
 
     def __reduce__(self):
         return list, (self.nodes,)
@@ -38,9 +45,18 @@ class Copying:
     def _fields(self):
         return self.data, self.grad, self._children, self._local_grads, self._op
 
+    def _state(self):
+        """What a copy is given beyond the fields: the attributes, or what a subclass's __getstate__ says."""
+        getstate = getattr(type(self), "__getstate__", None)
+        if getstate is not getattr(object, "__getstate__", None):
+            return getstate(self)
+        return self._attributes() or None
+
     def __copy__(self):
         out = type(self)._rebuild(*self._fields())
-        out.__setstate__(self._attributes() or {})
+        state = self._state()
+        if state is not None:
+            out.__setstate__(state)
         return out
 
     def __deepcopy__(self, memo):
@@ -54,18 +70,20 @@ class Copying:
                 copied.append(node)
         kept_alive.extend(copied)
         for node in copied:
-            attributes = node._attributes()
-            if attributes:
-                memo[id(node)].__setstate__(copy.deepcopy(attributes, memo))
+            state = node._state()
+            if state is not None:
+                memo[id(node)].__setstate__(copy.deepcopy(state, memo))
         return memo[id(self)]
 
     def __reduce_ex__(self, protocol):
-        if id(self) in _flat:
-            _flat.discard(id(self))
+        if type(self).__reduce__ is not object.__reduce__:
+            return self.__reduce__()
+        if id(self) in _running.flat:
+            _running.flat.discard(id(self))
             below = None
         else:
             below = _Below(self._topological()[:-1])
-        return _unpickle, (below, type(self), *self._fields()), self._attributes() or None
+        return _unpickle, (below, type(self), *self._fields()), self._state()
 
     def __setstate__(self, attributes):
         for name, value in attributes.items():

@@ -41,6 +41,8 @@ cdef extern from "arena.h":
         FG_LOCAL1_INT
         FG_ATTACHED
         FG_CLOSURE
+        FG_SEEN
+        FG_ASLEEP
 
     ctypedef struct fg_node:
         double data
@@ -60,6 +62,7 @@ cdef extern from "arena.h":
         uint32_t live
         uint32_t peak
         uint32_t slabs
+        uint32_t holds
 
     ctypedef enum fg_status:
         FG_OK
@@ -69,7 +72,7 @@ cdef extern from "arena.h":
     void *fg_allocate(void *block, size_t size)
     void fg_fail_allocation(long n)
 
-    void fg_arena_init(fg_arena *arena, void (*detach)(void *attachment) noexcept)
+    void fg_arena_init(fg_arena *arena, void (*detach)(fg_node *node) noexcept)
     size_t fg_arena_bytes(const fg_arena *arena)
     const char *fg_arena_check(const fg_arena *arena)
 

@@ -2,35 +2,35 @@
 #
 # Python's collector can't see them, since handles aren't tracked and nodes aren't objects. So each of its full runs
 # (and others, when there are many new attributes) first calls `collect_cycles`, which does what it does, by its own
-# rule: from every dict of attributes go through all that can be reached, objects and nodes, and count how often each
-# is referred to from within. What has more references than that is held from outside, and so is all that it leads to.
-# Of the rest the attributes are dropped, and with the cycles open reference counts do the rest.
+# rule: from every dict of attributes that can be part of a cycle (and every handle that a node keeps) go through all
+# that can be reached, objects and nodes, and count how often each is referred to from within. What has more
+# references than that is held from outside, and so is all that it leads to. Of the rest the attributes are dropped,
+# and with the cycles open reference counts do the rest.
 #
-# Modules, their globals, and classes count as held from outside; to go through them would be to go through everything.
+# Modules, their globals, and classes count as held from outside; to go through them would be to go through
+# everything.
 #
 # In the dicts below a node goes by its index inverted (a negative number), an object by its address.
 
-cdef bint watching = False
 cdef Py_ssize_t n_attributes = 0        # dicts made since the last collection
 cdef Py_ssize_t n_many = 1000           # so many are reason for another one
 
 
 cdef int watch_cycles() except -1:
-    global watching, n_attributes
+    global n_attributes
     n_attributes += 1
-    if not watching:
+    if before_collection not in gc.callbacks:
         gc.callbacks.append(before_collection)
-        watching = True
     return 0
 
 
 def before_collection(phase, info):
     """The hook in gc.callbacks."""
     global n_attributes, n_many
-    if phase == "start" and attachments is not NULL and (info["generation"] == 2 or n_attributes > n_many):
-        survivors = collect_cycles()
+    if (phase == "start" and attachments is not NULL and (info["generation"] == 2 or n_attributes > n_many)
+            and arena.holds == 0):      # a running sweep may know nodes that nothing else refers to
+        n_many = max(1000, collect_cycles())
         n_attributes = 0
-        n_many = max(1000, survivors)
 
 
 cdef int note_referent(PyObject *referent, void *referents) noexcept:
@@ -69,6 +69,8 @@ cdef list referents_of(Py_ssize_t key):
             attachment = <Attachment *>node.face
             if attachment.attributes is not NULL:
                 referents.append(<Py_ssize_t>attachment.attributes)
+            if attachment.keeps_handle:
+                referents.append(<Py_ssize_t>attachment.handle)
         return referents
     if is_outside(object):
         return referents
@@ -89,15 +91,26 @@ cdef Py_ssize_t references_to(Py_ssize_t key):
     return refcount(<PyObject *>key)
 
 
+cdef bint leads_on(PyObject *attributes) except -1:
+    """Whether attributes can be part of a cycle; labels and numbers can't."""
+    if attributes is NULL:
+        return False
+    for value in (<dict>attributes).values():
+        if is_collectable(<PyObject *>value) or isinstance(value, Node):
+            return True
+    return False
+
+
 cdef Py_ssize_t collect_cycles() except -1:
-    """Drop the attributes of nodes that only cycles keep alive; how many nodes have attributes afterwards."""
+    """Drop the attributes of nodes that only cycles keep alive, and handles; how many attachments there were."""
     cdef Attachment *attachment = attachments
     cdef dict seen = {}         # how often each thing is referred to from within
     cdef dict referents = {}
     cdef list start = [], todo, alive, garbage = []
-    cdef Py_ssize_t key, other
+    cdef Py_ssize_t key, other, n_attachments = 0
     while attachment is not NULL:
-        if attachment.attributes is not NULL:
+        n_attachments += 1
+        if attachment.keeps_handle or leads_on(attachment.attributes):
             start.append(~<Py_ssize_t>attachment.node)
         attachment = attachment.next
     seen = dict.fromkeys(start, 0)
@@ -121,7 +134,15 @@ cdef Py_ssize_t collect_cycles() except -1:
 
     for key in start:
         if key not in reached:
-            garbage.append(<object>(<Attachment *>arena.nodes[~key].face).attributes)
-    for attributes in garbage:
-        (<dict>attributes).clear()
-    return len(start) - len(garbage)
+            attachment = <Attachment *>arena.nodes[~key].face
+            if attachment.attributes is not NULL:
+                garbage.append(<object>attachment.attributes)
+            if attachment.keeps_handle:
+                garbage.append(<object>attachment.handle)
+                attachment.keeps_handle = False
+                arena.nodes[~key].flags &= ~FG_SEEN
+                decref(attachment.handle)       # `garbage` has another reference
+    for thing in garbage:
+        if type(thing) is dict:
+            (<dict>thing).clear()
+    return n_attachments

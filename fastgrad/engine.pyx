@@ -1,10 +1,12 @@
-# cython: language_level=3, binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
+# cython: language_level=3, binding=False, auto_pickle=False
+# cython: embedsignature=True, embedsignature.format=clinic
 """The engine's face: Value over the arena of csrc/.
 
 From `a * b` to a gradient: Python calls `value_multiply` (operators.pxi), which finds two Values; `multiply`
 (operations.pxi) reads their nodes in the arena and makes a node of the product, the operands' indices and the two local
-derivatives; `wrap` (handle.pxi) makes a handle for it, the Python object. `backward` has the core list the nodes below the root, children first, and go through the
-list from its end, adding `local derivative * gradient` into each child's gradient (csrc/backward.c).
+derivatives; `wrap` (handle.pxi) makes a handle for it, the Python object. `backward` has the core list the nodes below
+the root, children first, and go through the list from its end, adding `local derivative * gradient` into each child's
+gradient (csrc/backward.c).
 
 Functions like exp are methods of Node below; CONTRIBUTING.md says where a new one goes.
 
@@ -75,12 +77,14 @@ cdef class Node:
 
     def __init__(self, data, children=None, op_or_local_grads=None, label=None, **named):
         cdef Number number
-        children, op, local_grads = arguments.parse(children, op_or_local_grads, named)
+        op = ""
         read_number(data, &number)
-        set_edges(self, children, local_grads, True)
-        if not is_recording():          # only now, so that wrong children are wrong here too
-            set_edges(self, (), (), False)
-            op = ""
+        if children is not None or op_or_local_grads is not None or named or arena.nodes[self.index].arity > 0:
+            children, op, local_grads = arguments.parse(children, op_or_local_grads, named)
+            set_edges(self, children, local_grads, True)
+            if not is_recording():      # only now, so that wrong children are wrong here too
+                set_edges(self, (), (), False)
+                op = ""
         set_data(self, number)
         set_grad(self, Number(0.0, True))
         if op:
@@ -277,7 +281,7 @@ cdef class Node:
         cdef uint32_t i
         cdef list nodes = []
         for i in range(walk.scratch.n):
-            nodes.append(handle_of(walk.scratch.order[i]))
+            nodes.append(seen_handle_of(walk.scratch.order[i]))
         return nodes
 
     # ---- Copies (copying.py) ----

@@ -63,8 +63,6 @@ cdef int set_edges(Node self, object children, object local_grads, bint must_mat
     for x in children:
         if not isinstance(x, Node):
             raise TypeError(f"children are Values, not {type(x).__name__!r}")
-    if is_below_any(self, children):
-        raise ValueError("a node can't be below itself")
     try:
         indices = <fg_index *>fg_allocate(NULL, (n_children + 1) * sizeof(fg_index))
         locals = <double *>fg_allocate(NULL, (n_locals + 1) * sizeof(double))
@@ -77,6 +75,8 @@ cdef int set_edges(Node self, object children, object local_grads, bint must_mat
             is_int[i] = number.is_int
         if must_match and n_locals > 0 and n_locals != n_children:
             raise ValueError(f"{n_children} children but {n_locals} local derivatives")
+        if is_below_any(self, children):        # after all that may run Python
+            raise ValueError("a node can't be below itself")
         for i in range(n_children):
             child = children[i]
             indices[i] = child.index
@@ -124,7 +124,7 @@ cdef tuple children_of(Node self):
     cdef uint32_t i, n = fg_node_n_children(&arena.nodes[self.index])
     cdef list children = []
     for i in range(n):
-        children.append(handle_of(fg_node_child(&arena.nodes[self.index], i)))
+        children.append(seen_handle_of(fg_node_child(&arena.nodes[self.index], i)))
     return tuple(children)
 
 

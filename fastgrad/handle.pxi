@@ -1,13 +1,19 @@
 # Handles: the Python objects that stand for nodes.
 #
-# A handle is 32 bytes: Python's header, the node's index, and the dict of its attributes, nearly always NULL. A handle
-# holds one reference to its node; the node's `face` points back without one, so that the same object is found again
-# through a parent. They don't live equally long: a temporary's handle dies at once while its node lives on below the
-# result, and if somebody asks for the node later, a new handle is made.
+# A handle is 32 bytes: Python's header, the node's index, and the dict of its attributes, nearly always NULL. A
+# handle holds one reference to its node; the node's `face` points back without one, so that the same object is found
+# again through a parent. They don't live equally long: a temporary's handle dies at once while its node lives on
+# below the result, and if somebody asks for the node later, a new handle is made.
 #
 # What must outlast the handle, because it belongs to the node, is in an Attachment: attributes (`label`, a closure in
 # `_backward`, Adam's `p.m`), and the class, if it's a subclass. The node's `face` then points to that. Plain Values
 # have none, and pay for attachments with a flag that's tested when something dies.
+#
+# Code that walks a graph by `_prev` and notes `id(node)` relies on a node being the same object whenever it comes by.
+# So from the first time that a handle has been got by way of a parent, it belongs to the node: when nothing refers to
+# it any more it isn't freed, it falls asleep, and wakes when it's asked for again. (An instance of a subclass can't
+# be stopped from dying like that, so the node keeps a reference to it instead, and cycles.pxi finds out when nobody
+# else does.)
 #
 # Handles aren't tracked by the garbage collector; cycles.pxi finds the cycles that lead through attributes.
 #
@@ -91,6 +97,7 @@ cdef struct Attachment:
     PyObject *handle        # borrowed; NULL while there's none
     PyObject *cls           # the handle's class; counted while there's no handle, which has a reference of its own
     PyObject *attributes    # counted: a dict, or NULL
+    bint keeps_handle       # the reference to the handle is counted
     fg_index node
     Attachment *previous    # in the list of all attachments; of those in the trash only `next` counts
     Attachment *next
@@ -154,6 +161,8 @@ cdef Node handle_of(fg_index index):
     """The handle of a live node: the one that it has, or a new one."""
     cdef Attachment *attachment
     cdef Node handle
+    if arena.nodes[index].flags & FG_ASLEEP:
+        return woken(index)
     if not arena.nodes[index].flags & FG_ATTACHED:
         if arena.nodes[index].face is not NULL:
             return <Node>arena.nodes[index].face
@@ -175,33 +184,82 @@ cdef Node handle_of(fg_index index):
     return handle
 
 
+cdef Node woken(fg_index index):
+    cdef fg_node *node = &arena.nodes[index]
+    cdef PyObject *handle = <PyObject *>node.face
+    if node.flags & FG_ATTACHED:
+        handle = (<Attachment *>node.face).handle
+        (<Node>handle).attributes = (<Attachment *>node.face).attributes
+        xincref((<Node>handle).attributes)
+    node.flags &= ~FG_ASLEEP
+    fg_node_retain(&arena, index)
+    return revived(handle)
+
+
+cdef Node seen_handle_of(fg_index index):
+    """The handle of a node for somebody who comes by way of a parent: from now on the node keeps it."""
+    cdef Node handle = handle_of(index)
+    cdef Attachment *attachment
+    if not arena.nodes[index].flags & FG_SEEN:
+        if class_of(handle) is not plain:
+            watch_cycles()
+            attachment = <Attachment *>arena.nodes[index].face
+            attachment.keeps_handle = True
+            incref(<PyObject *>handle)
+        arena.nodes[index].flags |= FG_SEEN
+    return handle
+
+
 cdef void handle_dealloc(PyObject *self) noexcept:
     """Value's tp_dealloc, and the last thing that Python calls for an instance of a subclass."""
     cdef fg_index index = (<Node>self).index
-    cdef PyObject *attributes = (<Node>self).attributes
-    cdef PyTypeObject *cls = type_of(self)
     cdef fg_node *node
-    global n_free_handles
     if index != FG_NONE:
         node = &arena.nodes[index]
-        if node.flags & FG_ATTACHED:
-            (<Attachment *>node.face).handle = NULL
-            incref((<Attachment *>node.face).cls)
-        else:
+        if not node.flags & (FG_SEEN | FG_ATTACHED):
             node.face = NULL
+        elif falls_asleep(node, self):
+            return
         (<Node>self).index = FG_NONE
         fg_node_release(&arena, index)
-    if attributes is not NULL:
-        (<Node>self).attributes = NULL
-        decref(attributes)
-    if cls is plain and n_free_handles < MOST_FREE_HANDLES:
-        free_handles[n_free_handles] = self
-        n_free_handles += 1
-    else:
-        cls.tp_free(self)
-        decref(<PyObject *>cls)
+    if (<Node>self).attributes is not NULL:
+        drop_attributes(self)
+    free_handle(self)
     if trash is not NULL:
         empty_trash()
+
+
+cdef bint falls_asleep(fg_node *node, PyObject *handle) noexcept:
+    """Whether a handle only falls asleep; if it dies, it's taken from its attachment."""
+    if node.flags & FG_SEEN and node.refs > 1 and type_of(handle) is plain:
+        node.flags |= FG_ASLEEP
+        node.refs -= 1
+        if (<Node>handle).attributes is not NULL:   # the node has them too; with two references, cycles.pxi would
+            drop_attributes(handle)                 # take them to be held by somebody
+        return True
+    if node.flags & FG_ATTACHED:
+        (<Attachment *>node.face).handle = NULL
+        incref((<Attachment *>node.face).cls)
+    else:
+        node.face = NULL
+    return False
+
+
+cdef void drop_attributes(PyObject *handle) noexcept:
+    cdef PyObject *attributes = (<Node>handle).attributes
+    (<Node>handle).attributes = NULL
+    decref(attributes)
+
+
+cdef inline void free_handle(PyObject *handle) noexcept:
+    global n_free_handles
+    cdef PyTypeObject *cls = type_of(handle)
+    if cls is plain and n_free_handles < MOST_FREE_HANDLES:
+        free_handles[n_free_handles] = handle
+        n_free_handles += 1
+    else:
+        cls.tp_free(handle)
+        decref(<PyObject *>cls)
 
 
 # ---- What belongs to a node beyond numbers ----
@@ -216,14 +274,14 @@ cdef Attachment *attach(fg_index index, PyObject *handle, PyObject *cls) noexcep
     attachment = <Attachment *>fg_allocate(NULL, sizeof(Attachment))
     if attachment is NULL:
         return NULL
-    attachment[0] = Attachment(handle, cls, NULL, index, NULL, attachments)
+    attachment[0] = Attachment(handle, cls, NULL, False, index, NULL, attachments)
     if attachments is not NULL:
         attachments.previous = attachment
     attachments = attachment
     node.face = attachment
     node.flags |= FG_ATTACHED
     if cls is not <PyObject *>plain and overrides_backward(<object>cls):
-        fg_node_set_closure(node)
+        fg_node_set_closure(&arena.nodes[index])    # not `node`: that has run Python
     return attachment
 
 
@@ -266,10 +324,17 @@ cdef dict attributes_of(Node handle):
     return <dict>handle.attributes
 
 
-cdef void detach(void *face) noexcept:
+cdef void detach(fg_node *node) noexcept:
     """Called by the core for a dying node. No Python may run now, so what it had goes to the trash."""
     global attachments, trash
-    cdef Attachment *attachment = <Attachment *>face
+    cdef Attachment *attachment
+    if not node.flags & FG_ATTACHED:
+        free_sleeper(<PyObject *>node.face)
+        return
+    attachment = <Attachment *>node.face
+    if attachment.handle is not NULL:
+        incref(attachment.cls)
+        free_sleeper(attachment.handle)
     if attachment.previous is not NULL:
         attachment.previous.next = attachment.next
     else:
@@ -278,6 +343,11 @@ cdef void detach(void *face) noexcept:
         attachment.next.previous = attachment.previous
     attachment.next = trash
     trash = attachment
+
+
+cdef void free_sleeper(PyObject *handle) noexcept:
+    (<Node>handle).index = FG_NONE
+    free_handle(handle)
 
 
 cdef void empty_trash() noexcept:

@@ -1,8 +1,8 @@
-# Operators: from Python's operands to operations on nodes. These are the slots of the class Value, so either operand may
-# be the Value.
+# Operators: from Python's operands to operations on nodes. These are the slots of the class Value, so either operand
+# may be the Value.
 #
-# As in micrograd, `2 + v` is `v + 2`, and subtraction and division are made of other operators. Where a subclass or an
-# assignment to the class has changed those, theirs are called.
+# As in micrograd, `2 + v` is `v + 2`, and subtraction and division are made of other operators. Where a subclass or
+# an assignment to the class has changed those, theirs are called.
 
 cdef inline bint both_plain(object left, object right):
     return class_of(left) is plain and class_of(right) is plain

@@ -767,3 +767,60 @@ def test_copies_of_powers_are_powers(engine, Value):
         assert not again._attributes()
     odd = Value(1.0, (x,), (1.0,), _op="**what")
     assert copy.deepcopy(odd)._op == "**what"
+
+
+def count_by_id(v, seen):
+    """As people write it: nothing holds the nodes while their ids are compared."""
+    if id(v) in seen:
+        return 0
+    seen.add(id(v))
+    return 1 + sum(count_by_id(child, seen) for child in v._prev)
+
+
+def test_ids_are_stable_on_a_walk(engine, Value):
+    class Sub(Value):
+        pass
+    for kind in (Value, Sub):
+        gc.collect()
+        before = engine.arena_stats()["live"]
+        a, b = kind(1.0), kind(2.0)
+        loss = ((a * b + a) * (b - a) + a.exp()) ** 2 + sum(a * i for i in range(10))
+        assert count_by_id(loss, set()) == 43
+        names = {id(child): i for i, child in enumerate(loss._children)}
+        assert [names[id(child)] for child in loss._children] == [0, 1]
+        inner = loss._children[0]
+        inner.note = "n"
+        name = id(inner)
+        del inner
+        gc.collect()
+        assert id(loss._children[0]) == name and loss._children[0].note == "n"
+        loss.backward()
+        del a, b, loss
+        gc.collect()
+        assert engine.arena_stats()["live"] == before
+
+
+def test_a_subclass_s_own_pickling(engine, Value):
+    class Own(Value):
+        def __getstate__(self):
+            return {"d": self.data}
+
+        def __setstate__(self, state):
+            self.__init__(state["d"])
+    v = Own(1.5)
+    v.note = "x"
+    for w in (copy.copy(v), copy.deepcopy(v)):
+        assert (type(w), w.data, hasattr(w, "note")) == (Own, 1.5, False)
+
+
+def test_pickles_of_one_graph_in_two_threads(engine, Value):
+    v = Value(1.0)
+    for _ in range(3000):
+        v = v * 1.0
+    alone, sizes = len(pickle.dumps(v)), []
+    threads = [threading.Thread(target=lambda: sizes.append(len(pickle.dumps(v)))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sizes == [alone, alone]

@@ -1,4 +1,4 @@
-"""Robustness: whatever goes wrong - no memory, Ctrl-C, wrong types, odd moments - nothing is lost and the next call works."""
+"""Robustness: whatever goes wrong - no memory, Ctrl-C, wrong types, odd moments - nothing is lost, and it goes on."""
 import gc
 import os
 import random
@@ -38,7 +38,8 @@ def operations(v, w):
         "custom": lambda: Value(1.0, (v,), "custom"), "detach": v.detach, "children": lambda: (v * w)._children,
         "prev": lambda: (v * w)._prev, "backward": deep.backward, "zero_grad": deep.zero_grad,
         "topological": deep._topological, "label": lambda: setattr(Value(1.0), "label", "x"),
-        "closure": lambda: setattr(v * w, "_backward", print), "children=": lambda: setattr(v * w, "_children", (w, v, w)),
+        "closure": lambda: setattr(v * w, "_backward", print),
+        "children=": lambda: setattr(v * w, "_children", (w, v, w)),
         "local_grads=": lambda: setattr(v * w, "_local_grads", (1,)),
         "many": lambda: [v * float(i) for i in range(3000)],
         "sub class": lambda: Sub(1.0) * 2,
@@ -133,7 +134,8 @@ def has_testcapi():
 def test_a_build_with_a_tiny_node_limit(tmp_path):
     source = os.path.dirname(os.path.dirname(__file__))
     subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "--build-lib", tmp_path, "--build-temp",
-                    tmp_path / "temp", "--force"], cwd=source, check=True, env={**os.environ, "CFLAGS": "-DFG_MAX_NODES=1500"})
+                    tmp_path / "temp", "--force"], cwd=source, check=True,
+                   env={**os.environ, "CFLAGS": "-DFG_MAX_NODES=1500"})
     script = f"""if True:
         import fastgrad
         fastgrad.__path__.insert(0, {str(tmp_path / "fastgrad")!r})
@@ -315,7 +317,8 @@ def test_wrong_types_everywhere(wrong):
     calls = [lambda: Value(wrong), lambda: setattr(v, "data", wrong), lambda: setattr(v, "grad", wrong),
              lambda: v < wrong, lambda: v >= wrong, lambda: v + wrong, lambda: wrong - v, lambda: v ** wrong,
              lambda: wrong ** v, lambda: v._rebuild(wrong, 0, (), (), ""), lambda: setattr(v, "__dict__", wrong),
-             lambda: v.__setstate__(wrong), lambda: Value(1.0, 5), lambda: Value(1.0, (wrong,)), lambda: v.backward(wrong),
+             lambda: v.__setstate__(wrong), lambda: Value(1.0, 5), lambda: Value(1.0, (wrong,)),
+             lambda: v.backward(wrong),
              lambda: Value(1.0, (v,), (wrong,)), lambda: setattr(v, "_children", (v, wrong)),
              lambda: setattr(v, "_local_grads", (1.0, wrong)), lambda: delattr(v, "data"), lambda: delattr(v, "_op"),
              lambda: pow(v, 2, wrong or 3), lambda: no_grad(wrong), lambda: v.absent, lambda: delattr(v, "absent")]
@@ -400,12 +403,13 @@ EXITS = {
     "closure": "out = v * 2\nout._backward = lambda: out\nv.me = v",
     "subclass": "class S(Value): pass\ns = S(1.0) * 2\ns.me = s",
     "atexit": "import atexit\natexit.register(lambda: (v * 2).backward())",
-    "del": "class D:\n    def __init__(self): self.v = v * 2\n    def __del__(self): self.v.backward()\nd = D()\nd.me = d",
+    "del": "class D:\n    def __init__(self): self.v = v * 2\n    def __del__(self): self.v.backward()\n"
+           "d = D()\nd.me = d",
     "module attribute": "import sys\nsys.kept = v * 2\nsys.kept.me = sys.kept",
     "thread": "import threading, time\ndef f():\n    while True: (v * 2).backward()\n"
               "threading.Thread(target=f, daemon=True).start()\ntime.sleep(0.05)",
-    "engine gone": "import sys\nfor name in list(sys.modules):\n    if name.startswith('fastgrad'): del sys.modules[name]\n"
-                   "(v * 2).backward()",
+    "engine gone": "import sys\nfor name in list(sys.modules):\n"
+                   "    if name.startswith('fastgrad'): del sys.modules[name]\n(v * 2).backward()",
     "exit in closure": "out = v * 2\ndef f(): raise SystemExit(0)\nout._backward = f\nout.backward()",
 }
 

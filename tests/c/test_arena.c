@@ -3,10 +3,9 @@
 
 static unsigned detached;
 
-static void count_detached(void *attachment)
+static void count_detached(fg_node *node)
 {
-    (void)attachment;
-    detached++;
+    detached += (node->flags & FG_ATTACHED) != 0;
 }
 
 static void test_lifetime(void)

@@ -1,0 +1,59 @@
+#!/bin/sh
+# How many instructions a training step of microgpt takes, and how many of plain floats: a slow-down shows without a
+# clock. Callgrind counts a run with few steps and one with more; the difference is the steps' alone, without the
+# start of Python. Two counts differ by a tenth of a percent at most, on the busiest machine.
+#
+#     benchmarks/bench_instructions.sh [FEW MANY]       default 2 8; PYTHON=... chooses the interpreter
+#
+# The build that is counted is the one that Python imports: the shipped one, for the baseline architecture. Instructions
+# are not time: what waits for memory shows in bench_microgpt.py only.
+set -eu
+
+if ! command -v valgrind >/dev/null; then
+    echo "bench_instructions.sh: valgrind isn't installed" >&2
+    exit 2
+fi
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+few=${1:-2} many=${2:-8} python=${PYTHON:-python3}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+program='
+import sys, train_microgpt as script
+engine, steps = sys.argv[1], int(sys.argv[2])
+options = script.parse_arguments(["--steps", "1000"])[1]
+try:
+    run = script.Run(engine, script.read_documents(options.data), options)
+except script.BadInput as error:
+    sys.exit(str(error))
+for _ in range(steps):
+    run.step()
+'
+
+# count ENGINE STEPS: the instructions of a run, or the reason why there is none. Hashes are fixed since the order in
+# which dicts and sets collide counts too.
+count() {
+    if ! PYTHONHASHSEED=0 PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" valgrind --tool=callgrind \
+        --callgrind-out-file=/dev/null "$python" -c "$program" "$1" "$2" >"$log" 2>&1; then
+        echo "bench_instructions.sh: engine $1: $(grep -v '^==' "$log" | tail -n 1)" >&2
+        exit 1
+    fi
+    sed -n 's/^==.* Collected : //p' "$log"
+}
+
+# So that none of the runs that are counted compiles the scripts.
+PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" "$python" -c "import train_microgpt, fastgrad.reference" 2>/dev/null || true
+
+# a_step ENGINE
+a_step() {
+    low=$(count "$1" "$few")
+    high=$(count "$1" "$many")
+    echo $(((high - low) / (many - few)))
+}
+
+floats=$(a_step floats)
+engine=$(a_step c)
+ratio=$(awk "BEGIN { printf \"%.3f\", $engine / $floats }")
+echo "instructions a step, steps $((few + 1)) to $many"
+printf '%-10s%12d\n' floats "$floats" fastgrad "$engine"
+printf '%-10s%12s\n' ratio "$ratio"
