@@ -16,7 +16,7 @@ else:
 
 engine = Extension(
     "fastgrad.engine",
-    sources=["fastgrad/engine.pyx", "csrc/arena.c", "csrc/backward.c"],
+    sources=["fastgrad/engine.pyx", "csrc/arena.c", "csrc/backward.c", "csrc/optim.c"],
     depends=glob("csrc/*.h") + glob("fastgrad/*.px[di]"),
     include_dirs=["csrc"],
     extra_compile_args=flags,

@@ -1,6 +1,7 @@
 """Train microgpt, a GPT small enough to be made of scalars, on names, and make up new ones.
 
     python benchmarks/train_microgpt.py                 a thousand steps with fastgrad's Value, then 20 names
+    python benchmarks/train_microgpt.py --optim         the same, but fastgrad.optim.Adam updates the parameters
     python benchmarks/train_microgpt.py --compare       a few steps with every engine in turn: times and ratios
 
 Model, loss, optimiser and sampling are those of Andrej Karpathy's microgpt
@@ -171,8 +172,10 @@ class Vocabulary:
         return [self.numbers[character] for character in text]
 
 
-def train(model, vocabulary, documents, steps):
+def train(model, vocabulary, documents, steps, optimizer=None):
     """Train on a document a step; yield each step's loss and its seconds forward, backward and in the update.
+
+    optimizer: Adam with the settings above, or None for the loop that is the same.
 
     A generator keeps its variables from one step to the next as a script does, so here too the graph of a step lives
     until the next step's loss takes its place.
@@ -195,13 +198,18 @@ def train(model, vocabulary, documents, steps):
         model.backward(loss)
         backward = time.perf_counter()
         rate = LEARNING_RATE * (1 - step / steps)
-        for i, p in enumerate(params):
-            m[i] = BETA1 * m[i] + (1 - BETA1) * p.grad
-            v[i] = BETA2 * v[i] + (1 - BETA2) * p.grad ** 2
-            m_hat = m[i] / (1 - BETA1 ** (step + 1))
-            v_hat = v[i] / (1 - BETA2 ** (step + 1))
-            p.data -= rate * m_hat / (v_hat ** 0.5 + EPSILON)
-            p.grad = 0
+        if optimizer:
+            optimizer.lr = rate
+            optimizer.step()
+            optimizer.zero_grad()
+        else:
+            for i, p in enumerate(params):
+                m[i] = BETA1 * m[i] + (1 - BETA1) * p.grad
+                v[i] = BETA2 * v[i] + (1 - BETA2) * p.grad ** 2
+                m_hat = m[i] / (1 - BETA1 ** (step + 1))
+                v_hat = v[i] / (1 - BETA2 ** (step + 1))
+                p.data -= rate * m_hat / (v_hat ** 0.5 + EPSILON)
+                p.grad = 0
         update = time.perf_counter()
         yield float(loss), forward - begin, backward - forward if model.learns else 0.0, update - backward
 
@@ -236,7 +244,8 @@ class Run:
         self.model = kind(number_class(engine), self.rng, len(self.vocabulary), options.layers, options.width,
                           options.heads, options.context)
         self.losses, self.seconds, self.samples = [], [], []
-        self.steps = train(self.model, self.vocabulary, documents, options.steps)
+        optimizer = adam(self.model.parameters) if options.optim and self.model.learns else None
+        self.steps = train(self.model, self.vocabulary, documents, options.steps, optimizer)
 
     def step(self):
         loss, *seconds = next(self.steps)
@@ -276,6 +285,11 @@ def import_fastgrad():
             error = "fastgrad isn't installed: run `pip install .` in its source folder"
         raise BadInput(error) from None
     return fastgrad
+
+
+def adam(parameters):
+    from fastgrad.optim import Adam
+    return Adam(parameters, LEARNING_RATE, (BETA1, BETA2), EPSILON)
 
 
 def read_documents(path):
@@ -461,6 +475,7 @@ def parse_arguments(arguments):
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--engine", choices=["c", "python", "floats"], help="default: fastgrad's own, which is c if built")
     how.add_argument("--compare", action="store_true", help="run every engine on the same steps; print times, ratios")
+    parser.add_argument("--optim", action="store_true", help="update with fastgrad.optim.Adam (but floats in the loop)")
     parser.add_argument("--data", metavar="FILE", default=NAMES, help="text, a document a line (default: first names)")
     parser.add_argument("--steps", type=integer(1), help="default 1000, with --compare 20")
     parser.add_argument("--seed", type=int, default=42, help="default 42")

@@ -22,4 +22,14 @@ from fastgrad.grad_mode import no_grad
 from fastgrad.gradcheck import GradcheckError, gradcheck
 
 __version__ = "0.1.0"
-__all__ = ["Value", "no_grad", "arena_stats", "gradcheck", "GradcheckError", "backend", "__version__"]
+__all__ = ["Value", "no_grad", "arena_stats", "gradcheck", "GradcheckError", "clip_grad_norm_", "backend",
+           "__version__"]
+
+
+def __getattr__(name):
+    """fastgrad.optim and what is exported from it, imported when first asked for, since most scripts don't."""
+    if name not in ("optim", "clip_grad_norm_"):
+        raise AttributeError(f"module 'fastgrad' has no attribute {name!r}")
+    from importlib import import_module
+    optim = import_module("fastgrad.optim")
+    return optim if name == "optim" else optim.clip_grad_norm_

@@ -101,3 +101,25 @@ cdef extern from "backward.h":
     fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
     void fg_node_pass_on(fg_arena *arena, fg_index index)
     void fg_walk_zero(fg_arena *arena, const fg_walk *walk)
+
+cdef extern from "optim.h":
+    ctypedef struct fg_sgd:
+        double lr
+        double momentum
+        double weight_decay
+    ctypedef struct fg_adam:
+        double lr
+        double beta1
+        double beta2
+        double eps
+        double weight_decay
+        fg_bool decoupled
+        double bias1
+        double bias2
+
+    void fg_grads_zero(fg_arena *arena, size_t n, const fg_index *params)
+    void fg_grads_scale(fg_arena *arena, size_t n, const fg_index *params, double factor)
+    double fg_grads_norm(const fg_arena *arena, size_t n, const fg_index *params)
+    void fg_sgd_step(fg_arena *arena, const fg_sgd *rule, size_t n, const fg_index *params, double *velocity)
+    bint fg_adam_is_safe(const fg_arena *arena, const fg_adam *rule, size_t n, const fg_index *params, const double *v)
+    void fg_adam_step(fg_arena *arena, const fg_adam *rule, size_t n, const fg_index *params, double *m, double *v)

@@ -102,7 +102,7 @@ cdef bint leads_on(PyObject *attributes) except -1:
 
 
 cdef Py_ssize_t collect_cycles() except -1:
-    """Drop the attributes of nodes that only cycles keep alive, and handles; how many attachments there were."""
+    """Drop the attributes of nodes that only cycles keep alive, and handles; how many attachments are left."""
     cdef Attachment *attachment = attachments
     cdef dict seen = {}         # how often each thing is referred to from within
     cdef dict referents = {}
@@ -135,6 +135,7 @@ cdef Py_ssize_t collect_cycles() except -1:
     for key in start:
         if key not in reached:
             attachment = <Attachment *>arena.nodes[~key].face
+            n_attachments -= 1
             if attachment.attributes is not NULL:
                 garbage.append(<object>attachment.attributes)
             if attachment.keeps_handle:

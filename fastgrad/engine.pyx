@@ -14,6 +14,7 @@ What an operation raises is Python's own exception. It's computed in C as long a
 and otherwise by the function that plain Python would have called, which raises if it must.
 """
 cimport cython
+from cpython.array cimport array
 from cpython.float cimport PyFloat_CheckExact, PyFloat_AS_DOUBLE
 from cpython.long cimport PyLong_CheckExact, PyLong_AsDouble
 from libc.float cimport DBL_MIN
@@ -45,6 +46,7 @@ include "operations.pxi"
 include "operators.pxi"
 include "graph.pxi"
 include "attributes.pxi"
+include "optim.pxi"
 
 fg_arena_init(&arena, detach)
 

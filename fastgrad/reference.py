@@ -12,6 +12,7 @@ import sys
 from fastgrad import arguments
 from fastgrad.copying import Copying
 from fastgrad.grad_mode import is_recording
+from fastgrad.parameters import Parameters     # for fastgrad.optim, which asks its engine for it
 
 __all__ = ["Value", "arena_stats"]
 

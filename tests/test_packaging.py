@@ -56,8 +56,10 @@ def test_stubs_describe_the_package(pure, tmp_path):
 
 
 TYPED = '''
-from fastgrad import GradcheckError, Value, arena_stats, backend, gradcheck, no_grad
+import fastgrad
+from fastgrad import GradcheckError, Value, arena_stats, backend, clip_grad_norm_, gradcheck, no_grad
 from fastgrad.nn import MLP, Module, Neuron
+from fastgrad.optim import SGD, Adam, AdamW
 
 a, b = Value(2.0), Value(3, label="b")
 out: Value = a * 2 + b - 1 / a ** 2 + True
@@ -96,6 +98,12 @@ model = MLP(2, [3, 1], nonlin=lambda v: v.sin())
 (model([1.0, b]) - 1).backward()
 parameters: list[Value] = model.parameters() + Neuron(3).parameters()
 live: int = arena_stats()["live"]
+optimizer = Adam(model.parameters(), lr=0.01, betas=(0.85, 0.99), eps=1e-8) if live else AdamW(p for p in [a, b])
+optimizer.lr = 0.01 * (1 - live / 100) + optimizer.lr
+optimizer.zero_grad()
+optimizer.step()
+optimizer.load_state_dict(optimizer.state_dict())
+norm: float = clip_grad_norm_(model.parameters(), max_norm=1) + fastgrad.optim.SGD([a], momentum=0.9).momentum
 
 
 class Own(Value):
@@ -107,7 +115,7 @@ own: Own = (Own(1.0) * 2 + a).gelu()
 '''
 
 MISTYPED = ['a + "x"', "a * None", 'Value("x")', "a < 1j", "Value(1.0, [2.0])", 'MLP(2, [1], nonlin="swish")',
-            "gradcheck(3, [a])", 'a.data = "x"']
+            "gradcheck(3, [a])", 'a.data = "x"', "Adam([1.0])", 'SGD([a], lr="x")', 'clip_grad_norm_([a], None)']
 
 
 def mypy(program, tmp_path):
@@ -122,10 +130,11 @@ def test_types_of_ordinary_code(tmp_path):
 
 
 def test_types_catch_mistakes(tmp_path):
-    lines = ["from fastgrad import Value, gradcheck", "from fastgrad.nn import MLP", "a = Value(1.0)", *MISTYPED]
+    lines = ["from fastgrad import Value, clip_grad_norm_, gradcheck", "from fastgrad.nn import MLP",
+             "from fastgrad.optim import SGD, Adam", "a = Value(1.0)", *MISTYPED]
     found = mypy("\n".join(lines) + "\n", tmp_path)
     wrong = {int(n) for n in re.findall(r"^program\.py:(\d+): error", found, re.M)}
-    assert wrong == set(range(4, 4 + len(MISTYPED))), found
+    assert wrong == set(range(5, 5 + len(MISTYPED))), found
 
 
 # Source archive and wheel
@@ -270,7 +279,7 @@ def test_the_compiled_engine_is_used_where_it_is():
 
 
 def test_all_that_is_promised_is_exported():
-    assert {"Value", "no_grad", "arena_stats", "gradcheck", "__version__"} <= set(fastgrad.__all__)
+    assert {"Value", "no_grad", "arena_stats", "gradcheck", "clip_grad_norm_", "__version__"} <= set(fastgrad.__all__)
     assert all(hasattr(fastgrad, name) for name in fastgrad.__all__)
 
 

@@ -79,6 +79,15 @@ def test_json(tmp_path):
     assert results[0]["total_seconds"] > 0
 
 
+@pytest.mark.parametrize("engine", [fastgrad.backend, "python", "floats"])
+def test_the_optimizer_changes_no_bit(tmp_path, engine):
+    losses = []
+    for flags in [], ["--optim"]:
+        run("--json", tmp_path / "out", "--steps", 5, "--engine", engine, *flags)
+        losses.append(json.loads((tmp_path / "out").read_text())["losses"])
+    assert losses[0] == losses[1]
+
+
 def test_a_seed_of_ones_own(tmp_path):
     losses = []
     for seed in 42, 43:
@@ -97,8 +106,9 @@ def test_a_prompt_begins_every_name():
 
 
 @needs_c
-def test_compare(tmp_path):
-    out = run("--compare", "--steps", 7, "--json", tmp_path / "out")
+@pytest.mark.parametrize("flags", [[], ["--optim"]])
+def test_compare(tmp_path, flags):
+    out = run("--compare", "--steps", 7, "--json", tmp_path / "out", *flags)
     for engine in "floats", "c", "python":
         assert re.search(rf"^{engine}( +[\d.]+){{5}} +[\d?]+$", out, re.M)
     assert "losses of c and python: all 7 the same to the last bit" in out

@@ -1,0 +1,29 @@
+# The parameters that an optimiser changes, and the loops over them.
+from array import array
+
+from fastgrad.copying import Copying
+
+def name(i: int, p: Copying) -> str: ...
+def check_parameters(values: tuple[Copying, ...], kind: type = ...) -> None: ...
+def too_large(i: int, p: Copying, g: float) -> OverflowError: ...
+
+class Parameters:
+    values: tuple[Copying, ...]
+    def __init__(self, values: tuple[Copying, ...]) -> None: ...
+    def zero_grad(self) -> None: ...
+    def norm(self) -> float: ...
+    def scale(self, factor: float) -> None: ...
+    def sgd(self, velocity: array[float], lr: float, momentum: float, weight_decay: float) -> None: ...
+    def adam(
+        self,
+        m: array[float],
+        v: array[float],
+        lr: float,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        weight_decay: float,
+        decoupled: bool,
+        bias1: float,
+        bias2: float,
+    ) -> None: ...

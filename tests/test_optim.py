@@ -1,0 +1,505 @@
+"""fastgrad.optim gives the bits of the loops that one would write in Python, and says what is wrong before it changes
+anything."""
+import copy
+import gc
+import importlib.util
+import json
+import math
+import pathlib
+import pickle
+import random
+
+import numpy as np
+import pytest
+
+import fastgrad
+import fastgrad.reference
+from fastgrad import clip_grad_norm_
+from fastgrad.nn import MLP
+from fastgrad.optim import SGD, Adam, AdamW
+
+inf, nan = math.inf, math.nan
+
+spec = importlib.util.spec_from_file_location(
+    "train_microgpt", pathlib.Path(__file__).parent.parent / "benchmarks" / "train_microgpt.py")
+script = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(script)
+
+
+def number(rng):
+    """Mostly floats of all sizes, some ints, and what isn't finite."""
+    return rng.choice([
+        rng.gauss(0, 1), rng.gauss(0, 1), rng.gauss(0, 1e-3), rng.uniform(-1, 1) * 10 ** rng.uniform(-30, 30),
+        rng.randint(-5, 5), rng.randint(-10 ** 9, 10 ** 9), 0, 0.0, -0.0, 1e-170, 5e-324, 2 ** 53, inf, -inf, nan])
+
+
+def reprs(values):
+    """What distinguishes every two floats, and ints from floats."""
+    return [(repr(v.data), repr(v.grad)) for v in values]
+
+
+def memory(optimizer):
+    """What an optimiser remembers of its parameters."""
+    return [list(map(repr, numbers)) for numbers in optimizer.state_dict().values() if isinstance(numbers, list)]
+
+
+class Twin:
+    """A parameter of the loops below: plain numbers, and what an optimiser remembers."""
+
+    def __init__(self, data):
+        self.data, self.grad, self.m, self.v = data, 0, 0.0, 0.0
+
+
+def memory_of_loop(kind, twins):
+    names = "m" if kind is SGD else "mv"
+    return [[repr(getattr(twin, name)) for twin in twins] for name in names]
+
+
+# The loops, written down as one would. Steps are counted from 1.
+
+def sgd(params, t, lr=1e-3, momentum=0, weight_decay=0):
+    for p in params:
+        g = p.grad
+        if weight_decay:
+            g = g + weight_decay * p.data
+        if momentum:
+            p.m = momentum * p.m + g
+            g = p.m
+        p.data -= lr * g
+
+
+def adam(params, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, decoupled=False):
+    beta1, beta2 = betas
+    for p in params:
+        g = p.grad
+        if weight_decay and decoupled:
+            p.data *= 1 - lr * weight_decay
+        elif weight_decay:
+            g = g + weight_decay * p.data
+        p.m = beta1 * p.m + (1 - beta1) * g
+        p.v = beta2 * p.v + (1 - beta2) * g ** 2
+        m_hat = p.m / (1 - beta1 ** t)
+        v_hat = p.v / (1 - beta2 ** t)
+        p.data -= lr * m_hat / (v_hat ** 0.5 + eps)
+
+
+def adamw(params, t, weight_decay=1e-2, **settings):
+    adam(params, t, weight_decay=weight_decay, decoupled=True, **settings)
+
+
+CASES = [
+    (SGD, sgd, {}),
+    (SGD, sgd, {"lr": 0.1}),
+    (SGD, sgd, {"lr": 0.1, "momentum": 0.9}),
+    (SGD, sgd, {"lr": 0.1, "weight_decay": 0.3}),
+    (SGD, sgd, {"lr": 0.0, "momentum": 0.5, "weight_decay": 0.01}),
+    (Adam, adam, {}),
+    (Adam, adam, {"lr": 0.01, "betas": (0.85, 0.99), "eps": 1e-8}),
+    (Adam, adam, {"betas": (0.0, 0.0)}),
+    (Adam, adam, {"eps": 1e-3, "weight_decay": 0.1}),
+    (AdamW, adamw, {}),
+    (AdamW, adamw, {"lr": 0.1, "weight_decay": 0.5}),
+    (AdamW, adamw, {"weight_decay": 0.0}),
+]
+SOME = [(SGD, {"momentum": 0.9}), (Adam, {"betas": (0.85, 0.99)}), (AdamW, {"lr": 0.1})]
+
+
+@pytest.mark.parametrize("kind, loop, settings", CASES)
+def test_steps_have_the_bits_of_the_loop(Value, kind, loop, settings):
+    rng = random.Random(repr(settings))
+    twins = [Twin(number(rng)) for _ in range(300)]
+    values = [Value(twin.data) for twin in twins]
+    optimizer = kind(values, **settings)
+    for t in range(1, 21):
+        rate = settings.get("lr", 1e-3) * (1 - t / 25)
+        optimizer.lr = rate
+        for p, twin in zip(values, twins):
+            p.grad = twin.grad = number(rng)
+        loop(twins, t, **{**settings, "lr": rate})
+        optimizer.step()
+        assert reprs(values) == reprs(twins)
+        assert memory(optimizer) == memory_of_loop(kind, twins)
+        assert all(type(p.data) is float for p in values)
+
+
+@pytest.mark.parametrize("kind, loop, settings", CASES)
+def test_steps_on_ordinary_gradients(Value, kind, loop, settings):
+    """A hundred thousand squares and roots, of which pow rounds some otherwise than * and sqrt."""
+    rng = random.Random(1)
+    twins = [Twin(rng.gauss(0, 1)) for _ in range(2000)]
+    values = [Value(twin.data) for twin in twins]
+    optimizer = kind(values, **settings)
+    for t in range(1, 51 if kind is Adam else 11):
+        for p, twin in zip(values, twins):
+            p.grad = twin.grad = rng.gauss(0, 0.01)
+        loop(twins, t, **settings)
+        optimizer.step()
+    assert reprs(values) == reprs(twins)
+    assert memory(optimizer) == memory_of_loop(kind, twins)
+
+
+def test_any_setting_can_be_changed_between_steps(Value):
+    p, twin = Value(1.0), Twin(1.0)
+    optimizer = SGD([p], 0.1)
+    for t, settings in enumerate([{}, {"momentum": 0.9}, {"momentum": 0.5, "weight_decay": 0.1}, {}], 1):
+        for name in "momentum", "weight_decay":
+            setattr(optimizer, name, settings.get(name, 0))
+        p.grad = twin.grad = 0.3
+        optimizer.step()
+        sgd([twin], t, 0.1, **settings)
+        assert reprs([p]) == reprs([twin])
+    optimizer = Adam([p])
+    optimizer.betas, optimizer.eps = [0.5, 0.6], 1
+    assert (optimizer.betas, optimizer.eps) == ((0.5, 0.6), 1.0)
+
+
+def test_settings_are_floats_whatever_they_were(Value):
+    optimizer = Adam((Value(1.0) for _ in range(2)), np.float64(0.1), np.array([0.5, 0.25]), np.float32(0.5), True)
+    assert [optimizer.lr, optimizer.betas, optimizer.eps, optimizer.weight_decay] == [0.1, (0.5, 0.25), 0.5, 1.0]
+    optimizer.lr = np.int64(2)
+    assert type(optimizer.lr) is float and optimizer.lr == 2.0
+    assert all(type(x) is float for x in (optimizer.eps, optimizer.weight_decay, *optimizer.betas))
+
+
+def test_arguments_and_defaults_are_torchs(Value):
+    p = [Value(1.0)]
+    assert repr(SGD(p)) == "SGD(1 parameters, lr=0.001, momentum=0.0, weight_decay=0.0)"
+    assert repr(Adam(p)) == "Adam(1 parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)"
+    assert repr(AdamW(p)) == "AdamW(1 parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01)"
+    assert repr(SGD(p, 1, 2, 3)) == "SGD(1 parameters, lr=1.0, momentum=2.0, weight_decay=3.0)"
+    assert repr(AdamW(p, 1, (0, 0.5), 3, 4)).endswith("lr=1.0, betas=(0.0, 0.5), eps=3.0, weight_decay=4.0)")
+
+
+def test_zero_grad_sets_the_int_0(Value):
+    values = [Value(1.0), Value(2)]
+    values[0].grad = nan
+    Adam(values).zero_grad()
+    assert reprs(values) == [("1.0", "0"), ("2", "0")]
+
+
+def test_the_c_engine_s_loops_are_in_c(engine):
+    assert type(Adam([engine.Value(1.0)])._params) is engine.Parameters
+    assert (engine.Parameters.adam is fastgrad.reference.Parameters.adam) == (engine is fastgrad.reference)
+
+
+def test_parameters_live_as_long_as_the_optimizer(engine):
+    gc.collect()
+    before = engine.arena_stats()["live"]
+    optimizer = SGD([engine.Value(1.0) for _ in range(10)], 0.1)
+    assert engine.arena_stats()["live"] == before + 10
+    optimizer.step()
+    del optimizer
+    assert engine.arena_stats()["live"] == before
+
+
+def test_an_optimizer_among_its_parameters_attributes_is_collected(engine):
+    gc.collect()
+    before = engine.arena_stats()["live"]
+    p = engine.Value(1.0)
+    p.optimizer = Adam([p, engine.Value(2.0)])
+    del p
+    gc.collect()
+    assert engine.arena_stats()["live"] == before
+
+
+def test_a_copy_of_model_and_optimizer_belong_together(Value):
+    p = Value(1.0)
+    p.grad = 1.0
+    optimizer = Adam([p])
+    q, other = copy.deepcopy((p, optimizer))
+    other.step()
+    assert q.data != 1.0 == p.data
+    optimizer.step()
+    assert p.data == q.data
+
+
+def test_parameters_of_a_subclass_out_of_order(Value):
+    class Weight(Value):
+        pass
+
+    values = [Weight(1.0) for _ in range(5)]
+    for i, p in enumerate(values):
+        p.grad = float(i)
+    SGD(reversed(values), 1).step()
+    assert [p.data for p in values] == [1.0 - i for i in range(5)]
+
+
+def test_a_model_learns():
+    random.seed(1)
+    model = MLP(3, [4, 4, 1], nonlin="tanh")
+    points = [([2.0, 3.0, -1.0], 1.0), ([3.0, -1.0, 0.5], -1.0), ([0.5, 1.0, 1.0], -1.0), ([1.0, 1.0, -1.0], 1.0)]
+    optimizer = AdamW(model.parameters(), lr=0.05)
+    losses = []
+    for step in range(100):
+        loss = sum((model(x) - y) ** 2 for x, y in points)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.data)
+    assert losses[-1] < 0.05 * losses[0]
+
+
+# Where plain Python raises.
+
+def test_a_gradient_too_large_to_be_squared(Value):
+    values = [Value(1.0), Value(2.0, label="w")]
+    optimizer = Adam(values)
+    values[0].grad, values[1].grad = 1.0, 1e200
+    before, state = reprs(values), optimizer.state_dict()
+    for attempt in optimizer.step, lambda: clip_grad_norm_(values, 1.0):
+        with pytest.raises(OverflowError, match=r"parameter 1 \(w\) has a gradient too large to be squared: 1e\+200"):
+            attempt()
+        assert reprs(values) == before and optimizer.state_dict() == state
+    values[1].grad, values[1].data = 1.0, 1e200
+    optimizer.weight_decay = 1.0
+    with pytest.raises(OverflowError, match="parameter 1"):
+        optimizer.step()
+    AdamW(values, weight_decay=1.0).step()
+
+
+@pytest.mark.parametrize("grad", [1e154, -1.3e154, 1e153])
+def test_a_huge_gradient_that_can_be_squared(Value, grad):
+    p, twin = Value(1.0), Twin(1.0)
+    p.grad = twin.grad = grad
+    Adam([p]).step()
+    adam([twin], 1)
+    assert reprs([p]) == reprs([twin])
+
+
+def test_no_eps(Value):
+    values, twins = [Value(1.0), Value(2.0)], [Twin(1.0), Twin(2.0)]
+    optimizer = Adam(values, eps=0)
+    for p in values + twins:
+        p.grad = 0.5
+    optimizer.step()
+    adam(twins, 1, eps=0)
+    assert reprs(values) == reprs(twins)
+    values[1].grad = 0
+    optimizer.step()
+    fresh, before = Adam(values, eps=0), reprs(values)
+    with pytest.raises(ZeroDivisionError, match="parameter 1 had no gradient but 0 so far, and eps is 0"):
+        fresh.step()
+    assert reprs(values) == before and fresh.state_dict()["step"] == 0
+
+
+# Bad input.
+
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW, lambda params: clip_grad_norm_(params, 1.0)])
+def test_bad_parameters(Value, kind):
+    a, b = Value(1.0), Value(2.0, label="b")
+    for params, error, problem in [
+        ([], ValueError, "params is empty"),
+        ((p for p in []), ValueError, "params is empty"),
+        (a, TypeError, "params must be an iterable of Values, not 'Value'"),
+        (None, TypeError, "params must be an iterable of Values, not 'NoneType'"),
+        (1.0, TypeError, "params must be an iterable of Values, not 'float'"),
+        ([1.0, a], TypeError, "parameter 0 must be a Value, not 'float'"),
+        ([a, None], TypeError, "parameter 1 must be a Value, not 'NoneType'"),
+        ([a, [b]], TypeError, "parameter 1 must be a Value, not 'list'"),
+        ("ab", TypeError, "parameter 0 must be a Value, not 'str'"),
+        ([{"params": [a]}], TypeError, "parameter 0 must be a Value, not 'dict'"),
+        ([a, a * b], ValueError, r"parameter 1 must be a leaf, and it's the result of an operation, '\*'"),
+        ([a, Value(1.0, (a,), "f", label="c")], ValueError, r"parameter 1 \(c\) must be a leaf, .*'f'"),
+        ([a, b, a], ValueError, "parameter 2 is the same Value as parameter 0"),
+        ([b, a, b], ValueError, r"parameter 2 \(b\) is the same Value as parameter 0"),
+    ]:
+        with pytest.raises(error, match=f"^{problem}"):
+            kind(params)
+    kind([b, a])
+
+
+NOT_NUMBERS = ["0.1", None, 1j, [0.1], np.array([0.1])]
+
+
+@pytest.mark.parametrize("kind, name", [
+    (SGD, "lr"), (SGD, "momentum"), (SGD, "weight_decay"),
+    (Adam, "lr"), (Adam, "eps"), (Adam, "weight_decay"), (AdamW, "lr"), (AdamW, "weight_decay")])
+def test_bad_settings(Value, kind, name):
+    values = [Value(1.0)]
+    optimizer = kind(values, **{name: 0.25})
+    for bad, problem in [(-1, "at least 0, not -1"), (-1e-300, "at least 0, not -1e-300"),
+                         (np.float64(-0.5), "at least 0, not"), (nan, "at least 0, not nan"),
+                         (inf, "finite, not inf"), (10 ** 400, "finite, not 1000")]:
+        with pytest.raises(ValueError, match=f"^{name} must be {problem}"):
+            kind(values, **{name: bad})
+        with pytest.raises(ValueError, match=f"^{name} must be {problem}"):
+            setattr(optimizer, name, bad)
+    for bad in NOT_NUMBERS:
+        with pytest.raises(TypeError, match=f"^{name} must be a number, not '{type(bad).__name__}'"):
+            kind(values, **{name: bad})
+        with pytest.raises(TypeError):
+            setattr(optimizer, name, bad)
+    assert getattr(optimizer, name) == 0.25
+
+
+@pytest.mark.parametrize("betas, error, problem", [
+    ((1.0, 0.9), ValueError, r"betas\[0\] must be less than 1, not 1.0"),
+    ((0.9, 1), ValueError, r"betas\[1\] must be less than 1, not 1"),
+    ((0.9, 7.0), ValueError, r"betas\[1\] must be less than 1"),
+    ((-0.1, 0.9), ValueError, r"betas\[0\] must be at least 0, not -0.1"),
+    ((0.9, nan), ValueError, r"betas\[1\] must be at least 0, not nan"),
+    ((0.9, "0.9"), TypeError, r"betas\[1\] must be a number, not 'str'"),
+    ((0.9,), ValueError, r"betas must be two numbers, not \(0.9,\)"),
+    ((0.9, 0.9, 0.9), ValueError, "betas must be two numbers"),
+    (0.9, TypeError, "betas must be two numbers, not 0.9"),
+    (None, TypeError, "betas must be two numbers, not None"),
+])
+def test_bad_betas(Value, betas, error, problem):
+    optimizer = Adam([Value(1.0)])
+    with pytest.raises(error, match=f"^{problem}"):
+        AdamW([Value(1.0)], betas=betas)
+    with pytest.raises(error, match=f"^{problem}"):
+        optimizer.betas = betas
+    assert optimizer.betas == (0.9, 0.999)
+
+
+# State.
+
+def random_steps(optimizer, values, seed, n):
+    rng = random.Random(seed)
+    for _ in range(n):
+        for p in values:
+            p.grad = number(rng)
+        optimizer.step()
+
+
+@pytest.mark.parametrize("kind, settings", SOME)
+@pytest.mark.parametrize("through", [dict, copy.deepcopy, lambda state: pickle.loads(pickle.dumps(state)),
+                                     lambda state: json.loads(json.dumps(state))], ids=["", "copy", "pickle", "json"])
+def test_a_state_goes_on_to_the_bit(Value, kind, settings, through):
+    rng = random.Random(1)
+    values = [Value(rng.gauss(0, 1)) for _ in range(50)]
+    optimizer = kind(values, **settings)
+    random_steps(optimizer, values, 2, 5)
+    state = through(optimizer.state_dict())
+    others = [Value(0.0) for p in values]
+    other = kind(others, lr=7.0)
+    random_steps(other, others, 3, 2)       # which is forgotten
+    for p, q in zip(values, others):
+        q.data = p.data
+    other.load_state_dict(state)
+    assert repr(other) == repr(optimizer)
+    assert repr(other.state_dict()) == repr(optimizer.state_dict())
+    random_steps(optimizer, values, 4, 5)
+    random_steps(other, others, 4, 5)
+    assert reprs(others) == reprs(values)
+
+
+def test_a_state_is_of_plain_numbers_and_isnt_the_optimizers_own(Value):
+    p = Value(1.0)
+    optimizer = Adam([p])
+    p.grad = 2.0
+    optimizer.step()
+    state = optimizer.state_dict()
+    assert state == {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0, "step": 1,
+                     "exp_avg": [(1 - 0.9) * 2.0], "exp_avg_sq": [(1 - 0.999) * 4.0]}
+    optimizer.step()
+    assert state["step"] == 1 and state["exp_avg"] == [(1 - 0.9) * 2.0]
+    optimizer.load_state_dict(state)
+    state["exp_avg"][0] = 100.0
+    assert optimizer.state_dict()["exp_avg"] != [100.0]
+
+
+def test_a_state_of_the_other_engine(Value):
+    values, others = [Value(1.0)], [fastgrad.reference.Value(1.0)]
+    optimizer, other = Adam(values), Adam(others)
+    random_steps(optimizer, values, 1, 3)
+    other.load_state_dict(optimizer.state_dict())
+    others[0].data = values[0].data
+    random_steps(optimizer, values, 2, 3)
+    random_steps(other, others, 2, 3)
+    assert reprs(values) == reprs(others)
+
+
+@pytest.mark.parametrize("change, error, problem", [
+    (lambda s: None, TypeError, "state_dict must be a dict, not 'NoneType'"),
+    (lambda s: list(s), TypeError, "state_dict must be a dict, not 'list'"),
+    (lambda s: {}, ValueError, "state_dict has no 'lr', which Adam needs"),
+    (lambda s: {**s, "momentum": 0.9}, ValueError, "state_dict has 'momentum', which Adam doesn't know"),
+    (lambda s: SGD([fastgrad.Value(1.0)]).state_dict(), ValueError, "state_dict has no 'betas', which Adam needs"),
+    (lambda s: {**s, "lr": -1.0}, ValueError, "lr must be at least 0, not -1.0"),
+    (lambda s: {**s, "lr": "1"}, TypeError, "lr must be a number, not 'str'"),
+    (lambda s: {**s, "betas": [0.9, 1.0]}, ValueError, r"betas\[1\] must be less than 1"),
+    (lambda s: {**s, "eps": nan}, ValueError, "eps must be at least 0, not nan"),
+    (lambda s: {**s, "step": -1}, ValueError, "step must be at least 0"),
+    (lambda s: {**s, "step": 10 ** 400}, ValueError, "step must be at least 0 and less than"),
+    (lambda s: {**s, "step": 1.0}, TypeError, "step must be an int, not 'float'"),
+    (lambda s: {**s, "exp_avg": [0.0]}, ValueError, "exp_avg has 1 numbers, and there are 2 parameters"),
+    (lambda s: {**s, "exp_avg": [0.0, "x"]}, TypeError, "exp_avg must be a list of numbers"),
+    (lambda s: {**s, "exp_avg": [0.0, 10 ** 400]}, TypeError, "exp_avg must be a list of numbers"),
+    (lambda s: {**s, "exp_avg": None}, TypeError, "exp_avg must be a list of numbers"),
+    (lambda s: {**s, "exp_avg_sq": [0.0, -1.0]}, ValueError, "exp_avg_sq are means of squares, and -1.0 is negative"),
+])
+def test_bad_states(Value, change, error, problem):
+    values = [Value(1.0), Value(2.0)]
+    optimizer = Adam(values, 0.5)
+    random_steps(optimizer, values, 5, 2)
+    before = repr((optimizer.state_dict(), reprs(values)))
+    with pytest.raises(error, match=f"^{problem}"):
+        optimizer.load_state_dict(change(optimizer.state_dict()))
+    assert repr((optimizer.state_dict(), reprs(values))) == before
+
+
+# clip_grad_norm_.
+
+def clip(params, max_norm):
+    total = 0.0
+    for p in params:
+        total += p.grad ** 2
+    norm = total ** 0.5
+    factor = max_norm / (norm + 1e-6)
+    if not factor >= 1:
+        for p in params:
+            p.grad *= factor
+    return norm
+
+
+@pytest.mark.parametrize("max_norm", [0, 1e-3, 1, 5.0, 1e6, 1e300, inf])
+@pytest.mark.parametrize("n, awkward", [(1, False), (100, False), (3, True), (100, True)])
+def test_clipping_has_the_bits_of_the_loop(Value, max_norm, n, awkward):
+    rng = random.Random(n)
+    for _ in range(30):
+        twins, values = [Twin(1.0) for _ in range(n)], [Value(1.0) for _ in range(n)]
+        for p, twin in zip(values, twins):
+            p.grad = twin.grad = number(rng) if awkward else rng.gauss(0, 1)
+        assert repr(clip_grad_norm_(iter(values), max_norm)) == repr(clip(twins, max_norm))
+        assert reprs(values) == reprs(twins)
+
+
+def test_clipping(Value):
+    a, b = Value(1.0), Value(2.0)
+    a.grad, b.grad = 3, -4.0
+    assert clip_grad_norm_([a, b], 10.0) == 5.0
+    assert reprs([a, b]) == [("1.0", "3"), ("2.0", "-4.0")]     # nothing to do
+    assert clip_grad_norm_([a, b], np.float32(2.5)) == 5.0
+    assert (a.grad, b.grad) == pytest.approx((1.5, -2.0), rel=1e-6)
+    assert clip_grad_norm_([a, b], 2.5) < 2.5
+    a.grad = nan
+    assert math.isnan(clip_grad_norm_([a, b], 2.5))
+    assert math.isnan(a.grad) and math.isnan(b.grad)
+
+
+@pytest.mark.parametrize("bad, error, problem", [
+    (-1, ValueError, "max_norm must be at least 0, not -1"), (nan, ValueError, "max_norm must be at least 0, not nan"),
+    (-inf, ValueError, "max_norm must be at least 0"), (None, TypeError, "max_norm must be a number, not 'NoneType'"),
+    ("1", TypeError, "max_norm must be a number"), (np.array([1.0]), TypeError, "max_norm must be a number")])
+def test_a_bad_max_norm(Value, bad, error, problem):
+    a = Value(1.0)
+    a.grad = 3.0
+    with pytest.raises(error, match=f"^{problem}"):
+        clip_grad_norm_([a], bad)
+    assert a.grad == 3.0
+
+
+# microgpt.
+
+@pytest.mark.parametrize("shape", ["", "--layers 2 --width 6 --heads 3 --context 5 --seed 1"], ids=["default", "small"])
+def test_microgpt_is_the_same_with_the_optimizer(shape):
+    runs = []
+    for flags in [], ["--optim"]:
+        options = script.parse_arguments(["--steps", "10", *flags, *shape.split()])[1]
+        run = script.Run(fastgrad.backend, script.read_documents(options.data), options)
+        for _ in range(10):
+            run.step()
+        runs.append((list(map(repr, run.losses)), reprs(run.model.parameters)))
+    assert runs[0] == runs[1]
