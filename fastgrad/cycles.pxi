@@ -27,8 +27,8 @@ cdef int watch_cycles() except -1:
 def before_collection(phase, info):
     """The hook in gc.callbacks."""
     global n_attributes, n_many
-    if (phase == "start" and attachments is not NULL and (info["generation"] == 2 or n_attributes > n_many)
-            and arena.holds == 0):      # a running sweep may know nodes that nothing else refers to
+    # Not in a sweep, which may know nodes that nothing else refers to.
+    if phase == "start" and (info["generation"] == 2 or n_attributes > n_many) and arena.holds == 0:
         n_many = max(1000, collect_cycles())
         n_attributes = 0
 
