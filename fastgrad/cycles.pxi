@@ -14,6 +14,7 @@
 
 cdef Py_ssize_t n_attributes = 0        # dicts made since the last collection
 cdef Py_ssize_t n_many = 1000           # so many are reason for another one
+cdef bint is_put_off = False
 
 
 cdef int watch_cycles() except -1:
@@ -26,11 +27,18 @@ cdef int watch_cycles() except -1:
 
 def before_collection(phase, info):
     """The hook in gc.callbacks."""
-    global n_attributes, n_many
-    # Not in a sweep, which may know nodes that nothing else refers to.
-    if phase == "start" and (info["generation"] == 2 or n_attributes > n_many) and arena.holds == 0:
+    if phase == "start" and (info["generation"] == 2 or n_attributes > n_many):
+        collect_or_put_off()
+
+
+cdef int collect_or_put_off() except -1:
+    """Collect, but not in a sweep, which may know nodes that nothing else refers to: then `backward` does at its end."""
+    global n_attributes, n_many, is_put_off
+    is_put_off = arena.holds > 0
+    if not is_put_off:
         n_many = max(1000, collect_cycles())
         n_attributes = 0
+    return 0
 
 
 cdef int note_referent(PyObject *referent, void *referents) noexcept:

@@ -267,6 +267,9 @@ cdef class Node:
                 handle_of(index)._backward()
             else:
                 PyErr_CheckSignals()
+        walk = None
+        if is_put_off:
+            collect_or_put_off()
 
     def zero_grad(self):
         """Set the grad of this Value and of all below it to 0."""
