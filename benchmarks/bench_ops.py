@@ -111,7 +111,7 @@ def main():
                    "ns": harness.figure(net[statement]), "against_ns": harness.figure(net[other]),
                    "ratio_raw": harness.ratio(times[statement], times[other])}
             # Net times of the cheapest statements can come out as nothing: then there is no ratio.
-            sound = row["against_ns"]["low"] > 0.5
+            sound = min(net[other]) > 0 and row["against_ns"]["low"] > 0.5
             row["ratio_net"] = harness.ratio(net[statement], net[other]) if sound else None
             rows.append(row)
             lines.append([statement, harness.shown(row["ns"], 1), other, harness.shown(row["against_ns"], 1, False),
