@@ -28,7 +28,7 @@ import time
 NAMES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "names.txt")
 LEARNING_RATE, BETA1, BETA2, EPSILON = 0.01, 0.85, 0.99, 1e-8       # Adam's
 TEMPERATURE = 0.5       # below 1 sampled names are likelier and less varied
-BLOCK = 5               # steps that an engine takes in --compare before the next engine's turn
+BLOCK = 10      # steps that an engine takes in --compare before the next engine's turn
 
 
 # The model.
