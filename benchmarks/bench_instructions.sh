@@ -42,7 +42,8 @@ count() {
 }
 
 # So that none of the runs that are counted compiles the scripts.
-PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" "$python" -c "import train_microgpt, fastgrad.reference" 2>/dev/null || true
+PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" \
+    "$python" -c "import train_microgpt, fastgrad.reference" 2>/dev/null || true
 
 # a_step ENGINE
 a_step() {

@@ -32,7 +32,8 @@ def before_collection(phase, info):
 
 
 cdef int collect_or_put_off() except -1:
-    """Collect, but not in a sweep, which may know nodes that nothing else refers to: then `backward` does at its end."""
+    """Collect; but not in a sweep, which may know nodes that nothing else refers to. `backward` then does, at its end.
+    """
     global n_attributes, n_many, is_put_off
     is_put_off = arena.holds > 0
     if not is_put_off:
