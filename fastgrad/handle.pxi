@@ -29,7 +29,6 @@ cdef extern from "Python.h":
         void *nb_negative
         void *nb_power
     ctypedef struct PyTypeObject:
-        void (*tp_dealloc)(PyObject *) noexcept
         void (*tp_free)(void *) noexcept
         int (*tp_traverse)(PyObject *, int (*)(PyObject *, void *) noexcept, void *) noexcept
         Py_hash_t (*tp_hash)(object) except -1
@@ -94,10 +93,10 @@ cdef PyObject *free_handles[MOST_FREE_HANDLES]
 cdef int n_free_handles = 0
 
 cdef struct Attachment:
-    PyObject *handle        # borrowed; NULL while there's none
+    PyObject *handle        # NULL while there's none; borrowed, unless:
+    bint keeps_handle       # it's counted
     PyObject *cls           # the handle's class; counted while there's no handle, which has a reference of its own
     PyObject *attributes    # counted: a dict, or NULL
-    bint keeps_handle       # the reference to the handle is counted
     fg_index node
     Attachment *previous    # in the list of all attachments; of those in the trash only `next` counts
     Attachment *next
@@ -274,7 +273,7 @@ cdef Attachment *attach(fg_index index, PyObject *handle, PyObject *cls) noexcep
     attachment = <Attachment *>fg_allocate(NULL, sizeof(Attachment))
     if attachment is NULL:
         return NULL
-    attachment[0] = Attachment(handle, cls, NULL, False, index, NULL, attachments)
+    attachment[0] = Attachment(handle, False, cls, NULL, index, NULL, attachments)
     if attachments is not NULL:
         attachments.previous = attachment
     attachments = attachment

@@ -35,9 +35,7 @@ cdef inline Node easy_binary(uint8_t op, object left, object right, double data,
 
 
 cdef PyTypeObject *result_class(object left, object right):
-    """The class of a result: the left Value's, or the right one's if that derives from it."""
-    if not isinstance(left, Node):
-        return class_of(right)
+    """The class of a result: that of the Value on the left, or on the right if that derives from it."""
     if isinstance(right, Node) and PyType_IsSubtype(class_of(right), class_of(left)):
         return class_of(right)
     return class_of(left)
