@@ -11,9 +11,16 @@ cdef object ZERO = 0                        # an object that Python has just one
 cdef Py_ssize_t n_class_attributes = -1     # of Value, when it was last seen to have neither name
 
 
+cdef extern from *:
+    """
+    static __attribute__((noinline)) PyObject *fg_get_any(PyObject *, PyObject *);
+    static __attribute__((noinline)) int fg_set_any(PyObject *, PyObject *, PyObject *);
+    """
+
+
 cdef inline bint numbers_are_ours():
     """Whether Value itself has no attribute named data or grad, which would come before Node's."""
-    return dict_size(plain.tp_dict) == n_class_attributes or look_again()
+    return dict_size(plain.tp_dict) == n_class_attributes
 
 
 cdef bint look_again():
@@ -26,9 +33,18 @@ cdef bint look_again():
 
 
 cdef object value_getattr(object self, object name):
-    cdef fg_node *node
-    if class_of(self) is plain and (name is DATA or name is GRAD) and numbers_are_ours():
-        node = &arena.nodes[(<Node>self).index]
+    cdef fg_node *node = &arena.nodes[(<Node>self).index]
+    if class_of(self) is plain and numbers_are_ours():
+        if name is DATA and not node.flags & FG_DATA_INT:
+            return PyFloat_FromDouble(node.data)
+        if name is GRAD and not node.flags & FG_GRAD_INT:
+            return PyFloat_FromDouble(node.grad)
+    return get_any(self, name)
+
+
+cdef object get_any "fg_get_any"(object self, object name):
+    cdef fg_node *node = &arena.nodes[(<Node>self).index]
+    if class_of(self) is plain and (name is DATA or name is GRAD) and (numbers_are_ours() or look_again()):
         if name is DATA:
             return as_object(node.data, node.flags & FG_DATA_INT)
         return as_object(node.grad, node.flags & FG_GRAD_INT)
@@ -37,20 +53,22 @@ cdef object value_getattr(object self, object name):
 
 cdef int value_setattr(PyObject *self, PyObject *name, PyObject *value) except -1:
     """Set an attribute, or, if value is NULL, delete it."""
-    cdef Number number
-    if (type_of(self) is plain and value is not NULL and (name is <PyObject *>DATA or name is <PyObject *>GRAD)
-            and numbers_are_ours()):
-        if PyFloat_CheckExact(<object>value):
-            number = Number(PyFloat_AS_DOUBLE(<object>value), False)
-        elif value is <PyObject *>ZERO:
-            number = Number(0.0, True)
-        else:
-            read_number(<object>value, &number)
-        if name is <PyObject *>DATA:
-            set_data(<Node>self, number)
-        else:
-            set_grad(<Node>self, number)
-        return 0
+    if type_of(self) is plain and value is not NULL and numbers_are_ours():
+        if name is <PyObject *>DATA and PyFloat_CheckExact(<object>value):
+            set_data(<Node>self, Number(PyFloat_AS_DOUBLE(<object>value), False))
+            return 0
+        if name is <PyObject *>GRAD and PyFloat_CheckExact(<object>value):
+            set_grad(<Node>self, Number(PyFloat_AS_DOUBLE(<object>value), False))
+            return 0
+        if name is <PyObject *>GRAD and value is <PyObject *>ZERO:
+            set_grad(<Node>self, Number(0.0, True))
+            return 0
+    return set_any(self, name, value)
+
+
+cdef int set_any "fg_set_any"(PyObject *self, PyObject *name, PyObject *value) except -1:
+    if not numbers_are_ours():
+        look_again()
     try:
         generic_setattr(<object>self, name, value)
     except NotImplementedError:     # what Cython's properties raise

@@ -15,7 +15,7 @@ and otherwise by the function that plain Python would have called, which raises 
 """
 cimport cython
 from cpython.array cimport array
-from cpython.float cimport PyFloat_CheckExact, PyFloat_AS_DOUBLE
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact, PyFloat_FromDouble
 from cpython.long cimport PyLong_CheckExact, PyLong_AsDouble
 from libc.float cimport DBL_MIN
 from libc.math cimport (INFINITY, NAN, cos as c_cos, exp as c_exp, fabs, floor, fmod, isfinite, log as c_log,

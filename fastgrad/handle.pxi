@@ -83,6 +83,8 @@ cdef extern from *:
         Py_SET_REFCNT(handle, 1);
         return handle;
     }
+
+    static __attribute__((noinline)) void fg_let_go(PyObject *);
     """
     Node revived "fg_revived" (PyObject *)
 
@@ -211,6 +213,21 @@ cdef Node seen_handle_of(fg_index index):
 
 cdef void handle_dealloc(PyObject *self) noexcept:
     """Value's tp_dealloc, and the last thing that Python calls for an instance of a subclass."""
+    global n_free_handles
+    cdef fg_index index = (<Node>self).index
+    cdef fg_node *node = &arena.nodes[index]
+    if (index != FG_NONE and node.refs > 1 and not node.flags & (FG_SEEN | FG_ATTACHED) and type_of(self) is plain
+            and (<Node>self).attributes is NULL and n_free_handles < MOST_FREE_HANDLES):
+        node.face = NULL        # a temporary, as nearly all are, whose node lives on
+        node.refs -= 1
+        (<Node>self).index = FG_NONE
+        free_handles[n_free_handles] = self
+        n_free_handles += 1
+    else:
+        let_go(self)
+
+
+cdef void let_go "fg_let_go"(PyObject *self) noexcept:
     cdef fg_index index = (<Node>self).index
     cdef fg_node *node
     if index != FG_NONE:

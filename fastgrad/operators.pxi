@@ -4,6 +4,14 @@
 # As in micrograd, `2 + v` is `v + 2`, and subtraction and division are made of other operators. Where a subclass or
 # an assignment to the class has changed those, theirs are called.
 
+cdef extern from *:
+    """
+    /* What is seldom needed, kept out of the way of what is needed all the time, which then saves no registers. */
+    static __attribute__((noinline)) PyObject *fg_add_any(PyObject *, PyObject *);
+    static __attribute__((noinline)) PyObject *fg_multiply_any(PyObject *, PyObject *);
+    """
+
+
 cdef inline bint both_plain(object left, object right):
     return class_of(left) is plain and class_of(right) is plain
 
@@ -13,7 +21,7 @@ cdef inline bint is_easy():
     return arena.next != arena.end and n_free_handles > 0 and no_grad_blocks == 0
 
 
-cdef inline Node easy_binary(uint8_t op, object left, object right, double data, double by_left, double by_right,
+cdef inline Node easy_binary(uint8_t op, fg_index left, fg_index right, double data, double by_left, double by_right,
                              uint16_t flags):
     """What new_binary and wrap do, in one go, if is_easy(): nothing is called, so no registers are saved for it."""
     global n_free_handles
@@ -26,12 +34,33 @@ cdef inline Node easy_binary(uint8_t op, object left, object right, double data,
     fg_node_init(node, op, 2, flags, data)
     node.local[0] = by_left
     node.local[1] = by_right
-    node.child[0] = (<Node>left).index
-    node.child[1] = (<Node>right).index
+    node.child[0] = left
+    node.child[1] = right
     node.face = handle
-    fg_node_retain(&arena, node.child[0])
-    fg_node_retain(&arena, node.child[1])
+    fg_node_retain(&arena, left)
+    fg_node_retain(&arena, right)
     return revived(handle)
+
+
+cdef inline bint is_easy_constant(object x, Number *out):
+    """Whether x is a float or a small int, and there's room for its leaf and for a result, if is_easy() as well."""
+    if arena.end - arena.next < 2:
+        return False
+    if PyFloat_CheckExact(x):
+        out[0] = Number(PyFloat_AS_DOUBLE(x), False)
+        return True
+    if PyLong_CheckExact(x):
+        out[0] = Number(PyLong_AsDouble(x), True)
+        return fabs(out.value) < FG_EXACT
+    return False
+
+
+cdef inline fg_index easy_leaf(Number data):
+    """A leaf that nothing refers to yet; it can't die before something has."""
+    cdef fg_index index = fg_node_new(&arena)
+    fg_node_init(&arena.nodes[index], FG_LEAF, 0, FG_DATA_INT if data.is_int else 0, data.value)
+    arena.nodes[index].refs = 0
+    return index
 
 
 cdef PyTypeObject *result_class(object left, object right):
@@ -89,6 +118,22 @@ cdef inline bint operators_are_ours():
             and now.nb_negative is <void *>value_negative and now.nb_power is <void *>value_power)
 
 
+cdef object add_operand(Node left, object right):
+    cdef Number x = data_of(left), y = Number(0.0, True)
+    if class_of(left) is plain and is_easy() and is_easy_constant(right, &y) and not (x.is_int and y.is_int):
+        return easy_binary(FG_ADD, left.index, easy_leaf(y), x.value + y.value, 1.0, 1.0,
+                           FG_LOCAL0_INT | FG_LOCAL1_INT)
+    return operate(add, left, right)
+
+
+cdef object add_any "fg_add_any"(object left, object right):
+    if isinstance(left, Node):
+        return add_operand(<Node>left, right)
+    if class_of(right) is plain and operators_are_ours():
+        return add_operand(<Node>right, left)
+    return right + left if is_operand(left) else NotImplemented
+
+
 cdef object value_add(object left, object right):
     cdef fg_node *x
     cdef fg_node *y
@@ -96,27 +141,40 @@ cdef object value_add(object left, object right):
         x = &arena.nodes[(<Node>left).index]
         y = &arena.nodes[(<Node>right).index]
         if not x.flags & y.flags & FG_DATA_INT:
-            return easy_binary(FG_ADD, left, right, x.data + y.data, 1.0, 1.0, FG_LOCAL0_INT | FG_LOCAL1_INT)
+            return easy_binary(FG_ADD, (<Node>left).index, (<Node>right).index, x.data + y.data, 1.0, 1.0,
+                               FG_LOCAL0_INT | FG_LOCAL1_INT)
+    return add_any(left, right)
+
+
+cdef object multiply_operand(Node left, object right):
+    cdef Number x = data_of(left), y = Number(0.0, True)
+    if class_of(left) is plain and is_easy() and is_easy_constant(right, &y) and not (x.is_int and y.is_int):
+        return easy_binary(FG_MUL, left.index, easy_leaf(y), x.value * y.value, y.value, x.value,
+                           (FG_LOCAL0_INT if y.is_int else 0) | (FG_LOCAL1_INT if x.is_int else 0))
+    return operate(multiply, left, right)
+
+
+cdef object multiply_any "fg_multiply_any"(object left, object right):
     if isinstance(left, Node):
-        return operate(add, left, right)
+        return multiply_operand(<Node>left, right)
     if class_of(right) is plain and operators_are_ours():
-        return operate(add, right, left)
-    return right + left if is_operand(left) else NotImplemented
+        return multiply_operand(<Node>right, left)
+    return right * left if is_operand(left) else NotImplemented
 
 
 cdef object value_multiply(object left, object right):
     cdef fg_node *x
     cdef fg_node *y
+    cdef uint16_t flags = 0
     if both_plain(left, right) and is_easy():
         x = &arena.nodes[(<Node>left).index]
         y = &arena.nodes[(<Node>right).index]
-        if not (x.flags | y.flags) & FG_DATA_INT:
-            return easy_binary(FG_MUL, left, right, x.data * y.data, y.data, x.data, 0)
-    if isinstance(left, Node):
-        return operate(multiply, left, right)
-    if class_of(right) is plain and operators_are_ours():
-        return operate(multiply, right, left)
-    return right * left if is_operand(left) else NotImplemented
+        if (x.flags | y.flags) & FG_DATA_INT:
+            flags = (FG_LOCAL0_INT if y.flags & FG_DATA_INT else 0) | (FG_LOCAL1_INT if x.flags & FG_DATA_INT else 0)
+        if flags != FG_LOCAL0_INT | FG_LOCAL1_INT:
+            return easy_binary(FG_MUL, (<Node>left).index, (<Node>right).index, x.data * y.data, y.data, x.data,
+                               flags)
+    return multiply_any(left, right)
 
 
 cdef object value_negative(object operand):
