@@ -64,6 +64,7 @@ enum fg_flag {
     FG_SEEN = 64,     /* somebody has got to its handle by way of a parent, and may have noted its identity */
     FG_ASLEEP = 128,  /* `face` is a handle, or has one, that nothing in Python refers to */
     FG_WAITING = 256, /* died while the arena was held: it's on the list of those that wait for the end of that */
+    FG_CLASS_UNIT = 512, /* the bits from here on are a number for the face, which keeps its class there */
 };
 
 /* The edges of a node that has more than two children, or not as many local gradients as children. */
@@ -163,7 +164,7 @@ static inline void fg_node_init(fg_node *node, uint8_t op, uint8_t arity, uint16
     node->mark = arity ? 0 : FG_PASSED_OVER;
     node->op = op;
     node->arity = arity;
-    node->flags = flags | FG_GRAD_INT;
+    node->flags = flags;
 }
 
 /* Let the sweep stop at this node. */

@@ -43,6 +43,7 @@ cdef extern from "arena.h":
         FG_CLOSURE
         FG_SEEN
         FG_ASLEEP
+        FG_CLASS_UNIT
 
     ctypedef struct fg_node:
         double data

@@ -41,6 +41,7 @@ CODES = {name: code for code, name in NAMES.items() if name}
 
 include "numbers.pxi"
 include "handle.pxi"
+include "classes.pxi"
 include "cycles.pxi"
 include "operations.pxi"
 include "operators.pxi"
@@ -79,6 +80,7 @@ cdef class Node:
 
     def __init__(self, data, children=None, op_or_local_grads=None, label=None, **named):
         cdef Number number
+        cdef Light *style
         op = ""
         read_number(data, &number)
         if children is not None or op_or_local_grads is not None or named or arena.nodes[self.index].arity > 0:
@@ -87,8 +89,11 @@ cdef class Node:
             if not is_recording():      # only now, so that wrong children are wrong here too
                 set_edges(self, (), (), False)
                 op = ""
-        set_data(self, number)
-        set_grad(self, Number(0.0, True))
+        style = light_at(self.index)
+        if style is not &lights[0] and isinstance(data, Node):
+            raise TypeError("the script puts a Value into a Value, which only its own class can do")
+        set_data(self, Number(number.value, number.is_int and not style.float_data))
+        set_grad(self, Number(0.0, style.fresh & FG_GRAD_INT))
         if op:
             self._op = op
         if label:
@@ -154,10 +159,10 @@ cdef class Node:
         if self.attributes is not NULL and "_op" in <dict>self.attributes:
             return (<dict>self.attributes)["_op"]
         if node.op == FG_POW_CONST:
-            return f"**{as_object(node.local[1], node.flags & FG_LOCAL1_INT)}"
+            return name_of(self.index, f"**{as_object(node.local[1], node.flags & FG_LOCAL1_INT)}", "**")
         if node.op == FG_CONST_POW:
             return f"{as_object(node.local[1], node.flags & FG_LOCAL1_INT)}**"
-        return NAMES[node.op]
+        return name_of(self.index, NAMES[node.op])
 
     @_op.setter
     def _op(self, op):
@@ -210,9 +215,12 @@ cdef class Node:
     def relu(self):
         """max(0, this Value); the derivative at 0 is 0."""
         cdef Number x = data_of(self)
+        cdef Light *style = light_at(self.index)
         if x.value > 0.0:
-            return unary_number(self, FG_RELU, x, 1.0)
-        return unary_number(self, FG_RELU, Number(0.0, True), 0.0)
+            return unary_number(self, FG_RELU, x, Number(1.0, style.int_step))
+        if not (x.value == 0.0 and style.same_zero):
+            x = Number(0.0, not style.float_zero)
+        return unary_number(self, FG_RELU, x, Number(0.0, style.int_step))
 
     def tanh(self):
         """The hyperbolic tangent; its derivative is 1 - tanh**2."""
@@ -244,7 +252,8 @@ cdef class Node:
 
     def __abs__(self):
         cdef Number x = data_of(self)
-        return unary_number(self, FG_ABS, Number(fabs(x.value), x.is_int), (x.value > 0.0) - (x.value < 0.0))
+        return unary_number(self, FG_ABS, Number(fabs(x.value), x.is_int),
+                            Number((x.value > 0.0) - (x.value < 0.0), False))
 
     def abs(self):
         """The magnitude; the derivative at 0 is 0."""
@@ -259,7 +268,7 @@ cdef class Node:
         """
         cdef Walk walk = Walk(self, False)
         cdef fg_index index
-        set_grad(self, Number(1.0, True))
+        set_grad(self, Number(1.0, not light_at(self.index).float_seed))
         while fg_sweep(&arena, walk.scratch, PORTION) == FG_MORE:
             index = walk.scratch.order[walk.scratch.n - 1]
             if arena.nodes[index].flags & FG_CLOSURE:
@@ -368,8 +377,7 @@ spec.slots = slots
 Value = PyType_FromSpecWithBases(&spec, (Node, Copying))
 Value.label = ""
 Value.__name__ = "Value"                # without the module, as in error messages about classes made by Python
-plain = <PyTypeObject *>Value
-incref(<PyObject *>plain)               # for as long as there are handles, even when this module is gone
+add_light(Value)
 
 
 @cython.binding(True)     # so that it shows its signature

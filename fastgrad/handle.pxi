@@ -34,6 +34,8 @@ cdef extern from "Python.h":
         Py_hash_t (*tp_hash)(object) except -1
         Py_ssize_t tp_dictoffset
         PyObject *tp_dict
+        PyTypeObject *tp_base
+        void (*tp_dealloc)(PyObject *) noexcept
         PyNumberMethods *tp_as_number
 
     ctypedef struct PyType_Slot:
@@ -88,12 +90,6 @@ cdef extern from *:
     """
     Node revived "fg_revived" (PyObject *)
 
-cdef enum:
-    MOST_FREE_HANDLES = 4096
-
-cdef PyObject *free_handles[MOST_FREE_HANDLES]
-cdef int n_free_handles = 0
-
 cdef struct Attachment:
     PyObject *handle        # NULL while there's none; borrowed, unless:
     bint keeps_handle       # it's counted
@@ -104,7 +100,6 @@ cdef struct Attachment:
     Attachment *next
 
 cdef fg_arena arena
-cdef PyTypeObject *plain = NULL         # the class Value itself
 cdef Attachment *attachments = NULL
 cdef Attachment *trash = NULL           # of dead nodes, still to be emptied
 cdef bint emptying = False
@@ -125,8 +120,10 @@ cdef inline Node bare_handle(PyTypeObject *cls):
 
 cdef int adopt(Node handle, fg_index index) except -1:
     """Let a bare handle have a node; the caller's reference becomes the handle's, and is lost if this raises."""
-    if class_of(handle) is plain:
-        arena.nodes[index].face = <void *>handle
+    cdef fg_node *node = &arena.nodes[index]
+    node.flags = node.flags & ~(-FG_CLASS_UNIT | FG_GRAD_INT) | light_for(class_of(handle)).fresh
+    if is_light(class_of(handle)):
+        node.face = <void *>handle
     elif attach(index, <PyObject *>handle, <PyObject *>class_of(handle)) is NULL:
         fg_node_release(&arena, index)
         raise MemoryError("no memory for a Value's attributes")
@@ -167,7 +164,7 @@ cdef Node handle_of(fg_index index):
     if not arena.nodes[index].flags & FG_ATTACHED:
         if arena.nodes[index].face is not NULL:
             return <Node>arena.nodes[index].face
-        handle = bare_handle(plain)
+        handle = bare_handle(light_at(index).cls)
         arena.nodes[index].face = <void *>handle
     else:
         attachment = <Attachment *>arena.nodes[index].face
@@ -202,7 +199,7 @@ cdef Node seen_handle_of(fg_index index):
     cdef Node handle = handle_of(index)
     cdef Attachment *attachment
     if not arena.nodes[index].flags & FG_SEEN:
-        if class_of(handle) is not plain:
+        if not is_light(class_of(handle)):
             watch_cycles()
             attachment = <Attachment *>arena.nodes[index].face
             attachment.keeps_handle = True
@@ -247,7 +244,7 @@ cdef void let_go "fg_let_go"(PyObject *self) noexcept:
 
 cdef bint falls_asleep(fg_node *node, PyObject *handle) noexcept:
     """Whether a handle only falls asleep; if it dies, it's taken from its attachment."""
-    if node.flags & FG_SEEN and node.refs > 1 and type_of(handle) is plain:
+    if node.flags & FG_SEEN and node.refs > 1 and is_light(type_of(handle)):
         node.flags |= FG_ASLEEP
         node.refs -= 1
         if (<Node>handle).attributes is not NULL:   # the node has them too; with two references, cycles.pxi would
@@ -296,14 +293,14 @@ cdef Attachment *attach(fg_index index, PyObject *handle, PyObject *cls) noexcep
     attachments = attachment
     node.face = attachment
     node.flags |= FG_ATTACHED
-    if cls is not <PyObject *>plain and overrides_backward(<object>cls):
+    if not is_light(<PyTypeObject *>cls) and overrides_backward(<object>cls):
         fg_node_set_closure(&arena.nodes[index])    # not `node`: that has run Python
     return attachment
 
 
 cdef bint overrides_backward(object cls) noexcept:
     try:
-        return cls._backward is not Node._backward
+        return cls._backward is not (<object>light_for(<PyTypeObject *>cls).cls)._backward
     except Exception:
         return True
 

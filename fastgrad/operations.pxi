@@ -25,7 +25,7 @@ cdef inline fg_index new_node(uint8_t op, uint8_t arity, uint16_t flags, double 
     cdef fg_index index = fg_node_new(&arena)
     if index == FG_NONE:
         return out_of_nodes()
-    fg_node_init(&arena.nodes[index], op, arity, flags, data)
+    fg_node_init(&arena.nodes[index], op, arity, flags | fresh, data)
     return index
 
 
@@ -99,8 +99,8 @@ cdef inline fg_index multiply(fg_index a, fg_index b) except FG_NONE:
     return new_binary(FG_MUL, a, b, x.data * y.data, y.data, x.data, flags)
 
 
-cdef fg_index multiply_by(fg_index a, Number constant) except FG_NONE:
-    cdef fg_index b = new_leaf(constant)
+cdef fg_index multiply_by(fg_index a, Number factor) except FG_NONE:
+    cdef fg_index b = new_leaf(constant(factor))
     try:
         return multiply(a, b)
     finally:
@@ -191,14 +191,14 @@ cdef fg_index const_power(Number x, fg_index a) except FG_NONE:
 
 # ---- Functions ----
 
-cdef object unary_number(Node self, uint8_t op, Number data, double by_self):
+cdef object unary_number(Node self, uint8_t op, Number data, Number by_self):
     cdef Number none = Number(0.0, False)
-    return wrap(new_unary(op, self.index, data, Number(by_self, False), none), class_of(self))
+    return wrap(new_unary(op, self.index, data, by_self, none), class_of(self))
 
 
 cdef object unary(Node self, uint8_t op, double data, double by_self):
     """The result of a function: its value and its derivative by the operand."""
-    return unary_number(self, op, Number(data, False), by_self)
+    return unary_number(self, op, Number(data, False), Number(by_self, False))
 
 
 cdef double exp_of(double x) except? -1.0:

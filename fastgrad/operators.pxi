@@ -31,7 +31,7 @@ cdef inline Node easy_binary(uint8_t op, fg_index left, fg_index right, double d
     n_free_handles -= 1
     handle = free_handles[n_free_handles]
     (<Node>handle).index = index
-    fg_node_init(node, op, 2, flags, data)
+    fg_node_init(node, op, 2, flags | fresh, data)
     node.local[0] = by_left
     node.local[1] = by_right
     node.child[0] = left
@@ -50,7 +50,7 @@ cdef inline bint is_easy_constant(object x, Number *out):
         out[0] = Number(PyFloat_AS_DOUBLE(x), False)
         return True
     if PyLong_CheckExact(x):
-        out[0] = Number(PyLong_AsDouble(x), True)
+        out[0] = constant(Number(PyLong_AsDouble(x), True))
         return fabs(out.value) < FG_EXACT
     return False
 
@@ -58,7 +58,7 @@ cdef inline bint is_easy_constant(object x, Number *out):
 cdef inline fg_index easy_leaf(Number data):
     """A leaf that nothing refers to yet; it can't die before something has."""
     cdef fg_index index = fg_node_new(&arena)
-    fg_node_init(&arena.nodes[index], FG_LEAF, 0, FG_DATA_INT if data.is_int else 0, data.value)
+    fg_node_init(&arena.nodes[index], FG_LEAF, 0, (FG_DATA_INT if data.is_int else 0) | fresh, data.value)
     arena.nodes[index].refs = 0
     return index
 
@@ -77,12 +77,14 @@ cdef fg_index operand(object x) except FG_NONE:
         fg_node_retain(&arena, (<Node>x).index)
         return (<Node>x).index
     read_number(x, &number)
-    return new_leaf(number)
+    return new_leaf(constant(number))
 
 
 cdef object operate(fg_index (*operation)(fg_index, fg_index) except FG_NONE, object left, object right):
     """The general way: a Value and an operand of any kind."""
     cdef fg_index b, result
+    if class_of(left) is not plain:
+        favour(light_for(class_of(left)))
     cdef PyTypeObject *cls = plain
     if class_of(left) is not plain or not (PyFloat_CheckExact(right) or PyLong_CheckExact(right)):
         if not is_operand(right):
@@ -129,6 +131,8 @@ cdef object add_operand(Node left, object right):
 cdef object add_any "fg_add_any"(object left, object right):
     if isinstance(left, Node):
         return add_operand(<Node>left, right)
+    if lacks(left, right, RADD):
+        return NotImplemented
     if class_of(right) is plain and operators_are_ours():
         return add_operand(<Node>right, left)
     return right + left if is_operand(left) else NotImplemented
@@ -157,6 +161,8 @@ cdef object multiply_operand(Node left, object right):
 cdef object multiply_any "fg_multiply_any"(object left, object right):
     if isinstance(left, Node):
         return multiply_operand(<Node>left, right)
+    if lacks(left, right, RMUL):
+        return NotImplemented
     if class_of(right) is plain and operators_are_ours():
         return multiply_operand(<Node>right, left)
     return right * left if is_operand(left) else NotImplemented
@@ -186,7 +192,7 @@ cdef object value_negative(object operand):
 cdef object value_subtract(object left, object right):
     if both_plain(left, right) and operators_are_ours():
         return wrap(subtract((<Node>left).index, (<Node>right).index), plain)
-    if not is_operand(left) or not is_operand(right):
+    if not is_operand(left) or not is_operand(right) or lacks(left, right, RSUB):
         return NotImplemented
     return real(left) + -real(right)
 
@@ -194,19 +200,21 @@ cdef object value_subtract(object left, object right):
 cdef object value_divide(object left, object right):
     if both_plain(left, right) and operators_are_ours():
         return wrap(divide((<Node>left).index, (<Node>right).index), plain)
-    if not is_operand(left) or not is_operand(right):
+    if not is_operand(left) or not is_operand(right) or lacks(left, right, RTRUEDIV):
         return NotImplemented
     return real(left) * inverse(right)
 
 
 cdef object value_power(object left, object right, object modulo):
     cdef Number number
-    if modulo is not None or not is_operand(left) or not is_operand(right):
+    if modulo is not None or not is_operand(left) or not is_operand(right) or lacks(left, right, RPOW):
         return NotImplemented
     if not isinstance(left, Node):
         read_number(left, &number)
         return wrap(const_power(number, (<Node>right).index), class_of(right))
     if isinstance(right, Node):
+        if light_for(class_of(left)).power is not NULL:
+            return (<object>light_for(class_of(left)).power)(left, right)
         return wrap(power_of_nodes((<Node>left).index, (<Node>right).index), result_class(left, right))
     read_number(right, &number)
     return wrap(power_const((<Node>left).index, number), class_of(left))

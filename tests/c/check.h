@@ -29,7 +29,7 @@ static inline fg_index leaf(fg_arena *arena, double data)
 {
     fg_index index = fg_node_new(arena);
     if (index != FG_NONE)
-        fg_node_init(&arena->nodes[index], FG_LEAF, 0, 0, data);
+        fg_node_init(&arena->nodes[index], FG_LEAF, 0, FG_GRAD_INT, data);
     return index;
 }
 

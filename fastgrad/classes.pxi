@@ -1,0 +1,143 @@
+# Light classes: Value, and classes like it that `make_class` makes for a teaching script's own (replace.py).
+#
+# An instance of a class made by a class statement is tracked by the garbage collector, and its node needs an
+# attachment that remembers the class. A light class is made of slots, as Value is, and its number is in the node's
+# flags; so its instances cost what a Value costs. Among light classes one is in favour at a time, `plain`: the short
+# ways are for it alone. An operation on another brings that one into favour; a script seldom has two.
+#
+# Teaching classes differ in what is an int and what a float at first; a Light says what its class's nodes have.
+
+cdef enum:
+    MOST_LIGHTS = 128           # as many as FG_CLASS has room for
+    MOST_FREE_HANDLES = 4096
+
+cdef struct Light:
+    PyTypeObject *cls           # never freed
+    uint16_t fresh              # flags of a new node: the class's number, and whether the gradient starts as an int
+    bint float_data             # the constructor makes floats of ints, and so do operations of their constants
+    bint float_seed             # backward() starts from 1.0, not 1
+    bint float_zero             # relu() of a negative number is 0.0, not 0
+    bint same_zero              # but of 0.0 it's 0.0, and of 0 it's 0
+    bint int_step               # and its derivative 1 or 0, not 1.0 or 0.0
+    unsigned int lacks          # which of the reflected operators a class doesn't have, a bit for each
+    PyObject *power             # called for a Value as exponent; or NULL
+    PyObject *names             # a dict: names of operations other than ours; or NULL
+    PyObject **free_handles
+    int n_free_handles
+
+cdef enum:
+    RADD
+    RMUL
+    RSUB
+    RTRUEDIV
+    RPOW
+
+REFLECTED = ("__radd__", "__rmul__", "__rsub__", "__rtruediv__", "__rpow__")
+
+cdef Light lights[MOST_LIGHTS]
+cdef int n_lights = 0
+
+# Of the class in favour:
+cdef PyTypeObject *plain = NULL
+cdef Light *light = NULL
+cdef uint16_t fresh = 0
+cdef PyObject **free_handles = NULL
+cdef int n_free_handles = 0
+
+
+cdef inline bint is_light(PyTypeObject *cls):
+    return cls.tp_dealloc is handle_dealloc
+
+
+cdef Light *light_for(PyTypeObject *cls) noexcept:
+    """The light class that a subclass of Node is or derives from."""
+    cdef int i
+    while not is_light(cls) and cls.tp_base is not NULL:
+        cls = cls.tp_base
+    for i in range(n_lights):
+        if lights[i].cls is cls:
+            return &lights[i]
+    return light
+
+
+cdef inline bint lacks(object left, object right, unsigned int operator) noexcept:
+    """Whether it would take a reflected operator that the Value on the right doesn't have."""
+    return not isinstance(left, Node) and light_for(class_of(right)).lacks >> operator & 1
+
+
+cdef inline Light *light_at(fg_index index) noexcept:
+    return &lights[arena.nodes[index].flags // FG_CLASS_UNIT]
+
+
+cdef void favour(Light *favourite) noexcept:
+    global plain, light, fresh, free_handles, n_free_handles, n_class_attributes
+    if light is not NULL:
+        light.n_free_handles = n_free_handles
+    light = favourite
+    plain, fresh, free_handles = light.cls, light.fresh, light.free_handles
+    n_free_handles = light.n_free_handles
+    n_class_attributes = -1
+
+
+cdef inline Number constant(Number number):
+    """A number that becomes a Value."""
+    return Number(number.value, number.is_int and not light.float_data)
+
+
+cdef PyType_Slot light_slots[2]
+cdef PyType_Spec light_spec
+
+
+cdef object name_of(fg_index index, object name, object key=None):
+    """An operation's name in its class's words."""
+    cdef PyObject *names = light_at(index).names
+    return name if names is NULL else (<dict>names).get(key or name, name)
+
+
+cdef int add_light(object cls, bint float_data=False, bint float_grad=False, bint float_seed=False,
+                   bint float_zero=False, bint same_zero=False, bint int_step=False, object power=None, object lacks=(), dict names=None) except -1:
+    """Let a class be a light one. Raises OverflowError if there are too many, and MemoryError."""
+    global n_lights
+    cdef Light *new = &lights[n_lights]
+    if n_lights == MOST_LIGHTS:
+        raise OverflowError("too many classes")
+    new.free_handles = <PyObject **>fg_allocate(NULL, MOST_FREE_HANDLES * sizeof(PyObject *))
+    if new.free_handles is NULL:
+        raise MemoryError("no memory for a class")
+    new.cls = <PyTypeObject *>cls
+    incref(<PyObject *>cls)         # for as long as there are handles, even when this module is gone
+    new.fresh = n_lights * FG_CLASS_UNIT | (0 if float_grad else FG_GRAD_INT)
+    new.float_data, new.float_seed = float_data, float_seed
+    new.float_zero, new.same_zero, new.int_step = float_zero, same_zero, int_step
+    new.lacks = 0
+    for name in lacks:
+        new.lacks |= 1 << REFLECTED.index(name)
+    if power is not None:
+        new.power = <PyObject *>power
+        incref(new.power)
+    if names:
+        new.names = <PyObject *>names
+        incref(new.names)
+    n_lights += 1
+    favour(new)
+    return 0
+
+
+def make_class(str module, str name, str doc=None, *, bint float_data=False, bint float_grad=False, bint float_seed=False,
+               bint float_zero=False, bint same_zero=False, bint int_step=False, power=None, lacks=(), dict names=None):
+    """A class derived from Value whose instances cost no more than Values.
+
+    The arguments after doc are what's in a Light. Raises OverflowError when there are too many.
+    """
+    encoded = f"{module}.{name}".encode()
+    light_slots[0] = PyType_Slot(Py_tp_dealloc, <void *>handle_dealloc)
+    light_slots[1] = PyType_Slot(0, NULL)
+    light_spec.name = encoded
+    light_spec.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
+    light_spec.slots = light_slots
+    cls = PyType_FromSpecWithBases(&light_spec, (Value,))
+    cls.__name__ = name             # Python has only borrowed the other
+    cls.__doc__ = doc
+    add_light(cls, float_data, float_grad, float_seed, float_zero, same_zero, int_step, power, lacks,
+              names)
+    return cls
