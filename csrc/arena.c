@@ -325,6 +325,23 @@ fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children
     return FG_OK;
 }
 
+/* ---- All nodes ---- */
+
+fg_index fg_arena_live_from(const fg_arena *arena, fg_index index)
+{
+    for (uint32_t slab = index / FG_SLAB; slab < arena->used_slabs; slab++) {
+        fg_index from = slab * FG_SLAB > index ? slab * FG_SLAB : index, end = slab_end(slab);
+        if (slab != arena->current && arena->taken[slab] == 0)
+            continue; /* vacant: whatever is in it */
+        for (fg_index i = from; i < end; i++) {
+            bool still_to_come = slab == arena->current && i >= arena->next && i < arena->end;
+            if (!still_to_come && arena->nodes[i].op != FG_FREE && arena->nodes[i].refs > 0)
+                return i;
+        }
+    }
+    return FG_NONE;
+}
+
 /* ---- Checking ---- */
 
 const char *fg_arena_check(const fg_arena *arena)

@@ -22,14 +22,18 @@ from fastgrad.grad_mode import no_grad
 from fastgrad.gradcheck import GradcheckError, gradcheck
 
 __version__ = "0.1.0"
-__all__ = ["Value", "no_grad", "arena_stats", "gradcheck", "GradcheckError", "clip_grad_norm_", "backend",
-           "__version__"]
+__all__ = ["Value", "no_grad", "arena_stats", "gradcheck", "GradcheckError", "clip_grad_norm_", "detect_anomaly",
+           "AnomalyError", "explain", "install", "backend", "__version__"]
+
+# What most scripts don't use, by the module that it's in: imported when first asked for.
+_LATER = {"optim": "optim", "clip_grad_norm_": "optim", "viz": "viz", "detect_anomaly": "anomaly",
+          "AnomalyError": "anomaly", "explain": "explanation", "install": "importing",
+          "load_ipython_extension": "notebook", "unload_ipython_extension": "notebook"}
 
 
 def __getattr__(name):
-    """fastgrad.optim and what is exported from it, imported when first asked for, since most scripts don't."""
-    if name not in ("optim", "clip_grad_norm_"):
+    if name not in _LATER:
         raise AttributeError(f"module 'fastgrad' has no attribute {name!r}")
     from importlib import import_module
-    optim = import_module("fastgrad.optim")
-    return optim if name == "optim" else optim.clip_grad_norm_
+    module = import_module(f"fastgrad.{_LATER[name]}")
+    return module if name == _LATER[name] else getattr(module, name)

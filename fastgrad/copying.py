@@ -43,7 +43,7 @@ class Copying:
     __slots__ = ()
 
     def _fields(self):
-        return self.data, self.grad, self._children, self._local_grads, self._op
+        return self.data, self.grad, self._operands, self._local_grads, self._op
 
     def _state(self):
         """What a copy is given beyond the fields: the attributes, or what a subclass's __getstate__ says."""

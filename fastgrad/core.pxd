@@ -75,6 +75,7 @@ cdef extern from "arena.h":
 
     void fg_arena_init(fg_arena *arena, void (*detach)(fg_node *node) noexcept)
     size_t fg_arena_bytes(const fg_arena *arena)
+    fg_index fg_arena_live_from(const fg_arena *arena, fg_index index)
     const char *fg_arena_check(const fg_arena *arena)
 
     fg_index fg_node_new(fg_arena *arena)

@@ -5,6 +5,7 @@ from typing import Any, SupportsFloat, SupportsIndex, TypeAlias, TypedDict
 from typing_extensions import Self
 
 from fastgrad.copying import Copying
+from fastgrad.display import Display
 
 __all__ = ["Value", "arena_stats"]
 
@@ -16,7 +17,7 @@ class _ArenaStats(TypedDict):
     bytes: int
     peak: int
 
-class Value(Copying):
+class Value(Copying, Display):
     # micrograd's third argument is the operation's name, microgpt's the local derivatives.
     def __init__(
         self,

@@ -30,6 +30,7 @@ from types import ModuleType
 
 from fastgrad import arguments, grad_mode
 from fastgrad.copying import Copying
+from fastgrad.display import Display
 from fastgrad.core cimport *
 
 __all__ = ["Value", "arena_stats"]
@@ -133,6 +134,11 @@ cdef class Node:
     @_children.setter
     def _children(self, children):
         replace_edges(self, children, local_grads_of(self))
+
+    @property
+    def _operands(self):
+        """_children, also where a class has given that name another meaning (replace.py)."""
+        return children_of(self)
 
     @property
     def _prev(self):
@@ -298,6 +304,14 @@ cdef class Node:
             nodes.append(seen_handle_of(walk.scratch.order[i]))
         return nodes
 
+    def _n_below(self):
+        """How many nodes the graph has, this one included."""
+        return Walk(self, True).scratch.n
+
+    def _parents(self):
+        """All live Values that were made from this one, in no order. It looks at every node that there is."""
+        return parents_of(self)
+
     # ---- Copies (copying.py) ----
 
     def _attributes(self):
@@ -374,7 +388,7 @@ spec.name = "fastgrad.engine.Value"
 spec.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
 spec.slots = slots
 
-Value = PyType_FromSpecWithBases(&spec, (Node, Copying))
+Value = PyType_FromSpecWithBases(&spec, (Node, Copying, Display))
 Value.label = ""
 Value.__name__ = "Value"                # without the module, as in error messages about classes made by Python
 add_light(Value)

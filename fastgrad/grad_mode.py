@@ -19,6 +19,20 @@ def is_recording():
     return not _open_blocks or _recording.get()
 
 
+def at_next_operation(function):
+    """Call function() when the compiled engine next makes a node of operands, in whatever thread; once."""
+    global is_recording
+    ask = is_recording
+
+    def is_recording():
+        global is_recording
+        is_recording = ask
+        _count(-1)
+        function()
+        return ask()
+    _count(+1)
+
+
 def watch(function):
     """From now on call function(n) whenever the number n of open no_grad blocks in the process changes."""
     global _tell

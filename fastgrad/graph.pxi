@@ -128,6 +128,29 @@ cdef tuple children_of(Node self):
     return tuple(children)
 
 
+cdef list parents_of(Node self):
+    """The handles of all live nodes that have this one as a child."""
+    cdef list parents = []
+    cdef fg_index index = fg_arena_live_from(&arena, 0)
+    while index != FG_NONE:
+        if is_child(self.index, &arena.nodes[index]):
+            fg_node_retain(&arena, index)       # so that it lives on if its handle has to be made, which may run Python
+            try:
+                parents.append(handle_of(index))
+            finally:
+                fg_node_release(&arena, index)
+        index = fg_arena_live_from(&arena, index + 1)
+    return parents
+
+
+cdef bint is_child(fg_index index, fg_node *node) noexcept:
+    cdef uint32_t i
+    for i in range(fg_node_n_children(node)):
+        if fg_node_child(node, i) == index:
+            return True
+    return False
+
+
 cdef tuple local_grads_of(Node self):
     cdef fg_node *node = &arena.nodes[self.index]
     cdef uint32_t i

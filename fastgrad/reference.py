@@ -11,6 +11,7 @@ import sys
 
 from fastgrad import arguments
 from fastgrad.copying import Copying
+from fastgrad.display import Display
 from fastgrad.grad_mode import is_recording
 from fastgrad.parameters import Parameters     # for fastgrad.optim, which asks its engine for it
 
@@ -90,7 +91,7 @@ def power_local_grad(x, n):
     return n * power(x, n - 1)
 
 
-class Value(Copying):
+class Value(Copying, Display):
     """A number that remembers how it was made, so that `backward()` can find its derivatives.
 
     data: a number. children: the Values that it was made of. op: micrograd's third argument, the operation's name; or
@@ -138,6 +139,7 @@ class Value(Copying):
     data = property(lambda self: self._data, lambda self, x: setattr(self, "_data", number(x)))
     grad = property(lambda self: self._grad, lambda self, x: setattr(self, "_grad", number(x)))
     _children = property(lambda self: self._edges, lambda self, x: self._adopt(values(x)))
+    _operands = property(lambda self: self._edges)
     _prev = property(lambda self: set(self._edges), lambda self, x: self._adopt(values(x)))
     _local_grads = property(lambda self: self._locals, lambda self, x: setattr(self, "_locals", numbers(x)))
     _backward = property(lambda self: vars(self).get("_backward", self._accumulate),
@@ -246,6 +248,10 @@ class Value(Copying):
                 order.append(v)
                 path.pop()
         return order
+
+    def _parents(self):
+        """All live Values that were made from this one, in no order. It looks at every object that there is."""
+        return [v for v in gc.get_objects() if isinstance(v, Value) and any(child is self for child in v._edges)]
 
     def _accumulate(self):
         for child, local_grad in zip(self._children, self._local_grads):

@@ -41,10 +41,16 @@ class Report:
     name: str
     file: str
     line: int
+    cls: type
     twin: type = None
     reason: str = ""
     methods: dict = dataclasses.field(default_factory=dict)
     roles: probe.Roles = None
+
+    @property
+    def result(self):
+        """What the class statement gives."""
+        return self.cls if self.twin is None or keep_all else self.twin
 
     def __str__(self):
         where = f"class {self.name} ({os.path.basename(self.file)}:{self.line})"
@@ -57,7 +63,9 @@ class Report:
 
 
 reports = []                    # of all classes that look like engines, in the order of their definition
-when_replaced = []              # functions called with each new report
+when_considered = []            # functions called with each new report
+kept_by_user = set()            # names of classes to leave as they are
+keep_all = False                # try them all, but leave them as they are
 
 
 # ---- The expressions that a method is compared on ----
@@ -277,8 +285,7 @@ class Twin:
 
     def choose_backward(self):
         name = self.roles.backward
-        if name != "backward":
-            setattr(self.ours, name, vars(NODE)["backward"])
+        setattr(self.ours, name, vars(NODE)["backward"])
         function = vars(self.cls)[name]
         parameters = inspect.signature(function).parameters
         for how, backward in (("ours", None), ("ours, after setting the gradients to 0", zeroing_backward)):
@@ -562,17 +569,19 @@ def is_teaching_code(file):
 
 def consider(cls, module_globals, file, line):
     """The class to have in place of an author's: its twin, or itself."""
-    report = Report(cls.__name__, file, line)
+    report = Report(cls.__name__, file, line, cls)
     reports.append(report)
     try:
+        if cls.__name__ in kept_by_user:
+            raise NotReplaceable("as --keep says")
         report.twin = Twin(cls, module_globals, report).ours
     except NotReplaceable as reason:
         report.reason = str(reason)
     except Exception as error:      # a trial went wrong in a way that nobody has thought of
         report.reason = f"{type(error).__name__} while it was tried: {error}"
-    for function in when_replaced:
+    for function in when_considered:
         function(report)
-    return report.twin or cls
+    return report.result
 
 
 def build_class(function, name, *bases, **keywords):

@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 flags="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g"
 CFLAGS="$flags" LDFLAGS="$flags" python setup.py -q build_ext --build-lib "$work/lib" --build-temp "$work/temp" --force
 cp fastgrad/*.py "$work/lib/fastgrad/"
-cp -r tests benchmarks README.md pyproject.toml csrc "$work/"
+cp -r tests benchmarks examples README.md pyproject.toml csrc "$work/"
 
 # CPython frees little at exit, so leaks are looked for by the lifetime tests instead.
 export ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH="$work/lib"

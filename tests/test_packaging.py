@@ -57,7 +57,8 @@ def test_stubs_describe_the_package(pure, tmp_path):
 
 TYPED = '''
 import fastgrad
-from fastgrad import GradcheckError, Value, arena_stats, backend, clip_grad_norm_, gradcheck, no_grad
+from fastgrad import (AnomalyError, GradcheckError, Value, arena_stats, backend, clip_grad_norm_, detect_anomaly,
+                      explain, gradcheck, no_grad)
 from fastgrad.nn import MLP, Module, Neuron
 from fastgrad.optim import SGD, Adam, AdamW
 
@@ -112,6 +113,19 @@ class Own(Value):
 
 
 own: Own = (Own(1.0) * 2 + a).gelu()
+
+
+@detect_anomaly()
+def step(x: float) -> Value:
+    return a * x
+
+
+try:
+    with detect_anomaly():
+        page: str = explain(step(2.0)) + explain(a, root=out)
+except AnomalyError as error:
+    runtime: RuntimeError = error
+    print(error.op, error.operands, error.place, error.value)
 '''
 
 MISTYPED = ['a + "x"', "a * None", 'Value("x")', "a < 1j", "Value(1.0, [2.0])", 'MLP(2, [1], nonlin="swish")',
@@ -177,7 +191,7 @@ def names_in_archive(archive):
 
 def test_the_archive_carries_all_sources(built):
     names = names_in_archive(built[0])
-    for folder in ("csrc", "tests", "benchmarks"):
+    for folder in ("csrc", "tests", "benchmarks", "examples"):
         missing = source_files(folder) - names
         assert not missing
     wanted = {"setup.py", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md",
@@ -279,7 +293,8 @@ def test_the_compiled_engine_is_used_where_it_is():
 
 
 def test_all_that_is_promised_is_exported():
-    assert {"Value", "no_grad", "arena_stats", "gradcheck", "clip_grad_norm_", "__version__"} <= set(fastgrad.__all__)
+    assert {"Value", "no_grad", "arena_stats", "gradcheck", "clip_grad_norm_", "detect_anomaly", "explain",
+            "__version__"} <= set(fastgrad.__all__)
     assert all(hasattr(fastgrad, name) for name in fastgrad.__all__)
 
 

@@ -165,6 +165,37 @@ static void test_back_from_the_dead(void)
     fg_arena_clear(&arena);
 }
 
+/* A walk over all nodes finds those that live, in ascending order, and nothing else. */
+static void test_all_nodes(void)
+{
+    fg_arena arena;
+    fg_arena_init(&arena, NULL);
+    CHECK(fg_arena_live_from(&arena, 0) == FG_NONE);
+    const uint32_t n = 5 * FG_SLAB + 7;
+    fg_index *all = malloc(n * sizeof *all);
+    for (uint32_t i = 0; i < n; i++)
+        all[i] = leaf(&arena, i);
+    for (uint32_t i = 0; i < n; i++) /* one slab becomes vacant, the others thin */
+        if (all[i] / FG_SLAB == 2 || i % 3 != 0)
+            fg_node_release(&arena, all[i]);
+    fg_index next = fg_arena_live_from(&arena, 0);
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < n; i += 3) {
+        if (all[i] / FG_SLAB == 2)
+            continue;
+        CHECK(next == all[i]);
+        next = fg_arena_live_from(&arena, next + 1);
+        found++;
+    }
+    CHECK(next == FG_NONE && found == arena.live);
+    fg_arena_hold(&arena);
+    fg_node_release(&arena, all[0]);
+    CHECK(fg_arena_live_from(&arena, 0) == all[3]); /* one that has died waits to be freed */
+    fg_arena_unhold(&arena);
+    free(all);
+    fg_arena_clear(&arena);
+}
+
 /* Every allocation is made to fail in turn; after each failure the arena is as before, and the next try works. */
 static void test_failing_allocations(void)
 {
@@ -234,6 +265,7 @@ int main(void)
     test_wide_nodes();
     test_hold();
     test_back_from_the_dead();
+    test_all_nodes();
     test_failing_allocations();
     puts("arena: passed");
     return 0;

@@ -1,0 +1,82 @@
+"""python -m fastgrad SCRIPT: runs a micrograd- or microgpt-style script as it is, with our engine in place of its own."""
+import argparse
+import random
+import sys
+
+import fastgrad
+from fastgrad.running import run
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(
+        prog="python -m fastgrad", usage="python -m fastgrad [options] (SCRIPT | -m MODULE) [arguments ...]",
+        description="Run a script, a notebook or a module whose scalar autograd engine, defined there or imported, is "
+                    "replaced by fastgrad's. What the author has defined beside the engine stays.")
+    parser.add_argument("--report", action="store_true", help="say at the end, per class and method, what was replaced")
+    parser.add_argument("--verify", action="store_true", help="run it with its own class as well, and compare")
+    parser.add_argument("--profile", action="store_true", help="say at the end where the time went")
+    parser.add_argument("--steps-json", metavar="FILE", help="write time, nodes and loss of each backward() to FILE")
+    parser.add_argument("--keep", metavar="CLASS", action="append", default=[], help="leave the class CLASS as it is")
+    parser.add_argument("--record-own", metavar="FILE", help=argparse.SUPPRESS)
+    parser.add_argument("--record-ours", metavar="FILE", help=argparse.SUPPRESS)
+    parser.add_argument("--version", action="version", version=f"fastgrad {fastgrad.__version__}")
+    parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help="a module, as for python -m")
+    parser.add_argument("script", nargs="?", metavar="SCRIPT", help="a .py file, a .ipynb file, or a folder")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.module:
+        options.script, options.rest = options.module[0], options.module[1:]
+    elif not options.script:
+        parser.error("which SCRIPT, or -m MODULE?")
+    return options
+
+
+def main(arguments):
+    options = parse(arguments)
+    if options.verify:
+        from fastgrad.verifying import verify
+        return verify([x for x in arguments if x != "--verify"])
+    finish = []
+    if fastgrad.backend == "c":
+        prepare(options, finish)
+    else:
+        print("fastgrad: without the compiled engine nothing is replaced", file=sys.stderr)
+    status = run(options.script, options.rest, is_module=bool(options.module))
+    for function in finish:
+        function()
+    return status
+
+
+def prepare(options, finish):
+    """Switch on what the options ask for; functions for the end are added to `finish`."""
+    from fastgrad import replace
+    from fastgrad.importing import Substitute
+    from fastgrad.notebook import say_why
+    replace.kept_by_user.update(options.keep)
+    sys.meta_path.append(Substitute)
+    replace.start()
+    if options.record_own or options.record_ours:
+        from fastgrad.verifying import Recorder
+        recorder = Recorder(options.record_own or options.record_ours)
+        replace.keep_all = bool(options.record_own)
+        replace.when_considered.append(recorder.watch)
+        random.seed(0)
+    if not options.report and not options.record_own:
+        replace.when_considered.append(say_why)
+    if options.report:
+        finish.append(lambda: print(*(replace.reports or ["fastgrad: no class looks like a scalar autograd engine"]),
+                                    sep="\n", file=sys.stderr))
+    if options.profile or options.steps_json:
+        from fastgrad.profiling import Profile
+        profile = Profile()
+        profile.watch(fastgrad.Value, "backward")
+        replace.when_considered.append(
+            lambda report: report.twin and profile.watch(report.twin, report.roles.backward))
+        if options.profile:
+            finish.append(lambda: print(profile.table(), file=sys.stderr))
+        if options.steps_json:
+            finish.append(lambda: profile.save(options.steps_json))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

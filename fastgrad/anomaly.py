@@ -1,0 +1,319 @@
+"""detect_anomaly: whoever makes a nan or an inf is told at once where, and of what.
+
+While a block is open, functions that look at every result stand in place of the operations, the constructor and
+`backward` of the class Value. When the last block is left the class has again what it had, so all this costs nothing
+while it's off, and works alike in both engines.
+"""
+import functools
+import math
+import sys
+import threading
+import types
+
+from fastgrad import words
+from fastgrad.engine import Value
+
+# What is watched, by its name in the class, and what the operation goes by.
+OPERATIONS = {"__add__": "+", "__radd__": "+", "__sub__": "-", "__rsub__": "-", "__mul__": "*", "__rmul__": "*",
+              "__truediv__": "/", "__rtruediv__": "/", "__pow__": "**", "__rpow__": "**", "__neg__": "-",
+              "__abs__": "abs", "abs": "abs", "exp": "exp", "log": "log", "relu": "ReLU", "tanh": "tanh",
+              "sigmoid": "sigmoid", "sqrt": "sqrt", "sin": "sin", "cos": "cos"}
+SHOWN_OF_PATH = 6       # so many steps at either end
+
+# The attribute of a result whose second operand was a number: the grad of the leaf that it became interests nobody, and
+# is nan where a mask of -inf is multiplied with it.
+CONSTANT = "_has_constant"
+
+
+class AnomalyError(FloatingPointError, RuntimeError):
+    """An operation, or a step of backward(), has made a nan or an inf.
+
+    It is a RuntimeError, as PyTorch's, and a FloatingPointError (so an ArithmeticError), as NumPy's.
+
+    value: the operation's result; in backward(), the Value that passed its gradient on. op: its operation's name.
+    operands: their data. place: (file, line, function) where value was made, or None.
+    """
+
+    value = op = operands = place = None
+
+
+class detect_anomaly:
+    """Raise AnomalyError as soon as a nan or an inf is made; as a context manager or a decorator.
+
+    Within the block every Value remembers where it was made. It raises
+
+    - an operation (also one of your own, made with Value(data, children, ...)) whose result is nan, or is inf although
+      all its operands are finite. A leaf may be nan or inf, as a mask is, and inf may stay inf: -inf + 1;
+    - `backward()`, at the first step that makes a grad nan or inf (but for those of numbers in the program, as 2's in
+      x * 2). The error shows the path from the loss down to it, and all grads below the loss are as they were before.
+
+    Errors that operations raise anyway, such as log(0)'s, get a note about operands and place, from Python 3.11 on.
+    A `backward()` of your own that you have assigned to the class isn't watched.
+
+    Blocks may be nested, and an object may be used again. The mode holds for the whole process, all its threads. Enter
+    it once, around a training loop rather than in each step: each entry changes the class Value.
+    """
+
+    def __enter__(self):
+        _count(+1)
+        return self
+
+    def __exit__(self, *exc_info):
+        _count(-1)
+
+    def __call__(self, function):
+        @functools.wraps(function)
+        def watched(*args, **kwargs):
+            with self:
+                return function(*args, **kwargs)
+        return watched
+
+
+# Watching the class: what stands in for what.
+
+_open_blocks = 0
+_counting = threading.RLock()       # of one's own thread again: to count may run the garbage collector, and that leave
+_replaced = {}                      # a block; name: what it has now, what it had
+_NOTHING = object()
+
+
+def _count(change):
+    global _open_blocks
+    with _counting:
+        _open_blocks += change
+        if _open_blocks == 0:
+            _put_back()
+        elif _open_blocks == 1 and change > 0:
+            try:
+                _replace()
+            except BaseException:       # Ctrl-C
+                _open_blocks = 0
+                _put_back()
+                raise
+
+
+def _replace():
+    _put_back()         # what Ctrl-C may have left
+    watched = {name: _watched_operation(name, getattr(Value, name)) for name in OPERATIONS}
+    watched["__init__"] = _watched_init(Value.__init__)
+    is_ours = isinstance(Value.backward, types.MethodDescriptorType)        # of the compiled class
+    if is_ours or getattr(Value.backward, "__module__", None) == Value.__module__:
+        watched["backward"] = _watched_backward(Value.backward)
+    for name, function in watched.items():
+        _replaced[name] = function, Value.__dict__.get(name, _NOTHING)
+        setattr(Value, name, function)
+
+
+def _put_back():
+    """Undo that, except where somebody else has assigned to the class meanwhile."""
+    while _replaced:
+        name, (function, before) = next(iter(_replaced.items()))
+        if Value.__dict__.get(name) is function:
+            if before is _NOTHING:
+                delattr(Value, name)
+            else:
+                setattr(Value, name, before)
+        _replaced.pop(name, None)
+
+
+# Each of these also works when it's called, by way of what somebody has assigned to the class, after the last block.
+
+def _watched_operation(name, original):
+    op = OPERATIONS[name]
+
+    @functools.wraps(original)
+    def operation(*operands, **named):
+        if not _open_blocks:
+            return original(*operands, **named)
+        try:
+            result = original(*operands, **named)
+        except (ArithmeticError, ValueError) as error:
+            if not hasattr(error, "__notes__"):     # of an operation that this one is made of
+                operands = _in_order(name, operands)
+                _add_note(error, [f"detect_anomaly(): raised by {_data_in(op, operands)}, or by its derivative",
+                                  *_where_and_of_what(words.parsed(_here()), operands)])
+            raise
+        if (isinstance(result, Value) and words.own(result, words.MADE_AT) is None
+                and not any(result is x for x in operands)):
+            _note_place(result)
+            if name in ("__add__", "__mul__") and not isinstance(operands[1], Value):
+                Value.__setattr__(result, CONSTANT, True)
+            _check(result, op, _in_order(name, operands))
+        return result
+    return operation
+
+
+def _watched_init(original):
+    @functools.wraps(original)
+    def __init__(self, *args, **named):
+        original(self, *args, **named)
+        if _open_blocks:
+            _note_place(self)
+            children = self._operands
+            if not children and len(args) > 1 and isinstance(args[1], (tuple, list)):
+                children = args[1]      # that no_grad() has left out
+            if children:
+                _check(self, "", children)
+    return __init__
+
+
+def _in_order(name, operands):
+    """Operands from left to right."""
+    return operands[::-1] if name.startswith("__r") else operands
+
+
+def _watched_backward(original):
+    @functools.wraps(original)
+    def backward(self):
+        if _open_blocks:
+            _watchful_backward(self)
+        else:
+            original(self)
+    return backward
+
+
+# Places.
+
+def _here():
+    """The author's line that is running, the first outside of this package, as 'file:line:function'. A string: it
+    keeps no frame alive, and the garbage collector needs not look at what has only strings."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] != "fastgrad":
+            return sys.intern(f"{frame.f_code.co_filename}:{frame.f_lineno}:{frame.f_code.co_name}")
+        frame = frame.f_back
+    return None
+
+
+def _note_place(v):
+    Value.__setattr__(v, words.MADE_AT, _here())
+
+
+# Operations.
+
+def _data(x):
+    return x.data if isinstance(x, Value) else x
+
+
+def _data_in(op, operands):
+    return words.written(op, [repr(_data(x)) for x in operands])
+
+
+def _check(result, op, operands):
+    """Raise AnomalyError if an operation has made this result of ordinary operands nan or inf."""
+    y = result.data
+    if math.isfinite(y):
+        return
+    op, operands = result._op or op, result._operands or operands
+    data = tuple(map(_data, operands))
+    if y != y or not any(isinstance(x, float) and not math.isfinite(x) for x in data):
+        called = repr(op) if op else "an operation without a name"
+        raise _error([f"{called} has made {y}: {_data_in(op, operands)} = {y}",
+                      *_where_and_of_what(words.place(result), operands)], result, op, data)
+
+
+def _where_and_of_what(place, operands):
+    lines = words.traceback_lines(place) + ["  its operands:"]
+    for x in operands[:9]:
+        lines.append(f"    {_line(x)}" if isinstance(x, Value) else f"    {x!r}, a number")
+    return lines + ([f"    ... {len(operands) - 9} more"] if len(operands) > 9 else [])
+
+
+def _line(v):
+    """A node, and where it was made."""
+    kind = "" if v._operands else ", a leaf"
+    place = words.where(v)
+    return f"{words.equation(v)}{kind}" + (f", made at {place}" if place else "")
+
+
+def _error(lines, value, op, operands):
+    error = AnomalyError("\n".join(lines))
+    error.value, error.op, error.operands, error.place = value, op, operands, words.place(value)
+    return error
+
+
+def _add_note(error, lines):
+    """Add a note to an error that is raised anyway. Python 3.10 has no notes."""
+    if hasattr(error, "add_note") and not isinstance(error, AnomalyError):
+        error.add_note("\n".join(lines))
+
+
+# Backward.
+
+def _watchful_backward(root):
+    """What backward() does, node by node with the same bits; after each the grads below it are looked at."""
+    nodes = root._topological()
+    grads = [v.grad for v in nodes]
+    try:
+        root.grad = 1
+        for v in reversed(nodes):
+            _watchful_step(root, v)
+    except AnomalyError:
+        for v, grad in zip(nodes, grads):
+            v.grad = grad
+        raise
+
+
+def _watchful_step(root, v):
+    children = v._operands
+    before = [child.grad for child in children]
+    try:
+        v._backward()
+    except Exception as error:
+        _add_note(error, [f"detect_anomaly(): in the _backward of {words.equation(v)}",
+                          *words.traceback_lines(words.place(v)), *_path_lines(root, v)])
+        raise
+    n_watched = 1 if words.own(v, CONSTANT) else len(children)
+    for i in range(n_watched):
+        if _is_worse(children[i].grad, before[i]):
+            raise _error(_about_step(root, v, children, i, before[i]), v, v._op, tuple(map(_data, children)))
+
+
+def _is_worse(now, before):
+    return not math.isfinite(now) and (math.isfinite(before) or now != now and before == before)
+
+
+def _about_step(root, v, children, i, before):
+    """What happened when v passed its gradient on to its child number i, whose grad was `before`."""
+    grad, local_grads = children[i].grad, v._local_grads
+    child = words.name(children[i])
+    lines = [f"backward() has made the grad of {child} {grad}, in the step through {words.formula(v)}",
+             *words.traceback_lines(words.place(v)),
+             f"  the operation: {words.written(v._op, [repr(x.data) for x in children])} = {v.data!r}"]
+    if words.has_own_backward(v) or len(local_grads) <= i:
+        lines.append(f"  grad from above: {v.grad!r}; what its _backward, a function of its own, makes of it isn't "
+                     "known")
+    else:
+        derivatives = [f"by {words.name(x)}: {local!r}" for x, local in zip(children[:9], local_grads)]
+        lines += [f"  local derivatives: {', '.join(derivatives)}" + (", ..." if len(local_grads) > 9 else ""),
+                  f"  grad from above * local derivative: {v.grad!r} * {local_grads[i]!r} = "
+                  f"{local_grads[i] * v.grad!r}" + (f", added to {before!r}" if before else "")]
+    return lines + _path_lines(root, v)
+
+
+def _path_lines(root, v):
+    path, left_out = _path(root, v), []
+    if len(path) > 2 * SHOWN_OF_PATH + 1:
+        left_out = [f"    ... {len(path) - 2 * SHOWN_OF_PATH} more"]
+        path[SHOWN_OF_PATH:-SHOWN_OF_PATH] = []
+    lines = [f"    {_line(step)}" for step in path]
+    if left_out:
+        lines[SHOWN_OF_PATH:SHOWN_OF_PATH] = left_out
+    return ["  the path from where backward() started down to it:", *lines]
+
+
+def _path(root, v):
+    """A shortest way from the root down to a node below it, both included; or as much as a `_backward` has left."""
+    above, level = {id(root): None}, [root]
+    while level and id(v) not in above:
+        level_below = []
+        for parent in level:
+            for child in parent._operands:
+                if id(child) not in above:
+                    above[id(child)] = parent
+                    level_below.append(child)
+        level = level_below
+    path = [v]
+    while above.get(id(path[-1])) is not None:
+        path.append(above[id(path[-1])])
+    return path[::-1]

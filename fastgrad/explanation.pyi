@@ -1,0 +1,12 @@
+# How one Value was made, its local derivatives, and the chain-rule sum that gives its grad.
+from fastgrad.engine import Value
+
+WIDTH: int
+SHOWN: int
+LONGEST_FORMULA: int
+FORMULAS: dict[str, tuple[str, ...]]
+METHODS: dict[str, str]
+
+class Explanation(str): ...
+
+def explain(v: Value, root: Value | None = None) -> Explanation: ...

@@ -1,0 +1,29 @@
+"""`%load_ext fastgrad` in a notebook: from then on engine classes that cells define, and micrograd, are fast."""
+import sys
+
+from fastgrad import replace
+from fastgrad.importing import Substitute
+
+
+def load_ipython_extension(shell):
+    """Called by %load_ext."""
+    replace.start()
+    if say_why not in replace.when_considered:
+        replace.when_considered.append(say_why)
+    if Substitute not in sys.meta_path:
+        sys.meta_path.append(Substitute)
+
+
+def unload_ipython_extension(shell):
+    """Called by %unload_ext. Classes that were replaced stay so."""
+    replace.stop()
+    if say_why in replace.when_considered:
+        replace.when_considered.remove(say_why)
+    if Substitute in sys.meta_path:
+        sys.meta_path.remove(Substitute)
+
+
+def say_why(report):
+    """One line when a class that looks like an engine isn't replaced."""
+    if report.twin is None:
+        print(f"fastgrad: {report}", file=sys.stderr)

@@ -1,0 +1,42 @@
+# Drawings of graphs, and plots of losses and gradients.
+from typing import Any, Literal, TypeAlias
+
+from fastgrad.display import Display
+from fastgrad.engine import Value
+from fastgrad.plots import grad_flow as grad_flow, grad_histogram as grad_histogram, plot_loss as plot_loss
+from fastgrad.svg import Drawing as Drawing
+
+__all__ = ["trace", "draw_dot", "draw_svg", "draw_text", "to_networkx", "mimebundle", "plot_loss", "grad_histogram",
+           "grad_flow", "Drawing"]
+
+_Direction: TypeAlias = Literal["LR", "RL", "TB", "BT"]
+
+DIRECTIONS: tuple[str, ...]
+SHOWN: int
+WIDE: int
+
+def trace(root: Value) -> tuple[set[Value], set[tuple[Value, Value]]]: ...
+
+# A graphviz.Digraph: Any, so that checking types needs none of the optional packages.
+def draw_dot(
+    root: Value,
+    format: str = "svg",
+    rankdir: _Direction = "LR",
+    *,
+    max_nodes: int | None = 500,
+    depth: int | None = None,
+    collapse: bool = False,
+) -> Any: ...
+def draw_svg(
+    root: Value,
+    rankdir: _Direction = "LR",
+    *,
+    max_nodes: int | None = 500,
+    depth: int | None = None,
+    collapse: bool = False,
+) -> Drawing: ...
+def draw_text(
+    root: Value, *, max_nodes: int | None = 500, depth: int | None = None, collapse: bool = False
+) -> str: ...
+def to_networkx(root: Value) -> Any: ...    # a networkx.MultiDiGraph
+def mimebundle(value: Display) -> dict[str, str]: ...
