@@ -36,7 +36,9 @@ void fg_arena_clear(fg_arena *arena)
     fg_allocate(arena->block, 0);
     fg_allocate(arena->taken, 0);
     fg_allocate(arena->vacant, 0);
+    void (*suspect)(fg_index) = arena->suspect;
     fg_arena_init(arena, arena->detach);
+    arena->suspect = suspect;
 }
 
 size_t fg_arena_bytes(const fg_arena *arena)
@@ -192,12 +194,52 @@ static void free_edges(fg_arena *arena, fg_edges *edges)
 
 /* Drop a parent's reference to a child; at zero the child is put in front of the list of the dying. One that waits is
  * on a list already, and its turn will come. */
-static inline fg_index drop(fg_node *nodes, fg_index child, fg_index dying)
+static inline fg_index drop(fg_arena *arena, fg_index child, fg_index dying, const bool suspecting)
 {
-    if (--nodes[child].refs > 0 || nodes[child].flags & FG_WAITING)
+    fg_node *const nodes = arena->nodes;
+    if (--nodes[child].refs > 0) {
+        if (suspecting && nodes[child].refs == 1 && nodes[child].flags & FG_CLOSURE)
+            arena->suspect(child);
+        return dying;
+    }
+    if (nodes[child].flags & FG_WAITING)
         return dying;
     nodes[child].next_dead = dying;
     return child;
+}
+
+/* The death of a node and of all that only it kept alive, compiled once with and once without a look for suspects. */
+static inline void bury(fg_arena *arena, fg_index index, const bool suspecting)
+{
+    fg_node *const nodes = arena->nodes;
+    uint32_t *const taken = arena->taken;
+    fg_index dying = FG_NONE;
+    uint32_t died = 0;
+    for (;;) {
+        fg_node *node = &nodes[index];
+        if (node->flags & (FG_ATTACHED | FG_ASLEEP))
+            arena->detach(node);
+        if (node->arity == 2) {
+            dying = drop(arena, node->child[1], dying, suspecting);
+            dying = drop(arena, node->child[0], dying, suspecting);
+        } else if (node->arity == 1) {
+            dying = drop(arena, node->child[0], dying, suspecting);
+        } else if (node->arity == FG_WIDE) {
+            for (uint32_t i = 0; i < node->edges->n_children; i++)
+                dying = drop(arena, node->edges->children[i], dying, suspecting);
+            free_edges(arena, node->edges);
+        }
+        node->op = FG_FREE;
+        died++;
+        uint32_t slab = index / FG_SLAB;
+        if (--taken[slab] == 0 && slab != arena->current)
+            arena->vacant[arena->n_vacant++] = slab;
+        if (dying == FG_NONE)
+            break;
+        index = dying;
+        dying = nodes[index].next_dead;
+    }
+    arena->live -= died;
 }
 
 void fg_node_die(fg_arena *arena, fg_index index)
@@ -213,35 +255,10 @@ void fg_node_die(fg_arena *arena, fg_index index)
     }
     if (arena->live > arena->peak)
         arena->peak = arena->live;
-
-    uint32_t *const taken = arena->taken;
-    fg_index dying = FG_NONE;
-    uint32_t died = 0;
-    for (;;) {
-        fg_node *node = &nodes[index];
-        if (node->flags & (FG_ATTACHED | FG_ASLEEP))
-            arena->detach(node);
-        if (node->arity == 2) {
-            dying = drop(nodes, node->child[1], dying);
-            dying = drop(nodes, node->child[0], dying);
-        } else if (node->arity == 1) {
-            dying = drop(nodes, node->child[0], dying);
-        } else if (node->arity == FG_WIDE) {
-            for (uint32_t i = 0; i < node->edges->n_children; i++)
-                dying = drop(nodes, node->edges->children[i], dying);
-            free_edges(arena, node->edges);
-        }
-        node->op = FG_FREE;
-        died++;
-        uint32_t slab = index / FG_SLAB;
-        if (--taken[slab] == 0 && slab != arena->current)
-            arena->vacant[arena->n_vacant++] = slab;
-        if (dying == FG_NONE)
-            break;
-        index = dying;
-        dying = nodes[index].next_dead;
-    }
-    arena->live -= died;
+    if (arena->suspect)
+        bury(arena, index, true);
+    else
+        bury(arena, index, false);
 
     uint32_t last = arena->used_slabs - 1;
     if (last >= FG_KEEP_SLABS && has_no_live_node(arena, last))

@@ -119,6 +119,9 @@ typedef struct {
     uint32_t edits;         /* how often edges have been replaced */
 
     void (*detach)(fg_node *node); /* called for a dying node with FG_ATTACHED or FG_ASLEEP; must not touch the arena */
+    /* If set, which is when there's a closure, called for a node with FG_CLOSURE that has one reference left: perhaps
+     * its handle's, which its closure keeps alive. Must not touch the arena. */
+    void (*suspect)(fg_index index);
 } fg_arena;
 
 typedef enum { FG_OK, FG_MORE, FG_NO_MEMORY } fg_status;

@@ -8,6 +8,7 @@ from fastgrad.explanation import explain as explain
 from fastgrad.grad_mode import no_grad as no_grad
 from fastgrad.gradcheck import GradcheckError as GradcheckError, gradcheck as gradcheck
 from fastgrad.optim import clip_grad_norm_ as clip_grad_norm_
+from fastgrad.script.importing import install as install
 
 backend: Literal["c", "python"]
 __version__: str

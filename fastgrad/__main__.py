@@ -1,10 +1,10 @@
-"""python -m fastgrad SCRIPT: runs a micrograd- or microgpt-style script as it is, with our engine in place of its own."""
+"""python -m fastgrad SCRIPT: a micrograd- or microgpt-style script as it is, with our engine in place of its own."""
 import argparse
 import random
 import sys
 
 import fastgrad
-from fastgrad.running import run
+from fastgrad.script.running import run
 
 
 def parse(arguments):
@@ -34,7 +34,7 @@ def parse(arguments):
 def main(arguments):
     options = parse(arguments)
     if options.verify:
-        from fastgrad.verifying import verify
+        from fastgrad.script.verifying import verify
         return verify([x for x in arguments if x != "--verify"])
     finish = []
     if fastgrad.backend == "c":
@@ -49,14 +49,14 @@ def main(arguments):
 
 def prepare(options, finish):
     """Switch on what the options ask for; functions for the end are added to `finish`."""
-    from fastgrad import replace
-    from fastgrad.importing import Substitute
-    from fastgrad.notebook import say_why
+    from fastgrad.script import replace
+    from fastgrad.script.importing import Substitute
+    from fastgrad.script.notebook import say_why
     replace.kept_by_user.update(options.keep)
     sys.meta_path.append(Substitute)
     replace.start()
     if options.record_own or options.record_ours:
-        from fastgrad.verifying import Recorder
+        from fastgrad.script.verifying import Recorder
         recorder = Recorder(options.record_own or options.record_ours)
         replace.keep_all = bool(options.record_own)
         replace.when_considered.append(recorder.watch)
@@ -67,11 +67,11 @@ def prepare(options, finish):
         finish.append(lambda: print(*(replace.reports or ["fastgrad: no class looks like a scalar autograd engine"]),
                                     sep="\n", file=sys.stderr))
     if options.profile or options.steps_json:
-        from fastgrad.profiling import Profile
+        from fastgrad.script.profiling import Profile
         profile = Profile()
         profile.watch(fastgrad.Value, "backward")
         replace.when_considered.append(
-            lambda report: report.twin and profile.watch(report.twin, report.roles.backward))
+            lambda report: report.twin and profile.watch(report.result, report.twin.roles.backward))
         if options.profile:
             finish.append(lambda: print(profile.table(), file=sys.stderr))
         if options.steps_json:

@@ -1,4 +1,4 @@
-# Light classes: Value, and classes like it that `make_class` makes for a teaching script's own (replace.py).
+# Light classes: Value, and classes like it that `_make_class` makes for a teaching script's own (replace.py).
 #
 # An instance of a class made by a class statement is tracked by the garbage collector, and its node needs an
 # attachment that remembers the class. A light class is made of slots, as Value is, and its number is in the node's
@@ -95,7 +95,8 @@ cdef object name_of(fg_index index, object name, object key=None):
 
 
 cdef int add_light(object cls, bint float_data=False, bint float_grad=False, bint float_seed=False,
-                   bint float_zero=False, bint same_zero=False, bint int_step=False, object power=None, object lacks=(), dict names=None) except -1:
+                   bint float_zero=False, bint same_zero=False, bint int_step=False, object power=None,
+                   object lacks=(), dict names=None) except -1:
     """Let a class be a light one. Raises OverflowError if there are too many, and MemoryError."""
     global n_lights
     cdef Light *new = &lights[n_lights]
@@ -123,8 +124,9 @@ cdef int add_light(object cls, bint float_data=False, bint float_grad=False, bin
     return 0
 
 
-def make_class(str module, str name, str doc=None, *, bint float_data=False, bint float_grad=False, bint float_seed=False,
-               bint float_zero=False, bint same_zero=False, bint int_step=False, power=None, lacks=(), dict names=None):
+def _make_class(str module, str name, str doc=None, *, bint float_data=False, bint float_grad=False,
+                bint float_seed=False, bint float_zero=False, bint same_zero=False, bint int_step=False, power=None,
+                lacks=(), dict names=None):
     """A class derived from Value whose instances cost no more than Values.
 
     The arguments after doc are what's in a Light. Raises OverflowError when there are too many.

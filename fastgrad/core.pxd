@@ -17,6 +17,7 @@ cdef extern from "arena.h":
     const uint32_t FG_MAX_NODES
 
     enum:   # fg_op
+        FG_FREE
         FG_LEAF
         FG_CUSTOM
         FG_ADD
@@ -64,6 +65,7 @@ cdef extern from "arena.h":
         uint32_t peak
         uint32_t slabs
         uint32_t holds
+        void (*suspect)(fg_index index) noexcept
 
     ctypedef enum fg_status:
         FG_OK

@@ -12,14 +12,84 @@
 #
 # In the dicts below a node goes by its index inverted (a negative number), an object by its address.
 
-cdef Py_ssize_t n_attributes = 0        # dicts made since the last collection
-cdef Py_ssize_t n_many = 1000           # so many are reason for another one
+cdef Py_ssize_t n_many = 1000           # so many attachments are reason for a collection
 cdef bint is_put_off = False
+
+# ---- The common cycle, found at once ----
+#
+# `out._backward = _backward`, where the function has `out` in a cell: that's how teaching code writes operations. When
+# the last node above such a node dies, and all that refers to its handle is the function's own cells, it's garbage.
+
+cdef fg_index *suspects = NULL
+cdef uint32_t n_suspects = 0, suspects_capacity = 0
+
+
+cdef void suspect(fg_index index) noexcept:
+    """Called by the core for a node with a closure when there's one reference left. No Python may run now."""
+    global suspects, n_suspects, suspects_capacity, untidy
+    cdef fg_index *more
+    if n_suspects == suspects_capacity:
+        more = <fg_index *>fg_allocate(suspects, (2 * suspects_capacity + 64) * sizeof(fg_index))
+        if more is NULL:
+            return              # the collector will find it
+        suspects, suspects_capacity = more, 2 * suspects_capacity + 64
+    suspects[n_suspects] = index
+    n_suspects += 1
+    untidy = True
+
+
+cdef bint are_there_suspects() noexcept:
+    """In a sweep there are none yet; see collect_or_put_off."""
+    return n_suspects > 0 and arena.holds == 0
+
+
+cdef void open_small_cycles() noexcept:
+    """Take the closures of suspects that keep only themselves alive."""
+    global n_suspects
+    cdef dict attributes
+    while are_there_suspects():
+        n_suspects -= 1
+        try:
+            attributes = garbage_of(suspects[n_suspects])
+            if attributes is not None:
+                attributes.clear()
+        except Exception:       # no memory; the collector will find it
+            pass
+
+
+cdef dict garbage_of(fg_index index):
+    """The attributes of a node that only its closure's own cells refer to; else None."""
+    cdef fg_node *node = &arena.nodes[index]
+    cdef Attachment *attachment
+    cdef PyObject *handle
+    cdef PyObject *function
+    cdef PyObject *cells
+    cdef PyObject *cell
+    cdef Py_ssize_t n_known, i
+    if index >= arena.slabs * FG_SLAB or node.op == FG_FREE or node.refs != 1 or not node.flags & FG_ATTACHED:
+        return None             # it has died meanwhile, and the slot may have another node
+    attachment = <Attachment *>node.face
+    handle = attachment.handle
+    if (handle is NULL or attachment.attributes is NULL or node.flags & FG_ASLEEP
+            or refcount(attachment.attributes) != 1 + ((<Node>handle).attributes is not NULL)):
+        return None
+    function = PyDict_GetItem(<dict>attachment.attributes, "_backward")
+    if function is NULL or type_of(function) is not <PyTypeObject *>FunctionType or refcount(function) != 1:
+        return None
+    cells = PyFunction_GET_CLOSURE(function)
+    if cells is NULL or refcount(cells) != 1:
+        return None
+    n_known = attachment.keeps_handle
+    for i in range(PyTuple_GET_SIZE(cells)):
+        cell = PyTuple_GET_ITEM(cells, i)
+        if PyCell_GET(cell) is handle:
+            if refcount(cell) != 1:
+                return None
+            n_known += 1
+    return <dict>attachment.attributes if refcount(handle) == n_known else None
 
 
 cdef int watch_cycles() except -1:
-    global n_attributes
-    n_attributes += 1
     if before_collection not in gc.callbacks:
         gc.callbacks.append(before_collection)
     return 0
@@ -27,18 +97,18 @@ cdef int watch_cycles() except -1:
 
 def before_collection(phase, info):
     """The hook in gc.callbacks."""
-    if phase == "start" and (info["generation"] == 2 or n_attributes > n_many):
+    if phase == "start" and (info["generation"] == 2 or n_attachments > n_many):
         collect_or_put_off()
 
 
 cdef int collect_or_put_off() except -1:
     """Collect; but not in a sweep, which may know nodes that nothing else refers to. `backward` then does, at its end.
     """
-    global n_attributes, n_many, is_put_off
+    global n_many, is_put_off
     is_put_off = arena.holds > 0
     if not is_put_off:
-        n_many = max(1000, collect_cycles())
-        n_attributes = 0
+        collect_cycles()
+        n_many = max(1000, 2 * n_attachments)
     return 0
 
 
@@ -110,15 +180,14 @@ cdef bint leads_on(PyObject *attributes) except -1:
     return False
 
 
-cdef Py_ssize_t collect_cycles() except -1:
-    """Drop the attributes of nodes that only cycles keep alive, and handles; how many attachments are left."""
+cdef int collect_cycles() except -1:
+    """Drop the attributes of nodes that only cycles keep alive, and handles."""
     cdef Attachment *attachment = attachments
     cdef dict seen = {}         # how often each thing is referred to from within
     cdef dict referents = {}
     cdef list start = [], todo, alive, garbage = []
-    cdef Py_ssize_t key, other, n_attachments = 0
+    cdef Py_ssize_t key, other
     while attachment is not NULL:
-        n_attachments += 1
         if attachment.keeps_handle or leads_on(attachment.attributes):
             start.append(~<Py_ssize_t>attachment.node)
         attachment = attachment.next
@@ -144,7 +213,6 @@ cdef Py_ssize_t collect_cycles() except -1:
     for key in start:
         if key not in reached:
             attachment = <Attachment *>arena.nodes[~key].face
-            n_attachments -= 1
             if attachment.attributes is not NULL:
                 garbage.append(<object>attachment.attributes)
             if attachment.keeps_handle:
@@ -155,4 +223,4 @@ cdef Py_ssize_t collect_cycles() except -1:
     for thing in garbage:
         if type(thing) is dict:
             (<dict>thing).clear()
-    return n_attachments
+    return 0

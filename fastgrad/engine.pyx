@@ -26,7 +26,7 @@ import math
 import operator
 import re
 import sys
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 from fastgrad import arguments, grad_mode
 from fastgrad.copying import Copying
@@ -185,7 +185,7 @@ cdef class Node:
     @_backward.setter
     def _backward(self, function):
         attributes_of(self)["_backward"] = function
-        fg_node_set_closure(&arena.nodes[self.index])
+        set_closure(self.index)
 
     def _accumulate(self):
         fg_node_pass_on(&arena, self.index)
@@ -194,7 +194,7 @@ cdef class Node:
 
     @property
     def __dict__(self):
-        fg_node_set_closure(&arena.nodes[self.index])   # whoever has the dict may put a `_backward` into it
+        set_closure(self.index)         # whoever has the dict may put a `_backward` into it
         return attributes_of(self)
 
     @__dict__.setter
@@ -204,7 +204,7 @@ cdef class Node:
         self.attributes = <PyObject *>attributes
         incref(self.attributes)
         share_attributes(self)
-        fg_node_set_closure(&arena.nodes[self.index])
+        set_closure(self.index)
 
     # ---- Functions ----
 

@@ -40,8 +40,8 @@ cdef class Walk:
             if self.scratch is &idle_scratch:
                 scratch_is_idle = True
         fg_walk_clear(&self.own)
-        if trash is not NULL:
-            empty_trash()
+        if untidy:
+            tidy_up()
 
 
 # ---- Edges from and to Python ----
@@ -89,8 +89,8 @@ cdef int set_edges(Node self, object children, object local_grads, bint must_mat
         fg_allocate(indices, 0)
         fg_allocate(locals, 0)
         fg_allocate(is_int, 0)
-        if trash is not NULL:
-            empty_trash()
+        if untidy:
+            tidy_up()
     return 0
 
 

@@ -75,6 +75,11 @@ cdef extern from "Python.h":
     int generic_setattr "PyObject_GenericSetAttr" (object, PyObject *, PyObject *) except -1
     Node PyType_GenericAlloc(PyTypeObject *, Py_ssize_t)
     int PyErr_CheckSignals() except -1
+    PyObject *PyDict_GetItem(object, object) noexcept
+    PyObject *PyFunction_GET_CLOSURE(PyObject *)
+    Py_ssize_t PyTuple_GET_SIZE(PyObject *)
+    PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
+    PyObject *PyCell_GET(PyObject *)
     bint PyType_IsSubtype(PyTypeObject *, PyTypeObject *)
 
 cdef extern from *:
@@ -102,7 +107,9 @@ cdef struct Attachment:
 cdef fg_arena arena
 cdef Attachment *attachments = NULL
 cdef Attachment *trash = NULL           # of dead nodes, still to be emptied
-cdef bint emptying = False
+cdef bint untidy = False                # whether there's trash, or a suspect (cycles.pxi)
+cdef bint tidying = False
+cdef Py_ssize_t n_attachments = 0
 
 # ---- From a node to its handle ----
 
@@ -238,8 +245,8 @@ cdef void let_go "fg_let_go"(PyObject *self) noexcept:
     if (<Node>self).attributes is not NULL:
         drop_attributes(self)
     free_handle(self)
-    if trash is not NULL:
-        empty_trash()
+    if untidy:
+        tidy_up()
 
 
 cdef bint falls_asleep(fg_node *node, PyObject *handle) noexcept:
@@ -279,7 +286,7 @@ cdef inline void free_handle(PyObject *handle) noexcept:
 
 cdef Attachment *attach(fg_index index, PyObject *handle, PyObject *cls) noexcept:
     """The attachment of a node, made if there is none; NULL if there's no memory."""
-    global attachments
+    global attachments, n_attachments
     cdef fg_node *node = &arena.nodes[index]
     cdef Attachment *attachment
     if node.flags & FG_ATTACHED:
@@ -288,14 +295,20 @@ cdef Attachment *attach(fg_index index, PyObject *handle, PyObject *cls) noexcep
     if attachment is NULL:
         return NULL
     attachment[0] = Attachment(handle, False, cls, NULL, index, NULL, attachments)
+    n_attachments += 1
     if attachments is not NULL:
         attachments.previous = attachment
     attachments = attachment
     node.face = attachment
     node.flags |= FG_ATTACHED
     if not is_light(<PyTypeObject *>cls) and overrides_backward(<object>cls):
-        fg_node_set_closure(&arena.nodes[index])    # not `node`: that has run Python
+        set_closure(index)
     return attachment
+
+
+cdef inline void set_closure(fg_index index) noexcept:
+    fg_node_set_closure(&arena.nodes[index])
+    arena.suspect = suspect
 
 
 cdef bint overrides_backward(object cls) noexcept:
@@ -339,7 +352,7 @@ cdef dict attributes_of(Node handle):
 
 cdef void detach(fg_node *node) noexcept:
     """Called by the core for a dying node. No Python may run now, so what it had goes to the trash."""
-    global attachments, trash
+    global attachments, trash, untidy
     cdef Attachment *attachment
     if not node.flags & FG_ATTACHED:
         free_sleeper(<PyObject *>node.face)
@@ -356,6 +369,7 @@ cdef void detach(fg_node *node) noexcept:
         attachment.next.previous = attachment.previous
     attachment.next = trash
     trash = attachment
+    untidy = True
 
 
 cdef void free_sleeper(PyObject *handle) noexcept:
@@ -363,17 +377,22 @@ cdef void free_sleeper(PyObject *handle) noexcept:
     free_handle(handle)
 
 
-cdef void empty_trash() noexcept:
-    """Drop what dead nodes had. That may kill more nodes, whose trash is emptied by the same loop."""
-    global trash, emptying
+cdef void tidy_up() noexcept:
+    """Drop what dead nodes had, and closures that keep only themselves alive. That may kill more nodes, whose things
+    are dropped by the same loop."""
+    global trash, tidying, untidy, n_attachments
     cdef Attachment *attachment
-    if emptying:
+    if tidying:
         return
-    emptying = True
-    while trash is not NULL:
-        attachment = trash
-        trash = attachment.next
-        xdecref(attachment.attributes)
-        decref(attachment.cls)
-        fg_allocate(attachment, 0)
-    emptying = False
+    tidying = True
+    while trash is not NULL or are_there_suspects():
+        while trash is not NULL:
+            attachment = trash
+            trash = attachment.next
+            xdecref(attachment.attributes)
+            decref(attachment.cls)
+            fg_allocate(attachment, 0)
+            n_attachments -= 1
+        open_small_cycles()
+    untidy = False
+    tidying = False

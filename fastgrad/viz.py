@@ -11,9 +11,9 @@ from collections import Counter
 from html import escape
 
 from fastgrad.display import Display
-from fastgrad.picture import FILL, WALK, check_value, explore, make, number, plural, text
-from fastgrad.plots import grad_flow, grad_histogram, need, plot_loss
-from fastgrad.svg import Drawing, draw
+from fastgrad.drawing.picture import FILL, WALK, check_value, explore, make, number, plural, text
+from fastgrad.drawing.plots import grad_flow, grad_histogram, need, plot_loss
+from fastgrad.drawing.svg import Drawing, draw
 
 __all__ = ["trace", "draw_dot", "draw_svg", "draw_text", "to_networkx", "mimebundle", "plot_loss", "grad_histogram",
            "grad_flow", "Drawing"]

@@ -3,8 +3,8 @@ from typing import Any, Literal, TypeAlias
 
 from fastgrad.display import Display
 from fastgrad.engine import Value
-from fastgrad.plots import grad_flow as grad_flow, grad_histogram as grad_histogram, plot_loss as plot_loss
-from fastgrad.svg import Drawing as Drawing
+from fastgrad.drawing.plots import grad_flow as grad_flow, grad_histogram as grad_histogram, plot_loss as plot_loss
+from fastgrad.drawing.svg import Drawing as Drawing
 
 __all__ = ["trace", "draw_dot", "draw_svg", "draw_text", "to_networkx", "mimebundle", "plot_loss", "grad_histogram",
            "grad_flow", "Drawing"]

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import fastgrad
-from fastgrad import layout, viz
+from fastgrad import viz
+from fastgrad.drawing import layout
 
 SVG = "{http://www.w3.org/2000/svg}"
 DRAWINGS = [lambda v, **options: viz.draw_dot(v, **options).source,
@@ -533,7 +534,8 @@ def test_what_ipython_makes_of_it(Value):
     formatter = formatters.DisplayFormatter()
     v = neuron(Value)
     data, _ = formatter.format(v)
-    assert data == viz.mimebundle(v)
+    html = data.pop("text/html")
+    assert data == viz.mimebundle(v) and html == data["image/svg+xml"]
 
     class Html(Value):
         def _repr_html_(self):

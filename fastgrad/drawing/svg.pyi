@@ -2,7 +2,7 @@
 from collections.abc import Sequence
 from os import PathLike
 
-from fastgrad.picture import Item
+from fastgrad.drawing.picture import Item
 
 INK: str
 LINE: str

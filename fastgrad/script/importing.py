@@ -3,8 +3,6 @@ import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-import fastgrad
-
 
 def install():
     """Make `micrograd` importable as fastgrad: micrograd, micrograd.engine and micrograd.nn, in place of any other."""

@@ -11,9 +11,7 @@ import io
 import random
 import sys
 from dataclasses import dataclass, field
-from types import BuiltinFunctionType, CellType, FunctionType, MemberDescriptorType, ModuleType
-
-from fastgrad.engine import Value
+from types import CellType, FunctionType, MemberDescriptorType
 
 
 class NotReplaceable(Exception):
@@ -115,8 +113,8 @@ def quiet():
 
 @dataclass
 class Roles:
-    data: str = None
-    grad: str = None
+    data: str = ""
+    grad: str = ""
     children: dict = field(default_factory=dict)    # name: its type
     childless: dict = field(default_factory=dict)   # name: what it is on a leaf
     op: list = field(default_factory=list)

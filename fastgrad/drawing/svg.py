@@ -7,8 +7,8 @@ known.
 import unicodedata
 from html import escape
 
-from fastgrad.layout import layered
-from fastgrad.picture import FILL, number
+from fastgrad.drawing.layout import layered
+from fastgrad.drawing.picture import FILL, number
 
 INK, LINE = "#111111", "#444444"
 FONT = "font-family=\"'DejaVu Sans Mono', Menlo, Consolas, monospace\" font-size=\"13\""

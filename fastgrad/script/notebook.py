@@ -1,8 +1,8 @@
 """`%load_ext fastgrad` in a notebook: from then on engine classes that cells define, and micrograd, are fast."""
 import sys
 
-from fastgrad import replace
-from fastgrad.importing import Substitute
+from fastgrad.script import replace
+from fastgrad.script.importing import Substitute
 
 
 def load_ipython_extension(shell):

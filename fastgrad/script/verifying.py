@@ -26,8 +26,8 @@ class Recorder:
         if report.twin is None:
             return
         with open(self.path + ".classes", "a", encoding="utf-8") as file:
-            file.write(f"{report.name} ")
-        cls, roles = report.result, report.roles
+            file.write(f"{report.cls.__name__} ")
+        cls, roles = report.result, report.twin.roles
         backward, name = getattr(cls, roles.backward), next(iter(roles.children))
 
         def recorded(root, *args, **named):

@@ -1,0 +1,1 @@
+"""What fastgrad.viz is made of."""
