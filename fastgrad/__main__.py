@@ -37,10 +37,7 @@ def main(arguments):
         from fastgrad.script.verifying import verify
         return verify([x for x in arguments if x != "--verify"])
     finish = []
-    if fastgrad.backend == "c":
-        prepare(options, finish)
-    else:
-        print("fastgrad: without the compiled engine nothing is replaced", file=sys.stderr)
+    prepare(options, finish)
     status = run(options.script, options.rest, is_module=bool(options.module))
     for function in finish:
         function()

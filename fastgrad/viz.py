@@ -20,7 +20,7 @@ __all__ = ["trace", "draw_dot", "draw_svg", "draw_text", "to_networkx", "mimebun
 
 DIRECTIONS = ("LR", "RL", "TB", "BT")
 SHOWN = 40      # a notebook shows a picture of a graph of so many nodes, and of a larger one a summary
-WIDE = 6        # a deeper one is drawn downwards there, since a page scrolls down but shrinks what is wide
+WIDE = 3        # a deeper one is drawn downwards there, since a page scrolls down but shrinks what is wide
 
 
 def trace(root):

@@ -666,19 +666,7 @@ def test_graphs_are_freed_at_once():
         gc.enable()
 
 
-# The example, and the other engine
-
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "debug_nan.py"
-
-
-@pytest.mark.skipif(not EXAMPLE.exists(), reason="needs a checkout")
-def test_the_example_finds_its_mistake():
-    done = subprocess.run([sys.executable, EXAMPLE], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    text = EXAMPLE.read_text(encoding="utf-8").splitlines()
-    number, = [i for i, content in enumerate(text, 1) if content.endswith("# the mistake")]
-    assert f'debug_nan.py", line {number}, in ' in done.stdout
-
+# The other engine
 
 @pytest.mark.skipif(fastgrad.backend != "c", reason="this is that run")
 def test_all_of_this_with_the_engine_in_plain_python():

@@ -210,7 +210,8 @@ def test_the_wheel_carries_what_runs_and_what_types_and_no_more(built):
     with zipfile.ZipFile(built[1]) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     folder = ROOT / "fastgrad"
-    wanted = {f"fastgrad/{path.name}" for pattern in ("*.py", "*.pyi", "py.typed") for path in folder.glob(pattern)}
+    wanted = {path.relative_to(ROOT).as_posix()
+              for pattern in ("*.py", "*.pyi", "py.typed") for path in folder.rglob(pattern)}
     engine = {name for name in names if re.fullmatch(r"fastgrad/engine\.[\w.-]*(so|pyd)", name)}
     assert len(engine) == 1
     assert names - engine == wanted

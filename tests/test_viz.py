@@ -475,7 +475,7 @@ def test_a_chain_is_straight():
 
 def test_a_notebook_shows_a_small_graph_as_a_picture(Value):
     v = neuron(Value)
-    assert v._repr_mimebundle_() == {"text/plain": repr(v), "image/svg+xml": str(viz.draw_svg(v))}
+    assert v._repr_mimebundle_() == {"text/plain": repr(v), "image/svg+xml": str(viz.draw_svg(v, "TB"))}
     assert v._repr_mimebundle_(include=None, exclude=None) == viz.mimebundle(v)
     assert "image/svg+xml" in viz.mimebundle(Value(1))
     deep = chain(Value, 20)

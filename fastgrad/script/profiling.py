@@ -17,6 +17,10 @@ class Profile:
 
     def __init__(self):
         self.steps = []
+        self.wait()
+
+    def wait(self):
+        """For the first operation of the next step."""
         self.begin = self.first = now()
         grad_mode.at_next_operation(self.note_first)
 
@@ -34,12 +38,11 @@ class Profile:
             self.steps.append({"step": len(self.steps) + 1, "loss": float(Value.data.__get__(root)),
                                "nodes": root._n_below(), "forward": called - self.first,
                                "backward": done - called, "rest": self.first - self.begin})
-            self.begin = self.first = now()
-            grad_mode.at_next_operation(self.note_first)
+            self.wait()
             return result
         timed.__name__, timed.__doc__ = name, backward.__doc__
         setattr(cls, name, timed)
-        self.begin = self.first = now()         # what came before was the trial of the class
+        self.wait()         # what came before was the trial of the class
 
     def table(self):
         if not self.steps:

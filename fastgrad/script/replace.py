@@ -11,6 +11,7 @@ import site
 import sys
 import sysconfig
 
+import fastgrad
 from fastgrad.script.probe import NotReplaceable
 from fastgrad.script.sight import looks_like_engine
 from fastgrad.script.twin import Twin
@@ -105,6 +106,9 @@ def dataclass(cls=None, /, **options):
 
 def start():
     """From now on engines that class statements make are replaced."""
+    if fastgrad.backend != "c":
+        print("fastgrad: without the compiled engine nothing is replaced", file=sys.stderr)
+        return
     builtins.__build_class__ = build_class
     dataclasses.dataclass = dataclass
 

@@ -47,8 +47,8 @@ def _main_module(path):
 
 def _run_script(path):
     with open(path, "rb") as file:
-        code = compile(file.read(), path, "exec", dont_inherit=True)
-    exec(code, vars(_main_module(path)))
+        code = compile(file.read(), os.path.abspath(path), "exec", dont_inherit=True)
+    exec(code, vars(_main_module(os.path.abspath(path))))
 
 
 def _run_cells(path):

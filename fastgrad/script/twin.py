@@ -9,7 +9,8 @@ import inspect
 import random
 from types import FunctionType, MemberDescriptorType
 
-from fastgrad.engine import Value, _make_class
+from fastgrad import engine
+from fastgrad.engine import Value
 from fastgrad.script import probe
 from fastgrad.script.probe import NotReplaceable, Sandbox, observe, same
 from fastgrad.script.sight import BACKWARD_NAMES, check_by_sight, check_file
@@ -37,7 +38,7 @@ class Twin:
             self.roles = probe.find_roles(self.theirs, backward)
         check_file(file, cls.__name__, self.roles)
         self.kept = {}          # names of the author's attributes that the twin has
-        self.ours = _make_class(cls.__module__, cls.__name__, cls.__doc__, **self.style())
+        self.ours = engine._make_class(cls.__module__, cls.__name__, cls.__doc__, **self.style())
         self.ours.__qualname__ = cls.__qualname__
         self.name_fields()
         self.keep_the_rest()
@@ -94,8 +95,9 @@ class Twin:
         return names
 
     def name_fields(self):
-        """The author's names for the fields of a node."""
+        """The author's names for the fields of a node, and for backward()."""
         roles = self.roles
+        setattr(self.ours, roles.backward, vars(NODE)["backward"])
         fields = {roles.data: "data", roles.grad: "grad"}
         fields.update(dict.fromkeys(roles.op, "_op"))
         fields.update(dict.fromkeys(roles.local_grads, "_local_grads"))
@@ -172,7 +174,6 @@ class Twin:
 
     def choose_backward(self):
         name = self.roles.backward
-        setattr(self.ours, name, vars(NODE)["backward"])
         function = vars(self.cls)[name]
         parameters = inspect.signature(function).parameters
         for how, backward in (("ours", None), ("ours, after setting the gradients to 0", zeroing_backward)):

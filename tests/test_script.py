@@ -1,0 +1,434 @@
+"""python -m fastgrad SCRIPT: it prints what it prints under plain Python, and its engine is ours where that can't be told.
+
+Each script here runs both ways in processes of its own.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import fastgrad
+
+pytestmark = pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engine replaces nothing")
+
+SCRIPTS = Path(__file__).parent / "scripts"
+LECTURE = (SCRIPTS / "lecture.py").read_text()
+ENGINE = LECTURE[LECTURE.index("class Value"):LECTURE.index("random.seed")]
+DEMO = """
+a, b = Value(2.0), Value(-3.0)
+c = a * b + a
+d = c ** 2 - a
+d.backward()
+print(a, b, c, d, a.data, a.grad, sorted(x._op for x in d._prev))
+"""
+
+
+def python(*arguments, cwd, status=0, text=None):
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(Path(fastgrad.__file__).parent.parent)}
+    done = subprocess.run([sys.executable, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, input=text,
+                          env=environment, timeout=300)
+    assert done.returncode == status, done.stderr
+    return done
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder to write scripts in: folder.write(name, text)."""
+    class Folder:
+        path = tmp_path
+
+        def write(self, name, text):
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text))
+            return name
+
+        def both(self, *arguments, options=()):
+            """What it prints under plain Python and under fastgrad, and what fastgrad says on stderr."""
+            plain = python(*arguments, cwd=tmp_path)
+            ours = python("-m", "fastgrad", *options, *arguments, cwd=tmp_path)
+            return plain.stdout, ours.stdout, ours.stderr
+
+        def report(self, text):
+            """The report on a script that prints the same both ways."""
+            name = self.write("script.py", text)
+            plain, ours, said = self.both(name, options=["--report"])
+            assert ours == plain and plain
+            return said
+    return Folder()
+
+
+def changed(old, new):
+    """The lecture's engine with a part replaced, and a demonstration."""
+    assert old in ENGINE
+    return "import math\n" + ENGINE.replace(old, new) + DEMO
+
+
+# ---- What is replaced ----
+
+def test_the_lecture(folder):
+    said = folder.report(LECTURE)
+    assert "class Value (script.py:6) is replaced" in said
+    methods = dict(re.findall(r"^    (\w+) +(.*)$", said, re.M))
+    assert {name for name, what in methods.items() if what == "ours"} == {
+        "__init__", "__add__", "__mul__", "__pow__", "__neg__", "__radd__", "__rmul__", "__sub__", "backward"}
+    assert methods["tanh"].startswith("the author's: at 0.7 it gives 0.604367777117163")
+    assert methods["__repr__"] == methods["double"] == "the author's"
+
+
+MICROGPT = '''
+    import math
+    class Value:
+        __slots__ = ('data', 'grad', '_children', '_local_grads')
+        def __init__(self, data, children=(), local_grads=()):
+            self.data = data
+            self.grad = 0
+            self._children = children
+            self._local_grads = local_grads
+        def __add__(self, other):
+            other = other if isinstance(other, Value) else Value(other)
+            return Value(self.data + other.data, (self, other), (1, 1))
+        def __mul__(self, other):
+            other = other if isinstance(other, Value) else Value(other)
+            return Value(self.data * other.data, (self, other), (other.data, self.data))
+        def __pow__(self, other): return Value(self.data**other, (self,), (other * self.data**(other-1),))
+        def log(self): return Value(math.log(self.data), (self,), (1/self.data,))
+        def exp(self): return Value(math.exp(self.data), (self,), (math.exp(self.data),))
+        def relu(self): return Value(max(0, self.data), (self,), (float(self.data > 0),))
+        def __neg__(self): return self * -1
+        def __radd__(self, other): return self + other
+        def __sub__(self, other): return self + (-other)
+        def __rsub__(self, other): return other + (-self)
+        def __rmul__(self, other): return self * other
+        def __truediv__(self, other): return self * other**-1
+        def __rtruediv__(self, other): return other * self**-1
+        def backward(self):
+            topo = []
+            visited = set()
+            def build_topo(v):
+                if v not in visited:
+                    visited.add(v)
+                    for child in v._children:
+                        build_topo(child)
+                    topo.append(v)
+            build_topo(self)
+            self.grad = 1
+            for v in reversed(topo):
+                for child, local_grad in zip(v._children, v._local_grads):
+                    child.grad += local_grad * v.grad
+    x = [Value(0.1 * i) for i in range(1, 9)]
+    exps = [(v - max(w.data for w in x)).exp() for v in x]
+    total = sum(exps)
+    loss = -(exps[3] / total).log() + sum(v.relu() for v in x) / len(x)
+    loss.backward()
+    print(loss.data, loss.grad, [v.grad for v in x], loss._children[0].data, loss._local_grads)
+'''
+
+
+def test_microgpt_to_the_last_bit(folder):
+    said = folder.report(MICROGPT)
+    assert "is replaced\n" in said and "the author's" not in said
+
+
+RENAMED = '''
+    class Scalar:
+        """A number."""
+        count = 0
+        def __init__(self, value, label='', parents=None, requires_grad=True):
+            self.value = float(value)
+            self.gradient = 0.0
+            self.parents = parents
+            self.label = label
+            self.requires_grad = requires_grad
+            self.pull = None
+        def __add__(self, other):
+            other = other if isinstance(other, Scalar) else Scalar(other)
+            out = Scalar(self.value + other.value, parents=[self, other])
+            def pull():
+                self.gradient += out.gradient
+                other.gradient += out.gradient
+            out.pull = pull
+            return out
+        def __mul__(self, other):
+            other = other if isinstance(other, Scalar) else Scalar(other)
+            out = Scalar(self.value * other.value, parents=[self, other])
+            def pull():
+                self.gradient += other.value * out.gradient
+                other.gradient += self.value * out.gradient
+            out.pull = pull
+            return out
+        __radd__ = __add__
+        def backprop(self):
+            order, seen = [], set()
+            def visit(v):
+                if id(v) not in seen:
+                    seen.add(id(v))
+                    for p in v.parents or []:
+                        visit(p)
+                    order.append(v)
+            visit(self)
+            self.gradient = 1.0
+            for v in reversed(order):
+                if v.pull:
+                    v.pull()
+    a, b = Scalar(2, 'a'), Scalar(3, requires_grad=False)
+    c = a * b + a + 1
+    c.backprop()
+    print(c.value, a.gradient, b.gradient, a.label, b.requires_grad, c.requires_grad, a.parents, len(c.parents),
+          type(c.parents).__name__, Scalar.__doc__, Scalar.__name__, c.parents[0].value, hasattr(c, 'exp'))
+'''
+
+
+def test_other_names_for_everything(folder):
+    said = folder.report(RENAMED)
+    assert re.search(r"class Scalar .* is replaced", said) and re.search(r"backprop +ours", said)
+
+
+@pytest.mark.parametrize("old, new, method", [
+    ("return self + (-other)", """
+        out = Value(self.data - other.data, (self, other), '-')
+        def _backward():
+            self.grad += out.grad
+            other.grad -= out.grad
+        out._backward = _backward
+        return out""", "__sub__"),
+    ("def __neg__(self): return self * -1", """def __neg__(self):
+        out = Value(-self.data, (self,), 'neg')
+        def _backward():
+            self.grad -= out.grad
+        out._backward = _backward
+        return out""", "__neg__"),
+    ("self.data ** other,", "round(self.data ** other, 3),", "__pow__"),
+])
+def test_what_is_different_on_purpose_stays(folder, old, new, method):
+    source = changed(old, new).replace("c ** 2 - a", "c ** 2.5 - a * a" if method == "__pow__" else "-c - a")
+    source = source.replace("a * b + a", "a * a + a")
+    said = folder.report(source)
+    assert "is replaced" in said and re.search(rf"{method} +the author's: ", said)
+
+
+# ---- What is kept as it is ----
+
+@pytest.mark.parametrize("old, new, reason", [
+    ("self.grad += 1.0 * out.grad", "self.grad = 1.0 * out.grad", ""),
+    ("v not in visited", "True", "backward"),
+    ("self.label = label", "self.label = label; Value.made = getattr(Value, 'made', 0) + 1", ""),
+    ("self.label = label", "self.label = label; self.born = object()", "'born' isn't understood"),
+    ("class Value:", "tape = []\nclass Value:\n    def note(self): tape.append(self)", "the global 'tape'"),
+    ("class Value:", "class Base: pass\nclass Value(Base):", None),
+    ("class Value:", "import fractions\nclass Value:", "imports fractions"),
+    ("def double(self):", "def __getattr__(self, name): raise AttributeError(name)\n    def double(self):", "__getattr__"),
+    ("out = Value(self.data + other.data, (self, other), '+')",
+     "out = Value(self.data + other.data, (self,), '+'); out._prev.add(other)", "in place"),
+])
+def test_in_doubt_its_own_class(folder, old, new, reason):
+    source = changed(old, new)
+    if reason == "the global 'tape'":
+        source = "import math\n" + source
+    said = folder.report(source)
+    if reason is None:
+        assert "no class looks like" in said
+    else:
+        assert "runs as it is" in said and reason in said
+
+
+def test_one_line_on_stderr_says_so(folder):
+    name = folder.write("script.py", changed("v not in visited", "True"))
+    said = python("-m", "fastgrad", name, cwd=folder.path).stderr
+    assert re.fullmatch(r"fastgrad: class Value \(script.py:\d+\) runs as it is: .*\n", said)
+
+
+def test_keep_leaves_a_class_alone(folder):
+    name = folder.write("script.py", changed("tanh", "tanh"))
+    assert "as --keep says" in python("-m", "fastgrad", "--keep", "Value", name, cwd=folder.path).stderr
+
+
+def test_a_trial_leaves_nothing_behind(folder):
+    """Printing, random numbers, the recursion limit."""
+    folder.report("import random, sys, math\nrandom.seed(3)\n" + ENGINE.replace(
+        "self.label = label", "self.label = label; random.random()").replace(
+        "topo, visited", "sys.setrecursionlimit(5000); print('backward'); topo, visited")
+        + "print(random.random(), sys.getrecursionlimit())" + DEMO)
+
+
+# ---- Where classes come from ----
+
+def test_a_class_within_a_function(folder):
+    body = textwrap.indent(ENGINE + DEMO, "    ")
+    said = folder.report(f"import math\ndef main():\n{body}\nmain()\n")
+    assert "class main.<locals>.Value" in said and "is replaced" in said
+
+
+def test_modules_beside_the_script(folder):
+    folder.write("engine.py", "import math\n" + ENGINE)
+    folder.write("package/__init__.py", "")
+    folder.write("package/nn.py", "from engine import Value\nfrom . import names\nclass Neuron:\n"
+                                  "    def __init__(self): self.w = Value(0.5, label=names.W)\n")
+    folder.write("package/names.py", "W = 'w'\n")
+    said = folder.report("from engine import Value\nfrom package.nn import Neuron\nn = Neuron()\nprint(n.w.label)" + DEMO)
+    assert "class Value (engine.py:" in said and "is replaced" in said
+
+
+def test_micrograd_that_is_not_installed(folder):
+    name = folder.write("script.py", "from micrograd.engine import Value\nfrom micrograd.nn import MLP\n"
+                                     "import micrograd\nprint(Value, micrograd.engine.Value is Value, MLP(2, [1]))\n")
+    try:
+        import micrograd        # noqa: F401
+    except ImportError:
+        printed = python("-m", "fastgrad", name, cwd=folder.path).stdout
+        assert "fastgrad.engine.Value" in printed and "True" in printed
+    else:
+        pytest.skip("micrograd is installed")
+
+
+def test_micrograd_beside_the_script_goes_before(folder):
+    folder.write("micrograd/__init__.py", "")
+    folder.write("micrograd/engine.py", "import math\n" + ENGINE)
+    assert "class Value (engine.py:" in folder.report("from micrograd.engine import Value" + DEMO)
+
+
+def test_install():
+    program = ("import fastgrad; fastgrad.install(); from micrograd.engine import Value; from micrograd import nn; "
+               "assert Value is fastgrad.Value and nn is fastgrad.nn")
+    python("-c", program, cwd=".")
+
+
+def test_a_class_that_is_defined_again(folder):
+    said = folder.report("import math\n" + ENGINE + DEMO + ENGINE + "x = a\n" + DEMO + "print(isinstance(x, Value))\n")
+    assert said.count("is replaced") == 2
+
+
+def test_two_engines_at_once(folder):
+    folder.report(MICROGPT + "    V = Value\n" + textwrap.indent(ENGINE.replace("Value", "Other"), "    ")
+                  + "    a, b = V(2), Other(3.0)\n"
+                  "    for i in range(3):\n        a, b = a * 2 + a, b * 2 + b\n    a.backward(); b.backward()\n"
+                  "    print(a.data, a.grad, b, type(a) is V, type(b) is Other, type(a._children[1]) is V,"
+                  " a._children[1].grad, [type(x) is Other for x in b._prev])\n")
+
+
+@pytest.mark.parametrize("decorator", ["@functools.total_ordering", "@mark"])
+def test_decorated_classes(folder, decorator):
+    head = "import math, functools\ndef mark(cls):\n    cls.marked = True\n    return cls\n"
+    body = ENGINE.replace("class Value:", decorator + "\nclass Value:\n    def __lt__(self, other): "
+                                                       "return self.data < other.data\n")
+    assert "is replaced" in folder.report(head + body + DEMO + "print(a > b, getattr(Value, 'marked', None))\n")
+
+
+def test_subclasses(folder):
+    said = folder.report("import math\n" + ENGINE + """
+class Named(Value):
+    def __init__(self, data, name):
+        super().__init__(data)
+        self.name = name
+a, b = Named(2.0, 'a'), Value(-3.0)
+c = a * b
+c.backward()
+print(a.name, a.grad, c.data, isinstance(a, Value))
+""")
+    assert "is replaced" in said
+
+
+# ---- Running as Python runs ----
+
+def test_what_a_script_sees(folder):
+    folder.write("sub/input.txt", "hello\n")
+    folder.write("sub/helper.py", "X = 5\n")
+    name = folder.write("sub/script.py", """
+        import sys, os, helper
+        print(__name__, __file__, sys.argv, helper.X, sys.path[0], __doc__, __spec__, __package__)
+        print(open(os.path.join(os.path.dirname(__file__), 'input.txt')).read(), sys.stdin.read())
+        print(sys.modules['__main__'].helper is helper)
+        """)
+    plain = python(name, "--one", "2", "-m", cwd=folder.path, text="typed")
+    assert python("-m", "fastgrad", name, "--one", "2", "-m", cwd=folder.path, text="typed").stdout == plain.stdout
+
+
+def test_a_module(folder):
+    folder.write("package/__init__.py", "")
+    folder.write("package/engine.py", "import math\n" + ENGINE)
+    folder.write("package/__main__.py", "import sys\nfrom .engine import Value\nprint(__name__, __package__, sys.argv[1:])"
+                 + DEMO)
+    plain = python("-m", "package", "x", cwd=folder.path)
+    ours = python("-m", "fastgrad", "--report", "-m", "package", "x", cwd=folder.path)
+    assert ours.stdout == plain.stdout and "is replaced" in ours.stderr
+
+
+@pytest.mark.parametrize("end, status", [("import sys; sys.exit(3)", 3), ("import sys; sys.exit('bye')", 1),
+                                         ("import sys; sys.exit()", 0), ("1 / 0", 1)])
+def test_exit_status(folder, end, status):
+    name = folder.write("script.py", f"print(1)\n{end}\n")
+    plain = python(name, cwd=folder.path, status=status)
+    ours = python("-m", "fastgrad", name, cwd=folder.path, status=status)
+    assert ours.stdout == plain.stdout and ours.stderr.splitlines()[-1:] == plain.stderr.splitlines()[-1:]
+
+
+def test_tracebacks_show_the_authors_lines(folder):
+    name = folder.write("script.py", "def f():\n    raise KeyError('here')\nf()\n")
+    plain = python(name, cwd=folder.path, status=1).stderr
+    ours = python("-m", "fastgrad", name, cwd=folder.path, status=1).stderr
+    assert 'script.py", line 2, in f' in ours and "fastgrad/" not in ours
+    assert [line.strip() for line in ours.splitlines()][-1] == plain.splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments, status, said", [
+    ([], 2, "SCRIPT"), (["nowhere.py"], 1, "nowhere.py"), (["-m", "no_such_module"], 1, "no_such_module"),
+    (["--steps-json"], 2, "--steps-json"), (["wrong.py"], 1, "SyntaxError")])
+def test_bad_input(folder, arguments, status, said):
+    folder.write("wrong.py", "def f(:\n")
+    assert said in python("-m", "fastgrad", *arguments, cwd=folder.path, status=status).stderr
+
+
+# ---- Verify and profile ----
+
+def test_verify(folder):
+    name = folder.write("script.py", LECTURE)
+    said = python("-m", "fastgrad", "--verify", name, cwd=folder.path).stderr
+    assert re.search(r"the same (to the bit|within 1e-09).*: 5 lines of output, .* at 5 backward\(\)", said)
+
+
+def test_verify_finds_a_difference(folder):
+    """A script that asks which class it has."""
+    name = folder.write("script.py", "import math\n" + ENGINE + "print('own' if Value.__mro__[1] is object else 'ours')\n")
+    said = python("-m", "fastgrad", "--verify", name, cwd=folder.path, status=1).stderr
+    assert "line 1 of the output is 'own' with its own class, 'ours' with ours" in said
+
+
+def test_profile(folder):
+    name = folder.write("script.py", LECTURE)
+    said = python("-m", "fastgrad", "--profile", "--steps-json", "steps.json", name, cwd=folder.path).stderr
+    assert re.search(r"fastgrad: 5 backward\(\), (\d+) nodes each", said)
+    steps = json.loads((folder.path / "steps.json").read_text())["steps"]
+    assert [step["step"] for step in steps] == [1, 2, 3, 4, 5] and len({step["nodes"] for step in steps}) == 1
+    assert all(step[part] > 0 for step in steps for part in ("forward", "backward", "rest"))
+    printed = python(name, cwd=folder.path).stdout
+    assert f"{steps[0]['loss']:.6f}" in printed
+
+
+# ---- Notebooks ----
+
+def notebook(*cells):
+    return json.dumps({"cells": [{"cell_type": "code", "source": cell, "metadata": {}, "outputs": [],
+                                  "execution_count": None} for cell in cells],
+                       "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+def test_a_notebooks_cells(folder):
+    folder.write("book.ipynb", notebook("import math\n%matplotlib inline\n!ls", ENGINE, "a = Value(2.0)\na * a", "1 / 0"))
+    ours = python("-m", "fastgrad", "--report", "book.ipynb", cwd=folder.path, status=1)
+    assert ours.stdout == "V<4.000000 0.000000>\n"
+    assert "is replaced" in ours.stderr and "book.ipynb, cell 4" in ours.stderr
+
+
+def test_load_ext(folder):
+    pytest.importorskip("IPython")
+    folder.write("cells.py", "from IPython.core.interactiveshell import InteractiveShell\n"
+                 "shell = InteractiveShell.instance()\n"
+                 f"for cell in ['%load_ext fastgrad', 'import math', {ENGINE!r}, 'print(Value.__mro__[1].__module__)',\n"
+                 f"             '%unload_ext fastgrad', {ENGINE!r}, 'print(Value.__mro__[1].__name__)']:\n"
+                 "    shell.run_cell(cell)\n")
+    assert python("cells.py", cwd=folder.path).stdout.split()[-2:] == ["fastgrad.engine", "object"]
