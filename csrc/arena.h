@@ -64,7 +64,8 @@ enum fg_flag {
     FG_SEEN = 64,     /* somebody has got to its handle by way of a parent, and may have noted its identity */
     FG_ASLEEP = 128,  /* `face` is a handle, or has one, that nothing in Python refers to */
     FG_WAITING = 256, /* died while the arena was held: it's on the list of those that wait for the end of that */
-    FG_CLASS_UNIT = 512, /* the bits from here on are a number for the face, which keeps its class there */
+    FG_LATE = 512,    /* its local gradients are taken in the sweep, of what its children's numbers are then */
+    FG_CLASS_UNIT = 1024, /* the bits from here on are a number for the face, which keeps its class there */
 };
 
 /* The edges of a node that has more than two children, or not as many local gradients as children. */

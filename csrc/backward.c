@@ -223,6 +223,35 @@ static inline void pass_on(fg_node *nodes, const fg_node *node)
     }
 }
 
+/* The derivative by child i is what another node's number is now. */
+static void take(fg_node *node, int i, const fg_node *other)
+{
+    const uint16_t is_int = (uint16_t)(FG_LOCAL0_INT << i);
+    node->local[i] = other->data;
+    node->flags = (uint16_t)(other->flags & FG_DATA_INT ? node->flags | is_int : node->flags & ~is_int);
+}
+
+bool fg_node_refresh(const fg_node *nodes, fg_node *node)
+{
+    switch (node->op) {
+    case FG_MUL:
+        take(node, 0, &nodes[node->child[1]]);
+        take(node, 1, &nodes[node->child[0]]);
+        return true;
+    case FG_EXP:
+        take(node, 0, node);
+        return true;
+    case FG_RELU:
+        node->local[0] = node->data > 0.0;
+        return true;
+    case FG_LOG:
+    case FG_POW_CONST:
+        return false;
+    default: /* constants, or numbers that the operation has kept */
+        return true;
+    }
+}
+
 void fg_node_pass_on(fg_arena *arena, fg_index index)
 {
     pass_on(arena->nodes, &arena->nodes[index]);
@@ -235,8 +264,8 @@ fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
     uint32_t n = walk->n;
     const uint32_t stop = n > budget ? n - budget : 0;
     for (; n > stop; n--) {
-        const fg_node *node = &nodes[order[n - 1]];
-        if (node->flags & FG_CLOSURE)
+        fg_node *node = &nodes[order[n - 1]];
+        if (node->flags & (FG_CLOSURE | FG_LATE) && (node->flags & FG_CLOSURE || !fg_node_refresh(nodes, node)))
             break;
         pass_on(nodes, node);
     }

@@ -1,5 +1,6 @@
 """python -m fastgrad SCRIPT: a micrograd- or microgpt-style script as it is, with our engine in place of its own."""
 import argparse
+import os
 import random
 import sys
 
@@ -33,9 +34,13 @@ def parse(arguments):
 
 def main(arguments):
     options = parse(arguments)
+    if not options.module and not os.path.exists(options.script):
+        print(f"fastgrad: there's no {options.script!r}", file=sys.stderr)
+        return 2
     if options.verify:
         from fastgrad.script.verifying import verify
-        return verify([x for x in arguments if x != "--verify"])
+        arguments.remove("--verify")        # the first, which is ours
+        return verify(arguments)
     finish = []
     prepare(options, finish)
     status = run(options.script, options.rest, is_module=bool(options.module))
@@ -72,6 +77,7 @@ def prepare(options, finish):
         if options.profile:
             finish.append(lambda: print(profile.table(), file=sys.stderr))
         if options.steps_json:
+            open(options.steps_json, "w").close()       # if that can't be, better now than after the run
             finish.append(lambda: profile.save(options.steps_json))
 
 

@@ -8,8 +8,13 @@
 # Teaching classes differ in what is an int and what a float at first; a Light says what its class's nodes have.
 
 cdef enum:
-    MOST_LIGHTS = 128           # as many as FG_CLASS has room for
+    MOST_LIGHTS = 64            # as many as FG_CLASS has room for
     MOST_FREE_HANDLES = 4096
+
+cdef enum Results:
+    MORE_DERIVED                # the left operand's, or the right's if that derives from it
+    LEFT
+    BASE                        # the light class itself, not a subclass
 
 cdef struct Light:
     PyTypeObject *cls           # never freed
@@ -17,10 +22,11 @@ cdef struct Light:
     bint float_data             # the constructor makes floats of ints, and so do operations of their constants
     bint float_seed             # backward() starts from 1.0, not 1
     bint float_zero             # relu() of a negative number is 0.0, not 0
-    bint same_zero              # but of 0.0 it's 0.0, and of 0 it's 0
+    bint same_zero              # but of what isn't below 0 it's that: of 0.0, of nan
     bint int_step               # and its derivative 1 or 0, not 1.0 or 0.0
+    Results results             # the class of results
     unsigned int lacks          # which of the reflected operators a class doesn't have, a bit for each
-    PyObject *power             # called for a Value as exponent; or NULL
+    PyObject *power             # called for an exponent that isn't a number; or NULL
     PyObject *names             # a dict: names of operations other than ours; or NULL
     PyObject **free_handles
     int n_free_handles
@@ -79,6 +85,12 @@ cdef void favour(Light *favourite) noexcept:
     n_class_attributes = -1
 
 
+cdef PyTypeObject *class_of_result(object operand) noexcept:
+    """The class of a function's result."""
+    cdef Light *style = light_for(class_of(operand))
+    return style.cls if style.results == BASE else class_of(operand)
+
+
 cdef inline Number constant(Number number):
     """A number that becomes a Value."""
     return Number(number.value, number.is_int and not light.float_data)
@@ -96,7 +108,7 @@ cdef object name_of(fg_index index, object name, object key=None):
 
 cdef int add_light(object cls, bint float_data=False, bint float_grad=False, bint float_seed=False,
                    bint float_zero=False, bint same_zero=False, bint int_step=False, object power=None,
-                   object lacks=(), dict names=None) except -1:
+                   bint late=False, int results=MORE_DERIVED, object lacks=(), dict names=None) except -1:
     """Let a class be a light one. Raises OverflowError if there are too many, and MemoryError."""
     global n_lights
     cdef Light *new = &lights[n_lights]
@@ -107,7 +119,8 @@ cdef int add_light(object cls, bint float_data=False, bint float_grad=False, bin
         raise MemoryError("no memory for a class")
     new.cls = <PyTypeObject *>cls
     incref(<PyObject *>cls)         # for as long as there are handles, even when this module is gone
-    new.fresh = n_lights * FG_CLASS_UNIT | (0 if float_grad else FG_GRAD_INT)
+    new.fresh = n_lights * FG_CLASS_UNIT | (0 if float_grad else FG_GRAD_INT) | (FG_LATE if late else 0)
+    new.results = <Results>results
     new.float_data, new.float_seed = float_data, float_seed
     new.float_zero, new.same_zero, new.int_step = float_zero, same_zero, int_step
     new.lacks = 0
@@ -126,7 +139,7 @@ cdef int add_light(object cls, bint float_data=False, bint float_grad=False, bin
 
 def _make_class(str module, str name, str doc=None, *, bint float_data=False, bint float_grad=False,
                 bint float_seed=False, bint float_zero=False, bint same_zero=False, bint int_step=False, power=None,
-                lacks=(), dict names=None):
+                bint late=False, int results=0, lacks=(), dict names=None):
     """A class derived from Value whose instances cost no more than Values.
 
     The arguments after doc are what's in a Light. Raises OverflowError when there are too many.
@@ -140,6 +153,6 @@ def _make_class(str module, str name, str doc=None, *, bint float_data=False, bi
     cls = PyType_FromSpecWithBases(&light_spec, (Value,))
     cls.__name__ = name             # Python has only borrowed the other
     cls.__doc__ = doc
-    add_light(cls, float_data, float_grad, float_seed, float_zero, same_zero, int_step, power, lacks,
-              names)
+    add_light(cls, float_data, float_grad, float_seed, float_zero, same_zero, int_step, power, late, results,
+              lacks, names)
     return cls

@@ -44,6 +44,7 @@ cdef extern from "arena.h":
         FG_CLOSURE
         FG_SEEN
         FG_ASLEEP
+        FG_LATE
         FG_CLASS_UNIT
 
     ctypedef struct fg_node:
@@ -103,6 +104,7 @@ cdef extern from "backward.h":
     void fg_walk_end(fg_arena *arena, fg_walk *walk)
     void fg_walk_clear(fg_walk *walk)
     fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
+    bint fg_node_refresh(const fg_node *nodes, fg_node *node)
     void fg_node_pass_on(fg_arena *arena, fg_index index)
     void fg_walk_zero(fg_arena *arena, const fg_walk *walk)
 

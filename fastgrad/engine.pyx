@@ -188,7 +188,7 @@ cdef class Node:
         set_closure(self.index)
 
     def _accumulate(self):
-        fg_node_pass_on(&arena, self.index)
+        pass_on(self.index)
 
     # ---- Any other attribute ----
 
@@ -224,7 +224,7 @@ cdef class Node:
         cdef Light *style = light_at(self.index)
         if x.value > 0.0:
             return unary_number(self, FG_RELU, x, Number(1.0, style.int_step))
-        if not (x.value == 0.0 and style.same_zero):
+        if x.value < 0.0 or not style.same_zero:
             x = Number(0.0, not style.float_zero)
         return unary_number(self, FG_RELU, x, Number(0.0, style.int_step))
 
@@ -280,6 +280,9 @@ cdef class Node:
             if arena.nodes[index].flags & FG_CLOSURE:
                 walk.scratch.n -= 1
                 handle_of(index)._backward()
+            elif arena.nodes[index].flags & FG_LATE and arena.nodes[index].op in (FG_LOG, FG_POW_CONST):
+                walk.scratch.n -= 1
+                pass_on(index)
             else:
                 PyErr_CheckSignals()
         walk = None

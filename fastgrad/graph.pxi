@@ -152,6 +152,7 @@ cdef bint is_child(fg_index index, fg_node *node) noexcept:
 
 
 cdef tuple local_grads_of(Node self):
+    refresh(self.index)
     cdef fg_node *node = &arena.nodes[self.index]
     cdef uint32_t i
     return tuple([as_object(fg_node_local(node, i), fg_node_local_is_int(node, i))

@@ -128,7 +128,7 @@ cdef inline Node bare_handle(PyTypeObject *cls):
 cdef int adopt(Node handle, fg_index index) except -1:
     """Let a bare handle have a node; the caller's reference becomes the handle's, and is lost if this raises."""
     cdef fg_node *node = &arena.nodes[index]
-    node.flags = node.flags & ~(-FG_CLASS_UNIT | FG_GRAD_INT) | light_for(class_of(handle)).fresh
+    node.flags = node.flags & ~(-FG_CLASS_UNIT | FG_LATE | FG_GRAD_INT) | light_for(class_of(handle)).fresh
     if is_light(class_of(handle)):
         node.face = <void *>handle
     elif attach(index, <PyObject *>handle, <PyObject *>class_of(handle)) is NULL:

@@ -163,9 +163,10 @@ cdef int power_local_grad(Number x, Number n, Number *out) except -1:
 
 cdef fg_index power_const(fg_index a, Number n) except FG_NONE:
     """The node of a number's power."""
-    cdef Number x = number_at(a), y, by_x
+    cdef Number x = number_at(a), y, by_x = Number(NAN, False)
     power(x, n, &y)
-    power_local_grad(x, n, &by_x)
+    if not fresh & FG_LATE:
+        power_local_grad(x, n, &by_x)
     return new_unary(FG_POW_CONST, a, y, by_x, n)
 
 
@@ -189,11 +190,37 @@ cdef fg_index const_power(Number x, fg_index a) except FG_NONE:
     return new_unary(FG_CONST_POW, a, y, Number(y.value * log_of_base(x.value), False), x)
 
 
+cdef int pass_on(fg_index index) except -1:
+    """Add a node's gradient, times the local ones, into its children's."""
+    refresh(index)
+    fg_node_pass_on(&arena, index)
+    return 0
+
+
+cdef int refresh(fg_index index) except -1:
+    """Let a node with FG_LATE have the local derivatives that its children's numbers now give it."""
+    cdef fg_node *node = &arena.nodes[index]
+    cdef Number by_x = Number(node.local[0], node.flags & FG_LOCAL0_INT)
+    if node.flags & FG_LATE and not fg_node_refresh(arena.nodes, node):
+        if node.op == FG_LOG:
+            by_x = Number(inverse_of(arena.nodes[node.child[0]].data), False)
+        else:
+            power_local_grad(number_at(node.child[0]), Number(node.local[1], node.flags & FG_LOCAL1_INT), &by_x)
+        node = &arena.nodes[index]
+        node.local[0] = by_x.value
+        node.flags = (node.flags | FG_LOCAL0_INT) if by_x.is_int else (node.flags & ~FG_LOCAL0_INT)
+    return 0
+
+
+cdef double inverse_of(double x) except? -1.0:
+    return 1.0 / x if x != 0.0 else 1.0 / <object>x
+
+
 # ---- Functions ----
 
 cdef object unary_number(Node self, uint8_t op, Number data, Number by_self):
     cdef Number none = Number(0.0, False)
-    return wrap(new_unary(op, self.index, data, by_self, none), class_of(self))
+    return wrap(new_unary(op, self.index, data, by_self, none), class_of_result(self))
 
 
 cdef object unary(Node self, uint8_t op, double data, double by_self):

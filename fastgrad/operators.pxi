@@ -65,7 +65,10 @@ cdef inline fg_index easy_leaf(Number data):
 
 cdef PyTypeObject *result_class(object left, object right):
     """The class of a result: that of the Value on the left, or on the right if that derives from it."""
-    if isinstance(right, Node) and PyType_IsSubtype(class_of(right), class_of(left)):
+    cdef Light *style = light_for(class_of(left))
+    if style.results == BASE:
+        return style.cls
+    if style.results == MORE_DERIVED and isinstance(right, Node) and PyType_IsSubtype(class_of(right), class_of(left)):
         return class_of(right)
     return class_of(left)
 
@@ -207,14 +210,17 @@ cdef object value_divide(object left, object right):
 
 cdef object value_power(object left, object right, object modulo):
     cdef Number number
+    if isinstance(left, Node) and light_for(class_of(left)).power is not NULL \
+            and not PyFloat_CheckExact(right) and not PyLong_CheckExact(right):
+        return (<object>light_for(class_of(left)).power)(left, right)
     if modulo is not None or not is_operand(left) or not is_operand(right) or lacks(left, right, RPOW):
         return NotImplemented
     if not isinstance(left, Node):
         read_number(left, &number)
         return wrap(const_power(number, (<Node>right).index), class_of(right))
     if isinstance(right, Node):
-        if light_for(class_of(left)).power is not NULL:
-            return (<object>light_for(class_of(left)).power)(left, right)
         return wrap(power_of_nodes((<Node>left).index, (<Node>right).index), result_class(left, right))
     read_number(right, &number)
-    return wrap(power_const((<Node>left).index, number), class_of(left))
+    if class_of(left) is not plain:
+        favour(light_for(class_of(left)))
+    return wrap(power_const((<Node>left).index, number), class_of_result(left))

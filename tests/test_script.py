@@ -219,8 +219,8 @@ def test_what_is_different_on_purpose_stays(folder, old, new, method):
     ("v not in visited", "True", "backward"),
     ("self.label = label", "self.label = label; Value.made = getattr(Value, 'made', 0) + 1", ""),
     ("self.label = label", "self.label = label; self.born = object()", "'born' isn't understood"),
-    ("class Value:", "tape = []\nclass Value:\n    def note(self): tape.append(self)", "the global 'tape'"),
-    ("class Value:", "class Base: pass\nclass Value(Base):", None),
+    ("class Value:", "tape = []\nclass Value:\n    def note(self): tape.append(self)", "note uses 'tape'"),
+    ("class Value:", "class Base: pass\nclass Value(Base):", "derives from another class"),
     ("class Value:", "import fractions\nclass Value:", "imports fractions"),
     ("def double(self):", "def __getattr__(self, name): raise AttributeError(name)\n    def double(self):", "__getattr__"),
     ("out = Value(self.data + other.data, (self, other), '+')",
@@ -228,13 +228,8 @@ def test_what_is_different_on_purpose_stays(folder, old, new, method):
 ])
 def test_in_doubt_its_own_class(folder, old, new, reason):
     source = changed(old, new)
-    if reason == "the global 'tape'":
-        source = "import math\n" + source
     said = folder.report(source)
-    if reason is None:
-        assert "no class looks like" in said
-    else:
-        assert "runs as it is" in said and reason in said
+    assert "runs as it is" in said and reason in said
 
 
 def test_one_line_on_stderr_says_so(folder):
@@ -376,7 +371,7 @@ def test_tracebacks_show_the_authors_lines(folder):
 
 
 @pytest.mark.parametrize("arguments, status, said", [
-    ([], 2, "SCRIPT"), (["nowhere.py"], 1, "nowhere.py"), (["-m", "no_such_module"], 1, "no_such_module"),
+    ([], 2, "SCRIPT"), (["nowhere.py"], 2, "nowhere.py"), (["-m", "no_such_module"], 1, "no_such_module"),
     (["--steps-json"], 2, "--steps-json"), (["wrong.py"], 1, "SyntaxError")])
 def test_bad_input(folder, arguments, status, said):
     folder.write("wrong.py", "def f(:\n")

@@ -8,10 +8,14 @@ printed. replace.py compares what it sees of the author's class with what it see
 """
 import contextlib
 import io
+import math
 import random
 import sys
 from dataclasses import dataclass, field
 from types import CellType, FunctionType, MemberDescriptorType
+
+
+TRIAL_ERRORS = (Exception, SystemExit, GeneratorExit)
 
 
 class NotReplaceable(Exception):
@@ -99,10 +103,13 @@ def quiet():
     limit, randoms, out = sys.getrecursionlimit(), random.getstate(), io.StringIO()
     numpy = sys.modules.get("numpy")
     numpy_randoms = numpy.random.get_state() if numpy else None
+    stdin = sys.stdin
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+        sys.stdin = io.StringIO()
         try:
             yield out
         finally:
+            sys.stdin = stdin
             sys.setrecursionlimit(limit)
             random.setstate(randoms)
             if numpy:
@@ -120,6 +127,7 @@ class Roles:
     op: list = field(default_factory=list)
     local_grads: list = field(default_factory=list)
     closure: list = field(default_factory=list)
+    no_closure: list = field(default_factory=list)  # of those: what is None on a leaf
     extras: dict = field(default_factory=dict)      # name: what it is on every new instance
     backward: str = "backward"
     float_data: bool = False
@@ -143,7 +151,7 @@ def find_roles(cls, backward):
         a, b = cls(2.5), cls(-1.25)
         total, product = a + b, a * b
         whole = cls(2)
-    except Exception as error:
+    except TRIAL_ERRORS as error:
         raise NotReplaceable(f"it can't be tried: {type(error).__name__}: {error}") from None
     if type(total) is not cls or type(product) is not cls:
         raise NotReplaceable("its operations make something else than its instances")
@@ -159,7 +167,7 @@ def find_roles(cls, backward):
 
     try:
         getattr(product, backward)()
-    except Exception as error:
+    except TRIAL_ERRORS as error:
         raise NotReplaceable(f"{backward}() can't be tried: {type(error).__name__}: {error}") from None
     after_a, after_b, root = attributes(a), attributes(b), attributes(product)
     gradients = [name for name, x in leaf.items() if is_number(x) and x == 0 and is_number(after_a[name])
@@ -183,10 +191,12 @@ def find_roles(cls, backward):
             roles.local_grads.append(name)
         elif type(result) is str and result != other_result:
             roles.op.append(name)
-        elif callable(result) and isinstance(result, FunctionType):
+        elif isinstance(result, FunctionType):
             roles.closure.append(name)
+            if x is None:
+                roles.no_closure.append(name)
         elif type(x) in (str, bool, int, float, type(None)) and x == result == other_result == attributes(b)[name] \
-                and after_a[name] == x:
+                and after_a[name] == x == root[name]:
             roles.extras[name] = x
         else:
             raise NotReplaceable(f"its attribute {name!r} isn't understood")
@@ -203,10 +213,12 @@ def seen_number(x):
     return type(x).__name__, repr(x)
 
 
-def observe(make, cls, roles, values, *, times=1):
+def observe(make, cls, roles, values, *, times=1, change=False, by_hand=False):
     """What a script could see of the graph that make(*leaves) builds, and of its gradients after backward().
 
-    values: the leaves' numbers. Returns a list; equal lists look the same to the script, up to rounding in gradients.
+    values: the leaves' numbers. times: how often backward() is called. change: whether the leaves' and the root's
+    numbers are changed before. by_hand: whether the root's and a leaf's closures are called by hand as well. Returns a
+    list; equal lists look the same to the script.
     """
     seen = []
     with quiet() as out:
@@ -215,15 +227,22 @@ def observe(make, cls, roles, values, *, times=1):
             root = make(*leaves)
             if type(root) is not cls:
                 return ["not a node", type(root).__name__]
-            seen.append(shape(root, leaves, roles, set()))
+            seen.append(shape(root, leaves, roles))
+            if change:
+                for x in [*leaves, root]:
+                    setattr(x, roles.data, getattr(x, roles.data) + 0.5)
             for _ in range(times):
                 result = getattr(root, roles.backward)()
                 seen.append(type(result).__name__)
                 seen.append([seen_number(getattr(x, roles.grad)) for x in [*leaves, root]])
             seen.append(gradients_below(root, leaves, roles))
             seen.append([seen_number(getattr(x, roles.data)) for x in leaves])
-        except Exception as error:
-            return ["error", type(error).__name__]
+            for name in roles.closure if by_hand else ():
+                for x in (root, leaves[0]):
+                    seen.append(callable(getattr(x, name)) and type(getattr(x, name)()).__name__)
+                seen.append([seen_number(getattr(x, roles.grad)) for x in leaves])
+        except TRIAL_ERRORS as error:
+            return ["error", type(error).__name__, *seen]
     seen.append(out.getvalue())
     return seen
 
@@ -236,13 +255,13 @@ def children(x, roles):
     return nodes
 
 
-def shape(x, leaves, roles, path):
+def shape(x, leaves, roles):
     """A graph as nested tuples."""
     for i, leaf in enumerate(leaves):
         if x is leaf:
             return i
     kinds = tuple(kind.__name__ for name, kind in roles.children.items() if type(getattr(x, name)) is kind)
-    below = [shape(child, leaves, roles, path) for child in children(x, roles)]
+    below = [shape(child, leaves, roles) for child in children(x, roles)]
     if set in roles.children.values() or frozenset in roles.children.values():
         below.sort(key=repr)
     locals_seen = tuple(tuple(map(seen_number, getattr(x, name))) for name in roles.local_grads)
@@ -274,4 +293,6 @@ def same(one, other, tolerance=0.0):
 
 
 def close(x, y, tolerance):
+    if x == y == 0.0:
+        return math.copysign(1.0, x) == math.copysign(1.0, y)
     return x == y or (x != x and y != y) or abs(x - y) <= tolerance * max(abs(x), abs(y))

@@ -12,6 +12,7 @@ import sys
 import sysconfig
 
 import fastgrad
+from fastgrad.engine import Value
 from fastgrad.script.probe import NotReplaceable
 from fastgrad.script.sight import looks_like_engine
 from fastgrad.script.twin import Twin
@@ -85,7 +86,8 @@ def consider(cls, module_globals, file, line):
 def build_class(function, name, *bases, **keywords):
     """What class statements call while `replacing()` is on."""
     cls = _build_class(function, name, *bases, **keywords)
-    if bases in ((), (object,)) and not keywords and isinstance(cls, type) and looks_like_engine(cls) \
+    if isinstance(cls, type) and looks_like_engine(cls) and not issubclass(cls, (Value, BaseException)) \
+            and not any(looks_like_engine(base) for base in cls.__mro__[1:]) \
             and is_teaching_code(function.__code__.co_filename):
         return consider(cls, function.__globals__, function.__code__.co_filename, function.__code__.co_firstlineno)
     return cls

@@ -1,12 +1,17 @@
 """Running a script, a module or a notebook's cells as Python itself would, with nothing of ours in between."""
 import ast
+import builtins
 import json
 import linecache
 import os
 import runpy
 import sys
 import traceback
+from importlib.machinery import SourceFileLoader
 from types import ModuleType
+
+
+OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 def run(path, arguments, is_module=False):
@@ -40,7 +45,8 @@ def run(path, arguments, is_module=False):
 def _main_module(path):
     module = ModuleType("__main__")
     module.__file__ = path
-    module.__builtins__ = __builtins__
+    module.__builtins__ = builtins
+    module.__loader__ = SourceFileLoader("__main__", path)
     sys.modules["__main__"] = module
     return module
 
@@ -71,7 +77,15 @@ def _run_cells(path):
 
 def _without_magics(source):
     """A cell without lines that are IPython's, not Python's: %matplotlib inline, !pip install."""
-    return "\n".join("pass" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n"))
+    lines = []
+    for line in source.split("\n"):
+        code = line.lstrip()
+        if code.startswith(("%time ", "%timeit ")):
+            line = line.replace(code, code.split(maxsplit=1)[1])
+        elif code.startswith(("%", "!")):
+            line = line.replace(code, "pass")
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def _status(error):
@@ -82,12 +96,17 @@ def _status(error):
 
 
 def _show(error):
-    here = os.path.dirname(os.path.abspath(__file__))
-    tb = error.__traceback__
-    while tb is not None and os.path.dirname(os.path.abspath(tb.tb_frame.f_code.co_filename)) == here:
-        tb = tb.tb_next
     sys.stdout.flush()
     if sys.excepthook is not sys.__excepthook__:
-        sys.excepthook(type(error), error, tb)
-    else:
-        traceback.print_exception(type(error), error, tb)
+        sys.excepthook(type(error), error, error.__traceback__)
+        return
+    shown = told = traceback.TracebackException.from_exception(error)
+    while told is not None:
+        told.stack[:] = [frame for frame in told.stack if not _is_ours(frame.filename)]
+        told = told.__cause__ or told.__context__
+    print("".join(shown.format()), end="", file=sys.stderr)
+
+
+def _is_ours(file):
+    """Whether a line of a traceback is of this package: of its Python, or of what Cython has compiled."""
+    return file.startswith("fastgrad/") or os.path.abspath(file).startswith(OURS)

@@ -1,4 +1,5 @@
 """The expressions on which an author's class is compared with its twin, and the comparison in words."""
+EXTREMES = (0, 0.0, -0.0, 1000.0, -1000.0, float("inf"), float("-inf"), float("nan"))
 FUNCTIONS = ("exp", "log", "relu", "tanh", "sigmoid", "sqrt", "sin", "cos", "abs")
 
 
@@ -8,11 +9,13 @@ def twice(f):
 
 
 def unary(name):
-    return twice(lambda a: getattr(a, name)()), [[x] for x in (0.7, -1.3, 2.5, 0.0, 2, -3, 0, 30.0, 1000.0, -1000.0)]
+    return twice(lambda a: getattr(a, name)()), [[x] for x in
+                                                        (0.7, -1.3, 2.5, 2, -3, 30.0, *EXTREMES)]
 
 
 def binary(f):
-    pairs = [[0.7, -1.3], [2, 3], [2.5, -2], [-3, 0.5], [0.0, 4.0], [3, 3]]
+    pairs = [[0.7, -1.3], [2, 3], [2.5, -2], [-3, 0.5], [0.0, 4.0], [3, 3], [-0.0, 0.0], [-0.0, -1.0],
+             [float("inf"), -2.0], [0.5, float("nan")], [float("inf"), 0.0], [-1.0, float("-inf")]]
     return [*twice(f), lambda a, b: f(a, a)], pairs
 
 
@@ -42,7 +45,7 @@ EXPERIMENTS = {
     "__truediv__": [binary(lambda a, b: a / b), with_number(lambda a, n: a / n)],
     "__rtruediv__": [with_number(lambda a, n: n / a)],
     "__rpow__": [with_number(lambda a, n: n ** a)],
-    "__abs__": [(twice(abs), [[0.7], [2], [-1.3], [0.0]])],
+    "__abs__": [(twice(abs), [[0.7], [2], [-1.3], [0.0], [-0.0], [float("nan")]])],
     **{name: [unary(name)] for name in ("exp", "log", "relu", "tanh", "sigmoid", "sqrt", "sin", "cos", "abs")},
 }
 OPERATIONS = {"+": lambda a: a + a, "*": lambda a: a * a, "exp": lambda a: a.exp(), "log": lambda a: a.log(),
@@ -61,6 +64,7 @@ GRAPHS = [
     (lambda a, b: (a + b) * (b + a), [0.5, 0.5]),
     (lambda a, b: (lambda c: c * 2 + c * 3 + c * 4)(a + b * 0.1), [0.5, -2.0]),
 ]
+EXTREMES = (0, 0.0, -0.0, 1000.0, -1000.0, float("inf"), float("-inf"), float("nan"))
 FUNCTIONS = ("exp", "log", "relu", "tanh", "sigmoid", "sqrt", "sin", "cos", "abs")
 PAIRS = {"__add__": lambda a, b: a + b, "__mul__": lambda a, b: a * b, "__sub__": lambda a, b: a - b,
          "__truediv__": lambda a, b: a / b}
@@ -107,6 +111,8 @@ def random_program(chance, cls):
 
 def describe(seen, wanted, values):
     at = ", ".join(map(repr, values))
+    if wanted[0] == seen[0] == "error" and wanted[1] == seen[1]:
+        return f"at {at} ours raises {wanted[1]} at another time"
     if wanted[0] == "error" or seen[0] == "error":
         one = f"raises {wanted[1]}" if wanted[0] == "error" else "doesn't raise"
         other = f"raises {seen[1]}" if seen[0] == "error" else "doesn't raise"

@@ -13,7 +13,8 @@ from fastgrad import engine
 from fastgrad.engine import Value
 from fastgrad.script import probe
 from fastgrad.script.probe import NotReplaceable, Sandbox, observe, same
-from fastgrad.script.sight import BACKWARD_NAMES, check_by_sight, check_file
+from fastgrad.script.sight import (BACKWARD_NAMES, check_by_sight, check_files, only_stores,
+                                   reads_what_may_change)
 from fastgrad.script.trials import EXPERIMENTS, GRAPHS, OPERATIONS, describe, random_program
 
 NOT_COPIED = ("__dict__", "__weakref__", "__slots__", "__module__", "__qualname__", "__doc__", "__firstlineno__",
@@ -28,7 +29,7 @@ class Twin:
     """
 
     def __init__(self, cls, module_globals, file):
-        self.cls, self.methods, self.note = cls, {}, ""
+        self.cls, self.module_globals, self.methods, self.note = cls, module_globals, {}, ""
         check_by_sight(cls, module_globals)
         self.sandbox = Sandbox(cls, module_globals)
         self.theirs = self.sandbox.cls
@@ -36,7 +37,7 @@ class Twin:
         before = static_state(self.theirs)
         with probe.quiet():
             self.roles = probe.find_roles(self.theirs, backward)
-        check_file(file, cls.__name__, self.roles)
+        check_files(file, cls.__name__, self.roles)
         self.kept = {}          # names of the author's attributes that the twin has
         self.ours = engine._make_class(cls.__module__, cls.__name__, cls.__doc__, **self.style())
         self.ours.__qualname__ = cls.__qualname__
@@ -74,11 +75,34 @@ class Twin:
             if roles.op:
                 style["names"] = self.names()
             if "__pow__" in vars(self.cls):
-                try:
-                    self.theirs(2.0) ** self.theirs(3.0)
-                except Exception:
-                    style["power"] = vars(self.cls)["__pow__"]
+                for exponent in (self.theirs(3.0), "3"):
+                    try:
+                        self.theirs(2.0) ** exponent
+                    except probe.TRIAL_ERRORS:
+                        style["power"] = vars(self.cls)["__pow__"]
+            with contextlib.suppress(Exception):
+                a, b = self.theirs(2.0), self.theirs(3.0)
+                product = a * b
+                setattr(b, roles.data, 5.0)
+                getattr(product, roles.backward)()
+                style["late"] = getattr(a, roles.grad) == 5.0
+            style["results"] = self.results()
         return style
+
+    def results(self):
+        """The class of results where a subclass is among the operands, as a number (classes.pxi)."""
+        derived = type("Derived", (self.theirs,), {})
+        base, more = self.theirs(2.0), derived(3.0)
+        rules = {(derived, derived, derived): 0, (derived, self.theirs, derived): 1,
+                 (self.theirs, self.theirs, self.theirs): 2}
+        try:
+            found = {(type(f(more, more)), type(f(base, more)), type(f(more, base)))
+                     for f in (lambda a, b: a + b, lambda a, b: a * b)}
+        except probe.TRIAL_ERRORS:
+            found = {}
+        if len(found) != 1 or (rule := rules.get(*found)) is None:
+            raise NotReplaceable("its subclasses' results aren't understood")
+        return rule
 
     def names(self):
         names = {}
@@ -111,7 +135,7 @@ class Twin:
             if name != field:
                 setattr(self.ours, name, vars(NODE)[field])
         for name, value in roles.extras.items():
-            if getattr(self.ours, name, None) != value:
+            if name != "label" or value != "":
                 setattr(self.ours, name, value)
 
     def keep(self, name):
@@ -129,6 +153,8 @@ class Twin:
             self.keep(name)
             if callable(thing) or isinstance(thing, (property, staticmethod, classmethod)):
                 self.methods[name] = "the author's"
+        if "__eq__" in vars(self.cls) and "__ne__" not in vars(self.cls):
+            self.ours.__ne__ = object.__ne__
         if "__repr__" not in vars(self.cls):
             self.ours.__repr__ = object.__repr__
         for name in HIDDEN:
@@ -143,16 +169,18 @@ class Twin:
         for makes, all_values in experiments:
             for values in all_values:
                 for make in makes:
-                    with self.on_ours():
-                        seen = observe(make, self.ours, self.roles, values)
-                    wanted = observe(make, self.theirs, self.roles, values)
-                    if not same(seen, wanted):
-                        return describe(seen, wanted, values)
+                    for more in ({}, {"change": True, "by_hand": True}):
+                        with self.on_ours():
+                            seen = observe(make, self.ours, self.roles, values, **more)
+                        wanted = observe(make, self.theirs, self.roles, values, **more)
+                        if not same(seen, wanted):
+                            return describe(seen, wanted, values)
         return None
 
     def choose(self, name, experiments):
         """Ours if nobody can tell, else the author's if that does on our nodes what it did on the author's."""
-        found = self.difference(experiments)
+        found = reads_what_may_change(vars(self.cls)[name], self.cls, self.module_globals, self.roles)
+        found = found or self.difference(experiments)
         if found is None:
             self.methods[name] = "ours"
             return
@@ -168,13 +196,15 @@ class Twin:
             self.methods["__init__"] = "ours"
             return
         for name in self.roles.closure:
-            setattr(self.ours, name, closure_property())
+            setattr(self.ours, name, closure_property(name in self.roles.no_closure))
         self.keep("__init__")
         self.methods["__init__"] = "the author's: it takes other arguments than ours, or does more"
 
     def choose_backward(self):
         name = self.roles.backward
         function = vars(self.cls)[name]
+        if found := reads_what_may_change(function, self.cls, self.module_globals, self.roles):
+            raise NotReplaceable(f"{name}(): {found}")
         parameters = inspect.signature(function).parameters
         for how, backward in (("ours", None), ("ours, after setting the gradients to 0", zeroing_backward)):
             if backward:
@@ -185,12 +215,30 @@ class Twin:
                                                                      self.sandbox.copy(function)))
                     self.kept[name] = backward_with_arguments(backward or vars(NODE)["backward"], function)
                     how += " when called without arguments"
-                self.methods[name] = how
-                return
+                if not self.is_ordered() or self.order_is_ours():
+                    self.methods[name] = how
+                    return
+        self.kept.pop(name, None)
         self.keep(name)
         if (found := self.gradients_differ()) is not None:
             raise NotReplaceable(f"{name}() doesn't do on our nodes what it does on its own: {found}")
-        self.methods[name] = "the author's: it gives other gradients than ours"
+        self.methods[name] = "the author's: it gives other gradients than ours, or adds them in another order"
+
+    def is_ordered(self):
+        return not {set, frozenset} & set(self.roles.children.values())
+
+    def order_is_ours(self):
+        return all(same(seen, wanted) for seen, wanted, _ in self.random_programs())
+
+    def random_programs(self):
+        """What is seen of random programs with all operations that the class has: with ours, and with theirs."""
+        chance = random.Random(1)
+        for _ in range(60):
+            program = random_program(chance, self.theirs)
+            values = [chance.choice([chance.uniform(-2, 2), chance.randint(-3, 3)]) for _ in range(3)]
+            with self.on_ours():
+                seen = observe(program, self.ours, self.roles, values)
+            yield seen, observe(program, self.theirs, self.roles, values), values
 
     def gradients_differ(self):
         for make, values in GRAPHS:
@@ -203,18 +251,12 @@ class Twin:
         return None
 
     def check_whole(self):
-        """Random programs with all operations that the class has; raises NotReplaceable."""
-        chance = random.Random(1)
+        """Random programs; raises NotReplaceable."""
         to_the_bit = True
-        for _ in range(60):
-            program = random_program(chance, self.theirs)
-            values = [chance.choice([chance.uniform(-2, 2), chance.randint(-3, 3)]) for _ in range(3)]
-            with self.on_ours():
-                seen = observe(program, self.ours, self.roles, values)
-            wanted = observe(program, self.theirs, self.roles, values)
+        for seen, wanted, values in self.random_programs():
             if not same(seen, wanted):
                 to_the_bit = False
-                if not same(seen, wanted, 1e-9):
+                if self.is_ordered() or not same(seen, wanted, 1e-9):
                     raise NotReplaceable(f"in a random program {describe(seen, wanted, values)}")
         if not to_the_bit:
             self.note = "gradients are added up in another order, so their last bits may differ"
@@ -252,6 +294,8 @@ def hidden(name):
         def unsupported(self):
             raise TypeError(f"{name} isn't there for {type(self).__name__!r}")
         return unsupported
+    if name in ("__lt__", "__le__", "__gt__", "__ge__"):
+        return getattr(object, name)        # total_ordering looks for these
     if name.startswith("__"):
         return lambda self, other: NotImplemented
 
@@ -270,14 +314,17 @@ def children_property(kind, childless):
     return property(get, lambda self, nodes: children.__set__(self, () if nodes is None else nodes))
 
 
-def closure_property():
-    """`_backward` for an author's constructor, which gives every instance a function that does nothing."""
-    closure = vars(NODE)["_backward"]
+def closure_property(none_for_leaves):
+    """`_backward` for an author's constructor, which gives every instance None or a function that does nothing."""
+    closure, children = vars(NODE)["_backward"], vars(NODE)["_children"]
+
+    def get(self):
+        return None if none_for_leaves and not children.__get__(self) else closure.__get__(self)
 
     def assign(self, function):
         if not does_nothing(function):
             closure.__set__(self, function)
-    return property(closure.__get__, assign)
+    return property(get, assign)
 
 
 def does_nothing(function):
@@ -301,7 +348,10 @@ OUR_ARGUMENTS = [("data",), ("_children", "children", "_prev"), ("_op", "op", "l
 
 
 def takes_our_arguments(cls, roles):
-    """Whether Value's own constructor does for a class: the same arguments, and no attributes beyond the node's."""
+    """Whether Value's own constructor does for a class: the same arguments, nothing done but to store them, and no
+    attributes beyond the node's."""
+    if not only_stores(vars(cls)["__init__"]):
+        return False
     parameters = list(inspect.signature(vars(cls)["__init__"]).parameters.values())[1:]
     if len(parameters) > len(OUR_ARGUMENTS) or set(roles.extras) - {"label"}:
         return False

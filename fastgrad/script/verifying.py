@@ -58,17 +58,19 @@ class Recorder:
 
 def verify(arguments):
     """Run what `python -m fastgrad ARGUMENTS` would run, both ways. Returns the exit status: 0 if they agree."""
+    typed = None if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read()
     with tempfile.TemporaryDirectory() as folder:
-        own, ours = (_run(os.path.join(folder, kind), ["--record-" + kind], arguments) for kind in ("own", "ours"))
+        own, ours = (_run(os.path.join(folder, kind), ["--record-" + kind], arguments, typed)
+                     for kind in ("own", "ours"))
         finding, is_same = _compare(own, ours)
     print(f"fastgrad --verify: {finding}", file=sys.stderr)
     return 0 if is_same else 1
 
 
-def _run(path, options, arguments):
+def _run(path, options, arguments, typed):
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     command = [sys.executable, "-m", "fastgrad", *options, path, *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment)
+    done = subprocess.run(command, input=typed, stdout=subprocess.PIPE, env=environment)
     with open(path, "rb") as file:
         graphs = file.read()
     return done.returncode, done.stdout.decode(errors="replace"), graphs, os.path.exists(path + ".classes")
