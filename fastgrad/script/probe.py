@@ -282,17 +282,32 @@ def gradients_below(x, leaves, roles):
 
 
 def same(one, other, tolerance=0.0):
-    """Whether two observations look the same; floats within a relative tolerance."""
+    """Whether two observations look the same; floats within a tolerance, relative to them and, since large numbers may
+    have cancelled out, a thousandth of it to the largest there is."""
+    return _same(one, other, tolerance, tolerance and 1e-3 * tolerance * largest(other))
+
+
+def largest(seen):
+    """The largest finite magnitude in an observation."""
+    if isinstance(seen, (list, tuple)):
+        if len(seen) == 2 and seen[0] == "float":
+            x = abs(float(seen[1]))
+            return x if x < math.inf else 0.0
+        return max(map(largest, seen), default=0.0)
+    return 0.0
+
+
+def _same(one, other, tolerance, slack):
     if type(one) is not type(other):
         return False
     if isinstance(one, (list, tuple)):
         if len(one) == 2 and isinstance(one[0], str) and one[0] == other[0] == "float":
-            return close(float(one[1]), float(other[1]), tolerance)
-        return len(one) == len(other) and all(same(x, y, tolerance) for x, y in zip(one, other))
+            return close(float(one[1]), float(other[1]), tolerance, slack)
+        return len(one) == len(other) and all(_same(x, y, tolerance, slack) for x, y in zip(one, other))
     return one == other
 
 
-def close(x, y, tolerance):
+def close(x, y, tolerance, slack):
     if x == y == 0.0:
         return math.copysign(1.0, x) == math.copysign(1.0, y)
-    return x == y or (x != x and y != y) or abs(x - y) <= tolerance * max(abs(x), abs(y))
+    return x == y or (x != x and y != y) or abs(x - y) <= tolerance * max(abs(x), abs(y)) + slack
