@@ -91,8 +91,8 @@ cdef class Node:
                 set_edges(self, (), (), False)
                 op = ""
         style = light_at(self.index)
-        if style is not &lights[0] and isinstance(data, Node):
-            raise TypeError("the script puts a Value into a Value, which only its own class can do")
+        if style is not &lights[0] and not PyFloat_CheckExact(data) and not PyLong_CheckExact(data):
+            check_foreign(data)
         set_data(self, Number(number.value, number.is_int and not style.float_data))
         set_grad(self, Number(0.0, style.fresh & FG_GRAD_INT))
         if op:

@@ -24,6 +24,14 @@ cdef int read_number(object x, Number *out) except -1:
     return 0
 
 
+cdef int check_foreign(object x) except -1:
+    """Raise TypeError for what a teaching script's own class would have stored as it is, with other results."""
+    if not isinstance(x, (int, float)) and type(x).__name__ not in ("bool_", "bool", "int64", "int32", "intc"):
+        raise TypeError(f"a replaced class holds floats and ints, not {type(x).__name__!r}: run this script with its "
+                        "own class, by python itself or by python -m fastgrad --keep CLASS")
+    return 0
+
+
 cdef object as_plain_number(object x):
     """Anything with __index__ or __float__ as an int or float."""
     if type(x).__name__ in ("bool", "bool_"):       # Python's and NumPy's, which doesn't want to be an index

@@ -43,6 +43,7 @@ class Report:
 reports: list = []                  # of all classes that look like engines, in the order of their definition
 when_considered: list = []      # functions called with each new report
 kept_by_user: set = set()       # names of classes to leave as they are
+_made: dict = {}                # how often a class statement has been run
 keep_all = False                # try them all, but leave them as they are
 
 
@@ -69,8 +70,11 @@ def is_teaching_code(file):
 def consider(cls, module_globals, file, line):
     """The class to have in place of an author's: its twin, or itself."""
     report = Report(cls, file, line)
+    _made[file, line] = _made.get((file, line), 0) + 1
     reports.append(report)
     try:
+        if _made[file, line] > 5:
+            raise NotReplaceable("it's made again and again")
         if cls.__name__ in kept_by_user:
             raise NotReplaceable("as --keep says")
         report.twin = Twin(cls, module_globals, file)

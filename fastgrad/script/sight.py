@@ -107,7 +107,7 @@ def reads_what_may_change(function, cls, module_globals, roles):
     for name, thing in things_read(function, cls, module_globals):
         if not is_harmless(thing, cls):
             return f"it reads {name!r}, which may change"
-    for name in probe.names_used(function.__code__):
+    for name in probe.names_used(function.__code__) if function.__name__ != "__init__" else ():
         if name in roles.extras and name != "label":
             return f"it reads {name!r}, which may change"
     return None
@@ -152,11 +152,10 @@ def complaint_about(node, name, roles):
         if node.func.id == name and isinstance(first, ast.Call) and isinstance(first.func, ast.Attribute) \
                 and first.func.attr in ARRAY_MAKERS and first.args:
             return "puts an array into it"
-        if node.func.id == "vars" and first is not None \
-                and not (isinstance(first, ast.Name) and first.id.startswith(("arg", "opt", "config", "ns"))):
-            return "uses vars()"
     elif isinstance(node, ast.Attribute) and node.attr in ("__dict__", "__slots__"):
         return f"uses {node.attr}"
+    elif isinstance(node, ast.Name) and node.id in ("vars", "get_type_hints"):
+        return f"uses {node.id}"
     elif isinstance(node, (ast.Subscript, ast.Starred)) and isinstance(node.ctx, (ast.Store, ast.Del)) \
             and is_attribute(node.value, roles.children):
         return f"changes {node.value.attr!r} in place"
@@ -168,7 +167,7 @@ def complaint_about(node, name, roles):
             return "puts something else than a number into a gradient or a Value"
     elif isinstance(node, (ast.Import, ast.ImportFrom)):
         modules = [alias.name for alias in node.names] + [getattr(node, "module", None)]
-        for module in ("weakref", "fractions", "decimal"):
+        for module in ("weakref", "fractions", "decimal", "doctest", "inspect"):
             if module in modules:
                 return f"imports {module}"
     return None

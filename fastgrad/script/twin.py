@@ -192,6 +192,8 @@ class Twin:
 
     def choose_constructor(self):
         """Ours if it takes the same arguments and there's nothing else that the author's does."""
+        if found := reads_what_may_change(vars(self.cls)["__init__"], self.cls, self.module_globals, self.roles):
+            raise NotReplaceable(f"its constructor: {found}")
         if takes_our_arguments(self.cls, self.roles):
             self.methods["__init__"] = "ours"
             return
@@ -286,13 +288,18 @@ HIDDEN = ("exp", "log", "relu", "tanh", "sigmoid", "sqrt", "sin", "cos", "abs", 
           "__float__", "__int__", "__format__")
 
 
+UNSUPPORTED = {"__neg__": "bad operand type for unary -:", "__abs__": "bad operand type for abs():",
+               "__float__": "float() argument must be a string or a real number, not",
+               "__int__": "int() argument must be a string, a bytes-like object or a real number, not"}
+
+
 def hidden(name):
     """What makes a class that derives from Value seem to lack a method."""
     if name == "__format__":
         return object.__format__
-    if name in ("__neg__", "__abs__", "__float__", "__int__"):
+    if name in UNSUPPORTED:
         def unsupported(self):
-            raise TypeError(f"{name} isn't there for {type(self).__name__!r}")
+            raise TypeError(f"{UNSUPPORTED[name]} {type(self).__name__!r}")
         return unsupported
     if name in ("__lt__", "__le__", "__gt__", "__ge__"):
         return getattr(object, name)        # total_ordering looks for these
