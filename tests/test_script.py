@@ -1,4 +1,4 @@
-"""python -m fastgrad SCRIPT: it prints what it prints under plain Python, and its engine is ours where that can't be told.
+"""python -m fastgrad SCRIPT: it prints what it does under plain Python, and its engine is ours where that can't be told.
 
 Each script here runs both ways in processes of its own.
 """
@@ -214,6 +214,59 @@ def test_what_is_different_on_purpose_stays(folder, old, new, method):
 
 # ---- What is kept as it is ----
 
+@pytest.mark.parametrize("change, demo", [
+    # flags that change later
+    (("self._prev = set(_children)", "self._prev = set(_children) if Value.on else set()", "class Value:",
+      "class Value:\n    on = True"), "Value.on = False\nprint(len((a * b)._prev))"),
+    (("topo, visited = [], set()", "topo, visited = [], set()\n        if DEBUG: print('backward')", "class Value:",
+      "DEBUG = False\nclass Value:"), "DEBUG = True\nx = a * b\nx.backward()"),
+    (("label=''):", "label='', requires_grad=True):\n        self.requires_grad = requires_grad",
+      "self.grad += other.data * out.grad", "if self.requires_grad: self.grad += other.data * out.grad"),
+     "x = Value(3.0, requires_grad=False)\ny = x * b\ny.backward()\nprint(x.grad, b.grad, x.requires_grad)"),
+    (("self.label = label", "self.label = label\n        self.hook = None", "for v in reversed(topo):",
+      "for v in reversed(topo):\n            if v.hook: v.grad = v.hook(v.grad)"),
+     "x = a * b\nx.hook = lambda g: 10 * g\nx.backward()\nprint(a.grad)"),
+    # numbers that change between the operation and backward()
+    ((), "x = (a * b - 10) ** 2\nfor i in range(3):\n    a.grad = b.grad = 0.0\n    x.backward()\n"
+         "    a.data -= 0.01 * a.grad\n    b.data -= 0.01 * b.grad\n    print(a, b)"),
+    # subclasses
+    ((), "class Parameter(Value): pass\np = Parameter(0.5)\ny = p * a + p\n"
+         "print(type(y) is Value, type(p * p) is Value, type(-p) is Value, type(p.tanh()) is Value)"),
+    ((), "class Named(Value):\n    def __init__(self, data, name):\n        super().__init__(data)\n"
+         "        self.name = name\n    def __repr__(self): return self.name\nprint(Named(1.0, 'n') + a)"),
+    # what a trial would leave behind
+    (("self.label = label", "self.label = label\n        self.id = next(ids)", "class Value:",
+      "import itertools\nids = itertools.count()\nclass Value:"), "print(a.id, b.id, (a + b).id)"),
+    (("self.label = label", "self.label = label\n        self.all.append(self)", "class Value:",
+      "class Value:\n    all = []"), "print(len(Value.all))"),
+    (("return out\n\n    def __neg__", "if self.data > 100: raise SystemExit\n        return out\n\n    def __neg__"),
+     "print(a.tanh())"),
+    # nan and the signs of zeros
+    (("    def double(self):",
+      "    def relu(self):\n        out = Value(0 if self.data < 0 else self.data, (self,), 'ReLU')\n"
+      "        def _backward():\n            self.grad += (out.data > 0) * out.grad\n"
+      "        out._backward = _backward\n        return out\n    def double(self):"),
+     "h = Value(float('inf'))\nx = ((h - h) * 2).relu() ** 2\nx.backward()\n"
+      "print(x, Value(-0.0).relu(), Value(0).relu())"),
+    # constructors, comparisons, attributes
+    (("self.data = data", "assert data == data, 'nan!'\n        self.data = data"),
+     "try:\n    Value(float('nan'))\nexcept AssertionError as error:\n    print(error)"),
+    (("    def double(self):", "    def __eq__(self, other): return self.data == other.data\n"
+      "    def __hash__(self): return id(self)\n    def double(self):"), "print(a == Value(2.0), a != Value(2.0))"),
+    ((), "print(sorted(vars(a)))"),
+    ((), "try:\n    Value(1.0) ** 'x'\nexcept AssertionError as error:\n    print(error)"),
+    ((), "x = Value(0.0) ** 0.5\nprint(x)"),
+    ((), "a.grad = None\nprint(a.grad)"),
+    ((), "try:\n    float(a)\nexcept TypeError as error:\n    print(error)"),
+])
+def test_what_a_trial_could_miss(folder, change, demo):
+    source = ENGINE
+    for old, new in zip(change[::2], change[1::2]):
+        assert old in source
+        source = source.replace(old, new)
+    folder.report("import math\n" + source + DEMO.replace("print(a, b, c, d,", "print(") + demo + "\n")
+
+
 @pytest.mark.parametrize("old, new, reason", [
     ("self.grad += 1.0 * out.grad", "self.grad = 1.0 * out.grad", ""),
     ("v not in visited", "True", "backward"),
@@ -222,7 +275,8 @@ def test_what_is_different_on_purpose_stays(folder, old, new, method):
     ("class Value:", "tape = []\nclass Value:\n    def note(self): tape.append(self)", "note uses 'tape'"),
     ("class Value:", "class Base: pass\nclass Value(Base):", "derives from another class"),
     ("class Value:", "import fractions\nclass Value:", "imports fractions"),
-    ("def double(self):", "def __getattr__(self, name): raise AttributeError(name)\n    def double(self):", "__getattr__"),
+    ("def double(self):", "def __getattr__(self, name): raise AttributeError(name)\n    def double(self):",
+     "__getattr__"),
     ("out = Value(self.data + other.data, (self, other), '+')",
      "out = Value(self.data + other.data, (self,), '+'); out._prev.add(other)", "in place"),
 ])
@@ -265,7 +319,7 @@ def test_modules_beside_the_script(folder):
     folder.write("package/nn.py", "from engine import Value\nfrom . import names\nclass Neuron:\n"
                                   "    def __init__(self): self.w = Value(0.5, label=names.W)\n")
     folder.write("package/names.py", "W = 'w'\n")
-    said = folder.report("from engine import Value\nfrom package.nn import Neuron\nn = Neuron()\nprint(n.w.label)" + DEMO)
+    said = folder.report("from engine import Value\nfrom package.nn import Neuron\nprint(Neuron().w.label)" + DEMO)
     assert "class Value (engine.py:" in said and "is replaced" in said
 
 
@@ -346,8 +400,8 @@ def test_what_a_script_sees(folder):
 def test_a_module(folder):
     folder.write("package/__init__.py", "")
     folder.write("package/engine.py", "import math\n" + ENGINE)
-    folder.write("package/__main__.py", "import sys\nfrom .engine import Value\nprint(__name__, __package__, sys.argv[1:])"
-                 + DEMO)
+    folder.write("package/__main__.py", "import sys\nfrom .engine import Value\n"
+                                        "print(__name__, __package__, sys.argv[1:])" + DEMO)
     plain = python("-m", "package", "x", cwd=folder.path)
     ours = python("-m", "fastgrad", "--report", "-m", "package", "x", cwd=folder.path)
     assert ours.stdout == plain.stdout and "is replaced" in ours.stderr
@@ -388,7 +442,7 @@ def test_verify(folder):
 
 def test_verify_finds_a_difference(folder):
     """A script that asks which class it has."""
-    name = folder.write("script.py", "import math\n" + ENGINE + "print('own' if Value.__mro__[1] is object else 'ours')\n")
+    name = folder.write("script.py", "import math\n" + ENGINE + "print(['ours', 'own'][Value.__mro__[1] is object])\n")
     said = python("-m", "fastgrad", "--verify", name, cwd=folder.path, status=1).stderr
     assert "line 1 of the output is 'own' with its own class, 'ours' with ours" in said
 
@@ -413,7 +467,8 @@ def notebook(*cells):
 
 
 def test_a_notebooks_cells(folder):
-    folder.write("book.ipynb", notebook("import math\n%matplotlib inline\n!ls", ENGINE, "a = Value(2.0)\na * a", "1 / 0"))
+    folder.write("book.ipynb", notebook("import math\n%matplotlib inline\n!ls", ENGINE, "a = Value(2.0)\na * a",
+                                        "1 / 0"))
     ours = python("-m", "fastgrad", "--report", "book.ipynb", cwd=folder.path, status=1)
     assert ours.stdout == "V<4.000000 0.000000>\n"
     assert "is replaced" in ours.stderr and "book.ipynb, cell 4" in ours.stderr
@@ -421,9 +476,8 @@ def test_a_notebooks_cells(folder):
 
 def test_load_ext(folder):
     pytest.importorskip("IPython")
+    cells = ["%load_ext fastgrad", "import math", ENGINE, "print(Value.__mro__[1].__module__)",
+             "%unload_ext fastgrad", ENGINE, "print(Value.__mro__[1].__name__)"]
     folder.write("cells.py", "from IPython.core.interactiveshell import InteractiveShell\n"
-                 "shell = InteractiveShell.instance()\n"
-                 f"for cell in ['%load_ext fastgrad', 'import math', {ENGINE!r}, 'print(Value.__mro__[1].__module__)',\n"
-                 f"             '%unload_ext fastgrad', {ENGINE!r}, 'print(Value.__mro__[1].__name__)']:\n"
-                 "    shell.run_cell(cell)\n")
+                 f"for cell in {cells!r}:\n    InteractiveShell.instance().run_cell(cell)\n")
     assert python("cells.py", cwd=folder.path).stdout.split()[-2:] == ["fastgrad.engine", "object"]

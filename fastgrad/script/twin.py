@@ -160,6 +160,9 @@ class Twin:
         for name in HIDDEN:
             if name not in vars(self.cls):
                 setattr(self.ours, name, hidden(name))
+                reflected = name.replace("__", "__r", 1)
+                if reflected in REFLECTED and reflected not in vars(self.cls):
+                    setattr(self.ours, reflected, hidden(reflected))
 
     def on_ours(self):
         """While the twin is tried, the class's name means it in the sandbox."""
@@ -226,6 +229,20 @@ class Twin:
             raise NotReplaceable(f"{name}() doesn't do on our nodes what it does on its own: {found}")
         self.methods[name] = "the author's: it gives other gradients than ours, or adds them in another order"
 
+    def kinds_of_results(self, cls):
+        """Of each operation with a subclass among the operands: whether the result is of the subclass."""
+        derived = type("Derived", (cls,), {})
+        kinds = []
+        with probe.quiet():
+            for name in EXPERIMENTS:
+                base, more = cls(2.0), derived(3.0)
+                for f in OPERATORS.get(name, (lambda base, more, name=name: getattr(more, name)(),)):
+                    try:
+                        kinds.append(type(f(base, more)) is derived)
+                    except probe.TRIAL_ERRORS as error:
+                        kinds.append(type(error))
+        return kinds
+
     def is_ordered(self):
         return not {set, frozenset} & set(self.roles.children.values())
 
@@ -253,7 +270,11 @@ class Twin:
         return None
 
     def check_whole(self):
-        """Random programs; raises NotReplaceable."""
+        """Random programs, and the classes of subclasses' results; raises NotReplaceable."""
+        with self.on_ours():
+            seen = self.kinds_of_results(self.ours)
+        if seen != self.kinds_of_results(self.theirs):
+            raise NotReplaceable("its subclasses' results aren't understood")
         to_the_bit = True
         for seen, wanted, values in self.random_programs():
             if not same(seen, wanted):
@@ -337,6 +358,18 @@ def closure_property(none_for_leaves):
 def does_nothing(function):
     return function is None or (isinstance(function, FunctionType) and function.__closure__ is None
                                 and not probe.names_used(function.__code__))
+
+
+# For kinds_of_results.
+OPERATORS = {
+    "__add__": (lambda a, b: a + b, lambda a, b: b + a, lambda a, b: b + 1.5),
+    "__mul__": (lambda a, b: a * b, lambda a, b: b * a, lambda a, b: b * 1.5),
+    "__sub__": (lambda a, b: a - b, lambda a, b: b - a, lambda a, b: b - 1.5),
+    "__truediv__": (lambda a, b: a / b, lambda a, b: b / a, lambda a, b: b / 1.5),
+    "__pow__": (lambda a, b: b ** 2,), "__neg__": (lambda a, b: -b,), "__abs__": (lambda a, b: abs(b),),
+    "__radd__": (lambda a, b: 1.5 + b,), "__rmul__": (lambda a, b: 1.5 * b,), "__rsub__": (lambda a, b: 1.5 - b,),
+    "__rtruediv__": (lambda a, b: 1.5 / b,), "__rpow__": (lambda a, b: 1.5 ** b,),
+}
 
 
 def zeroing_backward(self):
