@@ -1,4 +1,4 @@
-"""python -m fastgrad SCRIPT: it prints what it does under plain Python, and its engine is ours where that can't be told.
+"""python -m fastgrad SCRIPT: it prints what plain Python prints, and its engine is ours where that can't be told.
 
 Each script here runs both ways in processes of its own.
 """
