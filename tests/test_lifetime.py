@@ -1,5 +1,6 @@
 """Lifetime: a graph lives as long as a Value that can reach it, not longer; what belongs to a node stays with it."""
 import gc
+import math
 import os
 import sys
 import time
@@ -128,6 +129,52 @@ def test_closures_work_and_are_freed_by_one_collection(Value):
     gc.collect()
     assert seen() is None
     assert x.data == 0.5
+
+
+def own_tanh(x):
+    """An operation as teaching code writes it: its function refers to the result that it belongs to."""
+    out = type(x)(math.tanh(x.data), (x,), "tanh")
+
+    def _backward():
+        x.grad += (1 - out.data ** 2) * out.grad
+    out._backward = _backward
+    return out
+
+
+@pytest.mark.skipif(os.environ.get("FASTGRAD_PURE") == "1", reason="in plain Python that takes the collector")
+@pytest.mark.parametrize("times", [1, 1000])
+def test_closures_below_a_root_are_freed_with_it_at_once(Value, times):
+    gc.disable()
+    try:
+        a = Value(0.5)
+        before = live()
+        x = a
+        for _ in range(times):
+            x = own_tanh(x) + a
+        x.backward()
+        assert live() == before + 2 * times
+        del x
+        assert live() == before
+    finally:
+        gc.enable()
+
+
+def test_closures_that_somebody_holds_are_not_freed_with_the_graph(Value):
+    """The function, the result, its attributes, or what another function refers to."""
+    a = Value(0.5)
+    kept = []
+    for keep in (lambda out: out, lambda out: out._backward, lambda out: out.__dict__,
+                 lambda out: out._backward.__closure__, lambda out: out._backward.__closure__[0]):
+        out = own_tanh(a)
+        kept.append(keep(out))
+        root = out + 1
+        root.backward()
+        before = a.grad
+        del out, root
+        assert live() == 1 + len(kept)
+    kept[1]()
+    assert a.grad > before and kept[0]._backward is not None and kept[2]["_backward"].__closure__
+    kept.clear()
 
 
 def test_a_closure_on_an_ordinary_result_is_freed(Value):

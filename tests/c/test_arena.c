@@ -256,6 +256,32 @@ static void test_failing_allocations(void)
     }
 }
 
+static fg_index suspected = FG_NONE;
+
+static void note_suspect(fg_index index)
+{
+    suspected = index;
+}
+
+/* A node with a closure that has lost its last parent is reported, if anybody wants to know. */
+static void test_suspects(void)
+{
+    fg_arena arena;
+    fg_arena_init(&arena, NULL);
+    for (int watched = 0; watched < 2; watched++) {
+        fg_index a = leaf(&arena, 1.0), b = leaf(&arena, 2.0);
+        arena.suspect = watched ? note_suspect : NULL;
+        fg_node_set_closure(&arena.nodes[a]);
+        fg_index top = node(&arena, 2, (fg_index[]){a, b}, (double[]){1.0, 1.0});
+        fg_node_release(&arena, top);
+        CHECK(suspected == (watched ? a : FG_NONE));
+        fg_node_release(&arena, a);
+        fg_node_release(&arena, b);
+    }
+    CHECK(arena.live == 0);
+    fg_arena_clear(&arena);
+}
+
 int main(void)
 {
     test_lifetime();
@@ -266,6 +292,7 @@ int main(void)
     test_hold();
     test_back_from_the_dead();
     test_all_nodes();
+    test_suspects();
     test_failing_allocations();
     puts("arena: passed");
     return 0;

@@ -187,6 +187,32 @@ static void test_ints(void)
     fg_arena_clear(&arena);
 }
 
+/* With FG_LATE a product's local gradients are what its children's numbers are when the sweep comes by. */
+static void test_late(void)
+{
+    fg_arena arena;
+    fg_walk walk = {0};
+    fg_arena_init(&arena, NULL);
+    fg_index x = leaf(&arena, 2.0), y = leaf(&arena, 3.0);
+    fg_index top = node(&arena, 2, (fg_index[]){x, y}, (double[]){3.0, 2.0});
+    arena.nodes[top].op = FG_MUL;
+    arena.nodes[x].data = 5.0;
+    arena.nodes[y].data = 7.0;
+    CHECK(backward(&arena, &walk, top));
+    CHECK(arena.nodes[x].grad == 3.0 && arena.nodes[y].grad == 2.0);
+    arena.nodes[top].flags |= FG_LATE;
+    CHECK(backward(&arena, &walk, top));
+    CHECK(arena.nodes[x].grad == 3.0 + 7.0 && arena.nodes[y].grad == 2.0 + 5.0);
+    arena.nodes[top].op = FG_LOG; /* not this layer's: the sweep stops there */
+    CHECK(!fg_node_refresh(arena.nodes, &arena.nodes[top]));
+    fg_node_release(&arena, x);
+    fg_node_release(&arena, y);
+    fg_node_release(&arena, top);
+    CHECK(arena.live == 0);
+    fg_walk_clear(&walk);
+    fg_arena_clear(&arena);
+}
+
 static void test_a_million_deep(void)
 {
     fg_arena arena;
@@ -210,6 +236,7 @@ int main(void)
     test_a_graph_that_grows_between_portions();
     test_epochs_wrap();
     test_ints();
+    test_late();
     test_a_million_deep();
     puts("backward: passed");
     return 0;
