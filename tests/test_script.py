@@ -189,6 +189,11 @@ def test_other_names_for_everything(folder):
     assert re.search(r"class Scalar .* is replaced", said) and re.search(r"backprop +ours", said)
 
 
+def test_an_attribute_with_a_name_of_ours(folder):
+    source = ENGINE.replace("def backward(", "def backprop(").replace("_backward", "backward")
+    assert "is replaced" in folder.report("import math\n" + source + DEMO.replace("d.backward()", "d.backprop()"))
+
+
 @pytest.mark.parametrize("old, new, method", [
     ("return self + (-other)", """
         out = Value(self.data - other.data, (self, other), '-')

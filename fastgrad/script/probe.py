@@ -129,6 +129,7 @@ class Roles:
     closure: list = field(default_factory=list)
     no_closure: list = field(default_factory=list)  # of those: what is None on a leaf
     extras: dict = field(default_factory=dict)      # name: what it is on every new instance
+    names: set = field(default_factory=set)         # of all attributes
     backward: str = "backward"
     float_data: bool = False
     float_grad: bool = False
@@ -200,6 +201,7 @@ def find_roles(cls, backward):
             roles.extras[name] = x
         else:
             raise NotReplaceable(f"its attribute {name!r} isn't understood")
+    roles.names.update(leaf)
     if not roles.children:
         raise NotReplaceable("no attribute holds the operands")
     if root.keys() != inner.keys():

@@ -158,7 +158,7 @@ class Twin:
         if "__repr__" not in vars(self.cls):
             self.ours.__repr__ = object.__repr__
         for name in HIDDEN:
-            if name not in vars(self.cls):
+            if name not in vars(self.cls) and name not in self.roles.names:
                 setattr(self.ours, name, hidden(name))
                 reflected = name.replace("__", "__r", 1)
                 if reflected in REFLECTED and reflected not in vars(self.cls):
@@ -188,9 +188,8 @@ class Twin:
             self.methods[name] = "ours"
             return
         self.keep(name)
-        if self.difference(experiments) is not None:
-            found = self.difference(experiments)
-            raise NotReplaceable(f"{name} doesn't do on our nodes what it does on its own: {found}")
+        if (still := self.difference(experiments)) is not None:
+            raise NotReplaceable(f"{name} doesn't do on our nodes what it does on its own: {still}")
         self.methods[name] = f"the author's: {found}"
 
     def choose_constructor(self):
