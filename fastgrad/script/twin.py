@@ -68,8 +68,7 @@ class Twin:
                     a = self.theirs(-2.5)
                     y = a.relu()
                     style["float_zero"] = type(getattr(y, roles.data)) is float
-                    zeros = getattr(self.theirs(0.0).relu(), roles.data), getattr(self.theirs(0).relu(), roles.data)
-                    style["same_zero"] = (type(zeros[0]), type(zeros[1])) == (float, float if roles.float_data else int)
+                    style["same_zero"] = repr(getattr(self.theirs(-0.0).relu(), roles.data)) == "-0.0"
                     getattr(y, roles.backward)()
                     style["int_step"] = type(getattr(a, roles.grad)) is int
             if roles.op:
