@@ -344,17 +344,25 @@ fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children
 
 /* ---- All nodes ---- */
 
+bool fg_arena_is_live(const fg_arena *arena, fg_index index)
+{
+    const uint32_t slab = index / FG_SLAB;
+    if (slab >= arena->used_slabs || (slab != arena->current && arena->taken[slab] == 0))
+        return false; /* vacant: whatever is in it */
+    if (slab == arena->current && index >= arena->next && index < arena->end)
+        return false; /* still to be handed out */
+    return arena->nodes[index].op != FG_FREE && arena->nodes[index].refs > 0;
+}
+
 fg_index fg_arena_live_from(const fg_arena *arena, fg_index index)
 {
     for (uint32_t slab = index / FG_SLAB; slab < arena->used_slabs; slab++) {
         fg_index from = slab * FG_SLAB > index ? slab * FG_SLAB : index, end = slab_end(slab);
         if (slab != arena->current && arena->taken[slab] == 0)
-            continue; /* vacant: whatever is in it */
-        for (fg_index i = from; i < end; i++) {
-            bool still_to_come = slab == arena->current && i >= arena->next && i < arena->end;
-            if (!still_to_come && arena->nodes[i].op != FG_FREE && arena->nodes[i].refs > 0)
+            continue;
+        for (fg_index i = from; i < end; i++)
+            if (fg_arena_is_live(arena, i))
                 return i;
-        }
     }
     return FG_NONE;
 }

@@ -147,6 +147,9 @@ void fg_node_die(fg_arena *arena, fg_index index);
 fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children, const fg_index *children,
                             uint32_t n_locals, const double *locals, const uint8_t *is_int);
 
+/* Whether an index, of a node that has lived, is that of a live one. */
+bool fg_arena_is_live(const fg_arena *arena, fg_index index);
+
 /* The first live node with this index or a higher one, FG_NONE at the end: a walk over all nodes there are. */
 fg_index fg_arena_live_from(const fg_arena *arena, fg_index index);
 

@@ -13,8 +13,8 @@ cdef Py_ssize_t n_class_attributes = -1     # of Value, when it was last seen to
 
 cdef extern from *:
     """
-    static __attribute__((noinline)) PyObject *fg_get_any(PyObject *, PyObject *);
-    static __attribute__((noinline)) int fg_set_any(PyObject *, PyObject *, PyObject *);
+    FG_SELDOM PyObject *fg_get_any(PyObject *, PyObject *);
+    FG_SELDOM int fg_set_any(PyObject *, PyObject *, PyObject *);
     """
 
 

@@ -1,4 +1,4 @@
-# Light classes: Value, and classes like it that `_make_class` makes for a teaching script's own (replace.py).
+# Light classes: Value, and classes like it that `_make_class` makes for a teaching script's own (script/twin.py).
 #
 # An instance of a class made by a class statement is tracked by the garbage collector, and its node needs an
 # attachment that remembers the class. A light class is made of slots, as Value is, and its number is in the node's
@@ -26,7 +26,7 @@ cdef struct Light:
     bint int_step               # and its derivative 1 or 0, not 1.0 or 0.0
     Results results             # the class of results
     unsigned int lacks          # which of the reflected operators a class doesn't have, a bit for each
-    PyObject *power             # called for an exponent that isn't a number; or NULL
+    PyObject *power             # called for an exponent that isn't a float or an int; or NULL
     PyObject *names             # a dict: names of operations other than ours; or NULL
     PyObject **free_handles
     int n_free_handles
@@ -96,10 +96,6 @@ cdef inline Number constant(Number number):
     return Number(number.value, number.is_int and not light.float_data)
 
 
-cdef PyType_Slot light_slots[2]
-cdef PyType_Spec light_spec
-
-
 cdef object name_of(fg_index index, object name, object key=None):
     """An operation's name in its class's words."""
     cdef PyObject *names = light_at(index).names
@@ -108,7 +104,7 @@ cdef object name_of(fg_index index, object name, object key=None):
 
 cdef int add_light(object cls, bint float_data=False, bint float_grad=False, bint float_seed=False,
                    bint float_zero=False, bint same_zero=False, bint int_step=False, object power=None,
-                   bint late=False, int results=MORE_DERIVED, object lacks=(), dict names=None) except -1:
+                   bint late=False, int results=MORE_DERIVED, object methods=REFLECTED, dict names=None) except -1:
     """Let a class be a light one. Raises OverflowError if there are too many, and MemoryError."""
     global n_lights
     cdef Light *new = &lights[n_lights]
@@ -124,8 +120,9 @@ cdef int add_light(object cls, bint float_data=False, bint float_grad=False, bin
     new.float_data, new.float_seed = float_data, float_seed
     new.float_zero, new.same_zero, new.int_step = float_zero, same_zero, int_step
     new.lacks = 0
-    for name in lacks:
-        new.lacks |= 1 << REFLECTED.index(name)
+    for i, name in enumerate(REFLECTED):
+        if name not in methods:
+            new.lacks |= 1 << i
     if power is not None:
         new.power = <PyObject *>power
         incref(new.power)
@@ -137,12 +134,17 @@ cdef int add_light(object cls, bint float_data=False, bint float_grad=False, bin
     return 0
 
 
+cdef PyType_Slot light_slots[2]
+cdef PyType_Spec light_spec
+
+
 def _make_class(str module, str name, str doc=None, *, bint float_data=False, bint float_grad=False,
                 bint float_seed=False, bint float_zero=False, bint same_zero=False, bint int_step=False, power=None,
-                bint late=False, int results=0, lacks=(), dict names=None):
+                bint late=False, int results=0, methods=REFLECTED, dict names=None):
     """A class derived from Value whose instances cost no more than Values.
 
-    The arguments after doc are what's in a Light. Raises OverflowError when there are too many.
+    The arguments after doc are what's in a Light; methods: those that the class has, by name. Raises OverflowError when
+    there are too many.
     """
     encoded = f"{module}.{name}".encode()
     light_slots[0] = PyType_Slot(Py_tp_dealloc, <void *>handle_dealloc)
@@ -154,5 +156,5 @@ def _make_class(str module, str name, str doc=None, *, bint float_data=False, bi
     cls.__name__ = name             # Python has only borrowed the other
     cls.__doc__ = doc
     add_light(cls, float_data, float_grad, float_seed, float_zero, same_zero, int_step, power, late, results,
-              lacks, names)
+              methods, names)
     return cls

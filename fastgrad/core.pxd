@@ -17,7 +17,6 @@ cdef extern from "arena.h":
     const uint32_t FG_MAX_NODES
 
     enum:   # fg_op
-        FG_FREE
         FG_LEAF
         FG_CUSTOM
         FG_ADD
@@ -78,6 +77,7 @@ cdef extern from "arena.h":
 
     void fg_arena_init(fg_arena *arena, void (*detach)(fg_node *node) noexcept)
     size_t fg_arena_bytes(const fg_arena *arena)
+    bint fg_arena_is_live(const fg_arena *arena, fg_index index)
     fg_index fg_arena_live_from(const fg_arena *arena, fg_index index)
     const char *fg_arena_check(const fg_arena *arena)
 

@@ -66,7 +66,7 @@ cdef dict garbage_of(fg_index index):
     cdef PyObject *cells
     cdef PyObject *cell
     cdef Py_ssize_t n_known, i
-    if index >= arena.slabs * FG_SLAB or node.op == FG_FREE or node.refs != 1 or not node.flags & FG_ATTACHED:
+    if not fg_arena_is_live(&arena, index) or node.refs != 1 or not node.flags & FG_ATTACHED:
         return None             # it has died meanwhile, and the slot may have another node
     attachment = <Attachment *>node.face
     handle = attachment.handle

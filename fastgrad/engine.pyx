@@ -137,7 +137,7 @@ cdef class Node:
 
     @property
     def _operands(self):
-        """_children, also where a class has given that name another meaning (replace.py)."""
+        """_children, also where a class has given that name another meaning (script/twin.py)."""
         return children_of(self)
 
     @property

@@ -91,7 +91,14 @@ cdef extern from *:
         return handle;
     }
 
-    static __attribute__((noinline)) void fg_let_go(PyObject *);
+    /* What is seldom needed is kept out of what is needed all the time, which then saves no registers for it. */
+    #ifdef _MSC_VER
+    #define FG_SELDOM static __declspec(noinline)
+    #else
+    #define FG_SELDOM static __attribute__((noinline))
+    #endif
+
+    FG_SELDOM void fg_let_go(PyObject *);
     """
     Node revived "fg_revived" (PyObject *)
 

@@ -6,9 +6,8 @@
 
 cdef extern from *:
     """
-    /* What is seldom needed, kept out of the way of what is needed all the time, which then saves no registers. */
-    static __attribute__((noinline)) PyObject *fg_add_any(PyObject *, PyObject *);
-    static __attribute__((noinline)) PyObject *fg_multiply_any(PyObject *, PyObject *);
+    FG_SELDOM PyObject *fg_add_any(PyObject *, PyObject *);
+    FG_SELDOM PyObject *fg_multiply_any(PyObject *, PyObject *);
     """
 
 

@@ -1,5 +1,8 @@
 """What the tests share: most of them run twice, once on the C engine and once on the oracle in plain Python."""
 import importlib
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -14,6 +17,17 @@ def engine(request):
     if request.param == "c" and fastgrad.backend != "c":
         pytest.skip("the C engine isn't in use (FASTGRAD_PURE or PyPy)")
     return importlib.import_module(ENGINES[request.param])
+
+
+@pytest.fixture
+def run_in_plain_python():
+    """Run the tests of a file again, in a process in which the engine in plain Python is in use."""
+    def run(file):
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", file]
+        done = subprocess.run(command, env={**os.environ, "FASTGRAD_PURE": "1"}, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert done.returncode == 0, done.stdout
+    return run
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import os
 import pickle
 import random
 import re
-import subprocess
 import sys
 import threading
 import timeit
@@ -669,8 +668,5 @@ def test_graphs_are_freed_at_once():
 # The other engine
 
 @pytest.mark.skipif(fastgrad.backend != "c", reason="this is that run")
-def test_all_of_this_with_the_engine_in_plain_python():
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    done = subprocess.run(command, env={**os.environ, "FASTGRAD_PURE": "1"}, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout
+def test_all_of_this_with_the_engine_in_plain_python(run_in_plain_python):
+    run_in_plain_python(__file__)

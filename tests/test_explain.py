@@ -1,10 +1,7 @@
 """explain: how a Value was made and where its grad comes from, with numbers that are right, on one screen."""
 import gc
 import math
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -368,8 +365,5 @@ def test_within_a_backward():
 
 
 @pytest.mark.skipif(fastgrad.backend != "c", reason="this is that run")
-def test_all_of_this_with_the_engine_in_plain_python():
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    done = subprocess.run(command, env={**os.environ, "FASTGRAD_PURE": "1"}, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout
+def test_all_of_this_with_the_engine_in_plain_python(run_in_plain_python):
+    run_in_plain_python(__file__)

@@ -1,9 +1,6 @@
 """gradcheck: right derivatives pass, wrong ones are named, and nothing is left changed."""
 import math
-import os
 import random
-import subprocess
-import sys
 
 import pytest
 
@@ -303,8 +300,5 @@ def test_what_f_raises_comes_through():
 
 
 @pytest.mark.skipif(fastgrad.backend != "c", reason="this is that run")
-def test_all_of_this_with_the_engine_in_plain_python():
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    done = subprocess.run(command, env={**os.environ, "FASTGRAD_PURE": "1"}, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout
+def test_all_of_this_with_the_engine_in_plain_python(run_in_plain_python):
+    run_in_plain_python(__file__)

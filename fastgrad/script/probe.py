@@ -4,7 +4,7 @@
 module's, so that nothing the trials do is left behind. `find_roles` makes a leaf, a sum and a product and sees which
 attribute holds the number, which the gradient, which the operands. `observe` runs an expression and notes all that a
 script could see of it: numbers and whether they are ints, names of operations, operands, gradients, errors, what is
-printed. replace.py compares what it sees of the author's class with what it sees of ours.
+printed. twin.py compares what it sees of the author's class with what it sees of ours.
 """
 import contextlib
 import io
@@ -13,7 +13,6 @@ import random
 import sys
 from dataclasses import dataclass, field
 from types import CellType, FunctionType, MemberDescriptorType
-
 
 TRIAL_ERRORS = (Exception, SystemExit, GeneratorExit)
 
@@ -80,11 +79,15 @@ def holds_function(cell):
 
 def names_used(code):
     """All global names and attributes that a code object and the functions within it use."""
-    names = set(code.co_names)
+    return {name for each in codes_of(code) for name in each.co_names}
+
+
+def codes_of(code):
+    """A code object and those of the functions within it."""
+    yield code
     for constant in code.co_consts:
         if hasattr(constant, "co_names"):
-            names |= names_used(constant)
-    return names
+            yield from codes_of(constant)
 
 
 def functions_of(cls):

@@ -40,7 +40,7 @@ class Report:
         return "\n".join(lines + [f"    {name:<14} {what}" for name, what in self.twin.methods.items()])
 
 
-reports: list = []                  # of all classes that look like engines, in the order of their definition
+reports: list = []              # of all classes that look like engines, in the order of their definition
 when_considered: list = []      # functions called with each new report
 kept_by_user: set = set()       # names of classes to leave as they are
 _made: dict = {}                # how often a class statement has been run
@@ -88,7 +88,7 @@ def consider(cls, module_globals, file, line):
 
 
 def build_class(function, name, *bases, **keywords):
-    """What class statements call while `replacing()` is on."""
+    """What class statements call from start() to stop()."""
     cls = _build_class(function, name, *bases, **keywords)
     if isinstance(cls, type) and looks_like_engine(cls) and not issubclass(cls, (Value, BaseException)) \
             and not any(looks_like_engine(base) for base in cls.__mro__[1:]) \

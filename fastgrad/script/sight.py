@@ -36,7 +36,7 @@ def check_by_sight(cls, module_globals):
         for name, thing in things_read(function, cls, module_globals):
             if not (is_harmless(thing, cls) or isinstance(thing, CONSTANTS)):
                 raise NotReplaceable(f"{function.__name__} uses {name!r}, which a trial could change")
-        for code in codes_of(function.__code__):
+        for code in probe.codes_of(function.__code__):
             for instruction in dis.get_instructions(code):
                 if instruction.opname == "IMPORT_NAME" and is_well_known(instruction.argval):
                     continue
@@ -66,14 +66,6 @@ def is_harmless(thing, cls):
                               MemberDescriptorType)) or type(thing).__module__ in ("typing", "numpy", "functools")
 
 
-def codes_of(code):
-    """A code object and those of the functions within it."""
-    yield code
-    for constant in code.co_consts:
-        if hasattr(constant, "co_code"):
-            yield from codes_of(constant)
-
-
 def things_read(function, cls, module_globals, known=None):
     """The globals, variables of enclosing functions and attributes of the class that a function reads, by name; also
     those that functions of the module read for it."""
@@ -81,7 +73,7 @@ def things_read(function, cls, module_globals, known=None):
     if function in known:
         return
     known.add(function)
-    for code in codes_of(function.__code__):
+    for code in probe.codes_of(function.__code__):
         for instruction in dis.get_instructions(code):
             if instruction.opname == "LOAD_GLOBAL" and instruction.argval in module_globals:
                 thing = module_globals[instruction.argval]
