@@ -264,7 +264,8 @@ def test_what_is_different_on_purpose_stays(folder, old, new, method):
       "other = other.data * 2 if isinstance(other, Value) else other"),
      "x = a ** Value(3.0)\nx.backward()\nprint(x.data, a.grad, x._op)"),
     (("    def double(self):",
-      "    def relu(self, slope=0.0): return self * slope\n    def double(self):"), "x = b.relu(0.1)\nx.backward()\nprint(x, b)"),
+      "    def relu(self, slope=0.0): return self * slope\n"
+      "    def double(self):"), "x = b.relu(0.1)\nx.backward()\nprint(x, b)"),
     ((), "x = Value(0.0) ** 0.5\nprint(x)"),
     ((), "a.grad = None\nprint(a.grad)"),
     ((), "try:\n    float(a)\nexcept TypeError as error:\n    print(error)"),
