@@ -192,70 +192,91 @@ static void free_edges(fg_arena *arena, fg_edges *edges)
     fg_allocate(edges, 0);
 }
 
-/* Drop a parent's reference to a child; at zero the child is put in front of the list of the dying. One that waits is
- * on a list already, and its turn will come. */
-static inline fg_index drop(fg_arena *arena, fg_index child, fg_index dying, const bool suspecting)
+/* Drop a parent's reference to a child: whether the child now dies. One that waits is on a list already, and its turn
+ * will come. */
+static inline bool drop(fg_arena *arena, fg_node *nodes, fg_index child, const bool careful)
 {
-    fg_node *const nodes = arena->nodes;
     if (--nodes[child].refs > 0) {
-        if (suspecting && nodes[child].refs == 1 && nodes[child].flags & FG_CLOSURE)
+        if (careful && nodes[child].refs == 1 && nodes[child].flags & FG_CLOSURE && arena->suspect)
             arena->suspect(child);
-        return dying;
+        return false;
     }
-    if (nodes[child].flags & FG_WAITING)
-        return dying;
-    nodes[child].next_dead = dying;
-    return child;
+    return !(careful && nodes[child].flags & FG_WAITING);
 }
 
-/* The death of a node and of all that only it kept alive, compiled once with and once without a look for suspects. */
-static inline void bury(fg_arena *arena, fg_index index, const bool suspecting)
+/* What only few nodes have: drop many children, and put those that die in front of the list of the dying. */
+static fg_index drop_edges(fg_arena *arena, fg_edges *edges, fg_index dying)
+{
+    for (uint32_t i = 0; i < edges->n_children; i++) {
+        if (drop(arena, arena->nodes, edges->children[i], true)) {
+            arena->nodes[edges->children[i]].next_dead = dying;
+            dying = edges->children[i];
+        }
+    }
+    free_edges(arena, edges);
+    return dying;
+}
+
+/* So many nodes of a slab have died. */
+static void vacate(fg_arena *arena, uint32_t slab, uint32_t died)
+{
+    arena->live -= died;
+    arena->taken[slab] -= died;
+    if (arena->taken[slab] == 0 && slab != arena->current)
+        arena->vacant[arena->n_vacant++] = slab;
+}
+
+/* The death of a node and of all that only it kept alive. After a node comes its first child, if that dies too, or the
+ * next on the list of the dying. `careful` is whether there may be suspects, and waiting nodes. */
+static inline void bury(fg_arena *arena, fg_index index, const bool careful)
 {
     fg_node *const nodes = arena->nodes;
-    uint32_t *const taken = arena->taken;
     fg_index dying = FG_NONE;
-    uint32_t died = 0;
+    uint32_t slab = index / FG_SLAB, died = 0;
     for (;;) {
-        fg_node *node = &nodes[index];
+        fg_node *const node = &nodes[index];
+        if (index / FG_SLAB != slab) {
+            vacate(arena, slab, died);
+            slab = index / FG_SLAB;
+            died = 0;
+        }
+        died++;
+        node->op = FG_FREE;
         if (node->flags & (FG_ATTACHED | FG_ASLEEP))
             arena->detach(node);
-        if (node->arity == 2) {
-            dying = drop(arena, node->child[1], dying, suspecting);
-            dying = drop(arena, node->child[0], dying, suspecting);
-        } else if (node->arity == 1) {
-            dying = drop(arena, node->child[0], dying, suspecting);
-        } else if (node->arity == FG_WIDE) {
-            for (uint32_t i = 0; i < node->edges->n_children; i++)
-                dying = drop(arena, node->edges->children[i], dying, suspecting);
-            free_edges(arena, node->edges);
+        if (node->arity == 2 && drop(arena, nodes, node->child[1], careful)) {
+            nodes[node->child[1]].next_dead = dying;
+            dying = node->child[1];
         }
-        node->op = FG_FREE;
-        died++;
-        uint32_t slab = index / FG_SLAB;
-        if (--taken[slab] == 0 && slab != arena->current)
-            arena->vacant[arena->n_vacant++] = slab;
+        if (node->arity == 2 || node->arity == 1) {
+            index = node->child[0];
+            if (drop(arena, nodes, index, careful))
+                continue;
+        } else if (node->arity == FG_WIDE) {
+            dying = drop_edges(arena, node->edges, dying);
+        }
         if (dying == FG_NONE)
             break;
         index = dying;
         dying = nodes[index].next_dead;
     }
-    arena->live -= died;
+    vacate(arena, slab, died);
 }
 
 void fg_node_die(fg_arena *arena, fg_index index)
 {
-    fg_node *const nodes = arena->nodes;
+    fg_node *const node = &arena->nodes[index];
     if (arena->holds) {
-        if (!(nodes[index].flags & FG_WAITING)) {
-            nodes[index].flags |= FG_WAITING;
-            nodes[index].next_dead = arena->waiting;
+        if (!(node->flags & FG_WAITING)) {
+            node->flags |= FG_WAITING;
+            node->next_dead = arena->waiting;
             arena->waiting = index;
         }
         return;
     }
     if (arena->live > arena->peak)
         arena->peak = arena->live;
-    if (arena->suspect)
+    if (arena->suspect || arena->waiting != FG_NONE)
         bury(arena, index, true);
     else
         bury(arena, index, false);

@@ -36,8 +36,8 @@ static uint32_t new_epoch(fg_arena *arena)
 }
 
 /* Where a frame's node goes on: at its first child, its second, the end of its children; or, if it has FG_WIDE arity,
- * at the child of a number, with the bit WIDE set. */
-enum { FIRST = 0, SECOND = 1, END = 2 };
+ * at the child of a number, with the bit WIDE set. A BOTTOM frame ends the walk. */
+enum { FIRST, SECOND, END, BOTTOM };
 #define WIDE 0x80000000u
 
 static void begin(fg_arena *arena, fg_walk *walk)
@@ -45,8 +45,9 @@ static void begin(fg_arena *arena, fg_walk *walk)
     walk->epoch = new_epoch(arena);
     walk->edits = arena->edits;
     walk->n = 0;
-    walk->depth = 1;
-    walk->stack[0] = (fg_frame){walk->root, FIRST};
+    walk->depth = 2;
+    walk->stack[0] = (fg_frame){walk->root, BOTTOM};
+    walk->stack[1] = (fg_frame){walk->root, FIRST};
     arena->nodes[walk->root].mark = walk->epoch;
 }
 
@@ -61,81 +62,88 @@ fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with
     return FG_OK;
 }
 
-/* Whether a child is to be entered, and if so, mark it. */
-static inline bool enter(fg_node *child, uint32_t epoch, bool with_leaves)
+/* Whether the walk has still to go through a node: it hasn't come by, and it isn't a leaf that it passes over. */
+static inline bool is_ahead(const fg_node *node, uint32_t epoch, bool with_leaves)
 {
-    if (child->mark >= epoch && !(with_leaves && child->mark == FG_PASSED_OVER))
-        return false;
-    child->mark = epoch;
-    return true;
+    return node->mark < epoch || (with_leaves && node->mark == FG_PASSED_OVER);
+}
+
+/* Whether a node has two children and both are done. */
+static inline bool has_done_both(const fg_node *nodes, const fg_node *node, uint32_t epoch, bool with_leaves)
+{
+    return node->arity == 2 && !is_ahead(&nodes[node->child[0]], epoch, with_leaves)
+           && !is_ahead(&nodes[node->child[1]], epoch, with_leaves);
 }
 
 /* The walk proper, compiled once with and once without leaves. Nearly all nodes have one child or two, so the loop over
- * children is written out. */
+ * children is written out. And nearly all are of sums of products, where a node's second child, the product, can be
+ * listed without another turn: its children are a weight and an input met before. */
 static inline fg_status walk_on(fg_arena *arena, fg_walk *walk, uint32_t budget, const bool with_leaves)
 {
     fg_node *const nodes = arena->nodes, *node;
     fg_index *const order = walk->order;
     const uint32_t epoch = walk->epoch;
     const uint32_t stop = UINT32_MAX - walk->n > budget ? walk->n + budget : UINT32_MAX;
-    uint32_t n = walk->n;
-    fg_frame *top = walk->stack + walk->depth - 1;
-    fg_index at = top->node, child;
-    uint32_t next = top->next_child;
+    uint32_t n = walk->n, next;
+    fg_frame *top = walk->stack + walk->depth;
+    fg_index at, child;
 
-resume:
-    if (next == END)
-        goto list;
-    node = &nodes[at];
-    if (next == SECOND)
-        goto second;
-    if (next & WIDE)
-        goto wide;
+    while (n < stop) {
+        top--;
+        at = top->node;
+        next = top->next_child;
+        node = &nodes[at];
+        if (next == SECOND)
+            goto second;
+        if (next == END)
+            goto list;
+        if (next == BOTTOM) {
+            walk->n = n;
+            return FG_OK;
+        }
+        if (next & WIDE)
+            goto wide;
 visit:
-    if (node->arity == 2) {
         child = node->child[0];
-        next = SECOND;
-    } else if (node->arity == 1) {
-        child = node->child[0];
-        next = END;
-    } else if (node->arity == 0) {
-        goto list;
-    } else {
-        next = WIDE;
-        goto wide;
-    }
-    if (enter(&nodes[child], epoch, with_leaves))
-        goto descend;
-    if (next == END)
-        goto list;
+        if (node->arity == 2) {
+            next = SECOND;
+            if (is_ahead(&nodes[child], epoch, with_leaves))
+                goto descend;
 second:
-    child = node->child[1];
-    next = END;
-    if (enter(&nodes[child], epoch, with_leaves))
-        goto descend;
-list:
-    order[n++] = at;
-    if (top == walk->stack || n == stop) {
-        walk->n = n;
-        walk->depth = (uint32_t)(top - walk->stack);
-        return top == walk->stack ? FG_OK : FG_MORE;
-    }
-    top--;
-    at = top->node;
-    next = top->next_child;
-    goto resume;
+            child = node->child[1];
+            next = END;
+            if (is_ahead(&nodes[child], epoch, with_leaves)) {
+                if (!has_done_both(nodes, &nodes[child], epoch, with_leaves))
+                    goto descend;
+                nodes[child].mark = epoch;
+                order[n++] = child;
+            }
+        } else if (node->arity == 1) {
+            next = END;
+            if (is_ahead(&nodes[child], epoch, with_leaves))
+                goto descend;
+        } else if (node->arity == FG_WIDE) {
+            next = WIDE;
 wide:
-    while ((next & ~WIDE) < node->edges->n_children) {
-        child = node->edges->children[next++ & ~WIDE];
-        if (enter(&nodes[child], epoch, with_leaves))
-            goto descend;
-    }
-    goto list;
+            while ((next & ~WIDE) < node->edges->n_children) {
+                child = node->edges->children[next++ & ~WIDE];
+                if (is_ahead(&nodes[child], epoch, with_leaves))
+                    goto descend;
+            }
+        }
+list:
+        order[n++] = at;
+        continue;
 descend:
-    *top++ = (fg_frame){at, next};
-    at = child;
-    node = &nodes[at];
-    goto visit;
+        nodes[child].mark = epoch;
+        *top++ = (fg_frame){at, next};
+        at = child;
+        node = &nodes[at];
+        goto visit;
+    }
+    walk->n = n;
+    walk->depth = (uint32_t)(top - walk->stack);
+    return FG_MORE;
 }
 
 fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget)
@@ -205,12 +213,11 @@ static inline void add(fg_node *child, double local, double grad)
     child->flags &= (uint16_t)~FG_GRAD_INT;
 }
 
-static inline void pass_on(fg_node *nodes, const fg_node *node)
+/* Pass on a gradient that is a float. */
+static inline void pass_on_float(fg_node *nodes, const fg_node *node)
 {
     const double grad = node->grad;
-    if (node->flags & FG_GRAD_INT) {
-        pass_on_ints(nodes, node);
-    } else if (node->arity == 2) {
+    if (node->arity == 2) {
         fg_node *first = &nodes[node->child[0]], *second = &nodes[node->child[1]];
         add(first, node->local[0], grad);
         add(second, node->local[1], grad);
@@ -254,23 +261,30 @@ bool fg_node_refresh(const fg_node *nodes, fg_node *node)
 
 void fg_node_pass_on(fg_arena *arena, fg_index index)
 {
-    pass_on(arena->nodes, &arena->nodes[index]);
+    fg_node *node = &arena->nodes[index];
+    if (node->flags & FG_GRAD_INT)
+        pass_on_ints(arena->nodes, node);
+    else
+        pass_on_float(arena->nodes, node);
 }
 
 fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
 {
     fg_node *const nodes = arena->nodes;
-    const fg_index *const order = walk->order;
-    uint32_t n = walk->n;
-    const uint32_t stop = n > budget ? n - budget : 0;
-    for (; n > stop; n--) {
-        fg_node *node = &nodes[order[n - 1]];
-        if (node->flags & (FG_CLOSURE | FG_LATE) && (node->flags & FG_CLOSURE || !fg_node_refresh(nodes, node)))
+    const fg_index *const order = walk->order, *end = order + walk->n;
+    const fg_index *const stop = walk->n > budget ? end - budget : order;
+    for (; end != stop; end--) {
+        fg_node *node = &nodes[end[-1]];
+        if (!(node->flags & (FG_CLOSURE | FG_LATE | FG_GRAD_INT))) {
+            pass_on_float(nodes, node);
+            continue;
+        }
+        if (node->flags & FG_CLOSURE || (node->flags & FG_LATE && !fg_node_refresh(nodes, node)))
             break;
-        pass_on(nodes, node);
+        fg_node_pass_on(arena, end[-1]);
     }
-    walk->n = n;
-    return n > 0 ? FG_MORE : FG_OK;
+    walk->n = (uint32_t)(end - order);
+    return walk->n > 0 ? FG_MORE : FG_OK;
 }
 
 static void zero(fg_node *node)
