@@ -26,9 +26,14 @@ void *fg_allocate(void *block, size_t size)
 
 /* ---- The array ---- */
 
+#define NO_SLAB UINT32_MAX
+
+/* The first slot, also of an arena without memory, so that FG_NONE can be looked at. Its flags keep the face off it. */
+static fg_node nothing = {.flags = FG_ATTACHED | FG_SEEN};
+
 void fg_arena_init(fg_arena *arena, void (*detach)(fg_node *node))
 {
-    *arena = (fg_arena){.waiting = FG_NONE, .current = FG_NONE, .detach = detach};
+    *arena = (fg_arena){.nodes = &nothing, .waiting = FG_NONE, .current = NO_SLAB, .detach = detach};
 }
 
 void fg_arena_clear(fg_arena *arena)
@@ -73,7 +78,9 @@ static bool resize(fg_arena *arena, uint32_t slabs)
         return false;
     arena->block = block;
     arena->nodes = first_cache_line(block);
-    if ((char *)arena->nodes != block + before) {
+    if (arena->slabs == 0)
+        *arena->nodes = nothing;
+    else if ((char *)arena->nodes != block + before) {
         uint32_t kept = arena->used_slabs < slabs ? arena->used_slabs : slabs;
         memmove(arena->nodes, block + before, (size_t)kept * FG_SLAB * sizeof(fg_node));
     }
@@ -83,7 +90,7 @@ static bool resize(fg_arena *arena, uint32_t slabs)
 
 static bool grow(fg_arena *arena)
 {
-    const uint32_t most = (uint32_t)(((uint64_t)FG_MAX_NODES + FG_SLAB - 1) / FG_SLAB);
+    const uint32_t most = (uint32_t)(((uint64_t)FG_MAX_NODES + FG_SLAB) / FG_SLAB);
     uint64_t slabs = arena->slabs < 2048 ? 2 * (uint64_t)arena->slabs : arena->slabs + (uint64_t)arena->slabs / 2;
     if (slabs < 16)
         slabs = 16;
@@ -94,10 +101,20 @@ static bool grow(fg_arena *arena)
 
 /* ---- Runs ---- */
 
+static uint32_t slab_of(fg_index index)
+{
+    return index / (FG_SLAB * FG_STEP);
+}
+
+static fg_index slab_start(uint32_t slab)
+{
+    return slab > 0 ? slab * (FG_SLAB * FG_STEP) : FG_NONE + FG_STEP;
+}
+
 static fg_index slab_end(uint32_t slab)
 {
-    uint64_t end = ((uint64_t)slab + 1) * FG_SLAB;
-    return end < FG_MAX_NODES ? (fg_index)end : FG_MAX_NODES;
+    uint64_t end = ((uint64_t)slab + 1) * FG_SLAB, most = (uint64_t)FG_MAX_NODES + 1;
+    return (fg_index)(end < most ? end : most) * FG_STEP;
 }
 
 static void start_run(fg_arena *arena, uint32_t slab, fg_index from, fg_index to)
@@ -105,17 +122,24 @@ static void start_run(fg_arena *arena, uint32_t slab, fg_index from, fg_index to
     arena->current = slab;
     arena->next = from;
     arena->end = to;
-    arena->taken[slab] += to - from;
+    arena->taken[slab] += (to - from) / FG_STEP;
+    arena->all_taken += (to - from) / FG_STEP;
+}
+
+/* Of a slot that has had a node: whether the node is dead and gone. */
+static bool is_vacant(const fg_node *node)
+{
+    return node->refs == 0 && !(node->flags & FG_WAITING);
 }
 
 static bool next_run_within(fg_arena *arena, uint32_t slab, fg_index from)
 {
     fg_index end = slab_end(slab);
-    while (from < end && arena->nodes[from].op != FG_FREE)
-        from++;
+    while (from < end && !is_vacant(fg_at(arena->nodes, from)))
+        from += FG_STEP;
     fg_index to = from;
-    while (to < end && arena->nodes[to].op == FG_FREE)
-        to++;
+    while (to < end && is_vacant(fg_at(arena->nodes, to)))
+        to += FG_STEP;
     if (from == to)
         return false;
     start_run(arena, slab, from, to);
@@ -127,7 +151,7 @@ static bool next_run_in_sparse_slab(fg_arena *arena, uint32_t most)
 {
     for (uint32_t i = 0; i < arena->used_slabs; i++) {
         uint32_t slab = arena->probe++ % arena->used_slabs;
-        if (arena->taken[slab] <= most && next_run_within(arena, slab, slab * FG_SLAB))
+        if (arena->taken[slab] <= most && next_run_within(arena, slab, slab_start(slab)))
             return true;
     }
     return false;
@@ -136,16 +160,16 @@ static bool next_run_in_sparse_slab(fg_arena *arena, uint32_t most)
 bool fg_arena_next_run(fg_arena *arena)
 {
     uint32_t slab = arena->current;
-    if (slab != FG_NONE) {
+    if (slab != NO_SLAB) {
         if (next_run_within(arena, slab, arena->end))
             return true;
-        arena->current = FG_NONE;
+        arena->current = NO_SLAB;
         if (arena->taken[slab] == 0)
             arena->vacant[arena->n_vacant++] = slab;
     }
     if (arena->n_vacant > 0) {
         slab = arena->vacant[--arena->n_vacant];
-    } else if (2 * (uint64_t)arena->live < (uint64_t)arena->used_slabs * FG_SLAB
+    } else if (2 * (uint64_t)fg_arena_live(arena) < (uint64_t)arena->used_slabs * FG_SLAB
                && next_run_in_sparse_slab(arena, FG_SLAB / 2)) {
         return true;
     } else if (arena->used_slabs < arena->slabs || grow(arena)) {
@@ -155,13 +179,13 @@ bool fg_arena_next_run(fg_arena *arena)
         arena->next = arena->end = 0;
         return next_run_in_sparse_slab(arena, FG_SLAB - 1); /* no more memory: the last single slots */
     }
-    start_run(arena, slab, slab * FG_SLAB, slab_end(slab));
+    start_run(arena, slab, slab_start(slab), slab_end(slab));
     return true;
 }
 
 static bool has_no_live_node(const fg_arena *arena, uint32_t slab)
 {
-    return arena->taken[slab] == (slab == arena->current ? arena->end - arena->next : 0);
+    return arena->taken[slab] == (slab == arena->current ? (arena->end - arena->next) / FG_STEP : 0);
 }
 
 /* Give memory back when the slabs at the end are vacant and many. */
@@ -171,7 +195,8 @@ static void trim(fg_arena *arena)
     while (used > FG_KEEP_SLABS && has_no_live_node(arena, used - 1)) {
         used--;
         if (used == arena->current) {
-            arena->current = FG_NONE;
+            arena->all_taken -= arena->taken[used];
+            arena->current = NO_SLAB;
             arena->next = arena->end = 0;
         }
     }
@@ -196,31 +221,35 @@ static void free_edges(fg_arena *arena, fg_edges *edges)
  * will come. */
 static inline bool drop(fg_arena *arena, fg_node *nodes, fg_index child, const bool careful)
 {
-    if (--nodes[child].refs > 0) {
-        if (careful && nodes[child].refs == 1 && nodes[child].flags & FG_CLOSURE && arena->suspect)
+    if (--fg_at(nodes, child)->refs > 0) {
+        if (careful && fg_at(nodes, child)->refs == 1 && fg_at(nodes, child)->flags & FG_CLOSURE && arena->suspect)
             arena->suspect(child);
         return false;
     }
-    return !(careful && nodes[child].flags & FG_WAITING);
+    return !(careful && fg_at(nodes, child)->flags & FG_WAITING);
 }
 
-/* What only few nodes have: drop many children, and put those that die in front of the list of the dying. */
-static fg_index drop_edges(fg_arena *arena, fg_edges *edges, fg_index dying)
+/* Any node's way: drop its children, and put those that die in front of the list of the dying. */
+static fg_index drop_children(fg_arena *arena, fg_node *node, fg_index dying)
 {
-    for (uint32_t i = 0; i < edges->n_children; i++) {
-        if (drop(arena, arena->nodes, edges->children[i], true)) {
-            arena->nodes[edges->children[i]].next_dead = dying;
-            dying = edges->children[i];
+    if (node->flags & (FG_ATTACHED | FG_ASLEEP))
+        arena->detach(node);
+    for (uint32_t i = fg_node_n_children(node); i-- > 0;) {
+        fg_index child = fg_node_child(node, i);
+        if (drop(arena, arena->nodes, child, true)) {
+            fg_at(arena->nodes, child)->next_dead = dying;
+            dying = child;
         }
     }
-    free_edges(arena, edges);
+    if (node->arity == FG_WIDE)
+        free_edges(arena, node->edges);
     return dying;
 }
 
 /* So many nodes of a slab have died. */
 static void vacate(fg_arena *arena, uint32_t slab, uint32_t died)
 {
-    arena->live -= died;
+    arena->all_taken -= died;
     arena->taken[slab] -= died;
     if (arena->taken[slab] == 0 && slab != arena->current)
         arena->vacant[arena->n_vacant++] = slab;
@@ -231,51 +260,55 @@ static void vacate(fg_arena *arena, uint32_t slab, uint32_t died)
 static inline void bury(fg_arena *arena, fg_index index, const bool careful)
 {
     fg_node *const nodes = arena->nodes;
+    fg_node *node = fg_at(nodes, index), *second;
     fg_index dying = FG_NONE;
-    uint32_t slab = index / FG_SLAB, died = 0;
+    uint32_t slab = slab_of(index), died = 0;
     for (;;) {
-        fg_node *const node = &nodes[index];
-        if (index / FG_SLAB != slab) {
+        if (slab_of(index) != slab) {
             vacate(arena, slab, died);
-            slab = index / FG_SLAB;
+            slab = slab_of(index);
             died = 0;
         }
         died++;
-        node->op = FG_FREE;
-        if (node->flags & (FG_ATTACHED | FG_ASLEEP))
-            arena->detach(node);
-        if (node->arity == 2 && drop(arena, nodes, node->child[1], careful)) {
-            nodes[node->child[1]].next_dead = dying;
-            dying = node->child[1];
-        }
-        if (node->arity == 2 || node->arity == 1) {
+        if (fg_node_is_binary_without(node, FG_ATTACHED | FG_ASLEEP)) {
+            second = fg_at(nodes, node->child[1]);
+            if (drop(arena, nodes, node->child[1], careful)) {
+                second->next_dead = dying;
+                dying = node->child[1];
+            }
             index = node->child[0];
+            node = fg_at(nodes, index);
             if (drop(arena, nodes, index, careful))
                 continue;
-        } else if (node->arity == FG_WIDE) {
-            dying = drop_edges(arena, node->edges, dying);
+        } else {
+            dying = drop_children(arena, node, dying);
         }
         if (dying == FG_NONE)
             break;
         index = dying;
-        dying = nodes[index].next_dead;
+        node = fg_at(nodes, index);
+        dying = node->next_dead;
     }
     vacate(arena, slab, died);
 }
 
+static void wait(fg_arena *arena, fg_index index)
+{
+    fg_node *node = fg_at(arena->nodes, index);
+    if (node->flags & FG_WAITING)
+        return;
+    node->flags |= FG_WAITING;
+    node->next_dead = arena->waiting;
+    arena->waiting = index;
+}
+
 void fg_node_die(fg_arena *arena, fg_index index)
 {
-    fg_node *const node = &arena->nodes[index];
     if (arena->holds) {
-        if (!(node->flags & FG_WAITING)) {
-            node->flags |= FG_WAITING;
-            node->next_dead = arena->waiting;
-            arena->waiting = index;
-        }
+        wait(arena, index);
         return;
     }
-    if (arena->live > arena->peak)
-        arena->peak = arena->live;
+    fg_arena_note_peak(arena);
     if (arena->suspect || arena->waiting != FG_NONE)
         bury(arena, index, true);
     else
@@ -297,7 +330,7 @@ void fg_arena_unhold(fg_arena *arena)
         return;
     while (arena->waiting != FG_NONE) {
         fg_index index = arena->waiting;
-        fg_node *node = &arena->nodes[index];
+        fg_node *node = fg_at(arena->nodes, index);
         arena->waiting = node->next_dead;
         node->flags &= (uint16_t)~FG_WAITING;
         if (node->refs == 0)
@@ -339,7 +372,7 @@ fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children
         fg_node_retain(arena, children[i]);
 
     arena->edits++;
-    fg_node *node = &arena->nodes[index];
+    fg_node *node = fg_at(arena->nodes, index);
     fg_node old = *node;
     node->flags &= (uint16_t)~(FG_LOCAL0_INT | FG_LOCAL1_INT);
     node->mark = 0;
@@ -347,7 +380,7 @@ fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children
         node->arity = FG_WIDE;
         node->edges = edges;
     } else {
-        node->arity = (uint8_t)n_children;
+        node->arity = (uint8_t)(2 - n_children);
         for (uint32_t i = 0; i < n_children; i++) {
             node->child[i] = children[i];
             node->local[i] = locals[i];
@@ -367,21 +400,21 @@ fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children
 
 bool fg_arena_is_live(const fg_arena *arena, fg_index index)
 {
-    const uint32_t slab = index / FG_SLAB;
+    const uint32_t slab = slab_of(index);
     if (slab >= arena->used_slabs || (slab != arena->current && arena->taken[slab] == 0))
         return false; /* vacant: whatever is in it */
     if (slab == arena->current && index >= arena->next && index < arena->end)
         return false; /* still to be handed out */
-    return arena->nodes[index].op != FG_FREE && arena->nodes[index].refs > 0;
+    return fg_at(arena->nodes, index)->refs > 0;
 }
 
 fg_index fg_arena_live_from(const fg_arena *arena, fg_index index)
 {
-    for (uint32_t slab = index / FG_SLAB; slab < arena->used_slabs; slab++) {
+    for (uint32_t slab = slab_of(index); slab < arena->used_slabs; slab++) {
         fg_index from = slab * FG_SLAB > index ? slab * FG_SLAB : index, end = slab_end(slab);
         if (slab != arena->current && arena->taken[slab] == 0)
             continue;
-        for (fg_index i = from; i < end; i++)
+        for (fg_index i = from; i < end; i += FG_STEP)
             if (fg_arena_is_live(arena, i))
                 return i;
     }
@@ -392,18 +425,18 @@ fg_index fg_arena_live_from(const fg_arena *arena, fg_index index)
 
 const char *fg_arena_check(const fg_arena *arena)
 {
-    uint64_t live = 0, parents = 0, refs = 0, vacant = 0;
+    uint64_t all_taken = 0, live = 0, parents = 0, refs = 0, vacant = 0;
     for (uint32_t slab = 0; slab < arena->used_slabs; slab++) {
         uint32_t taken = 0;
-        for (fg_index i = slab * FG_SLAB; i < slab_end(slab); i++) {
-            const fg_node *node = &arena->nodes[i];
+        for (fg_index i = slab_start(slab); i < slab_end(slab); i += FG_STEP) {
+            const fg_node *node = fg_at(arena->nodes, i);
             if (slab == arena->current && i >= arena->next && i < arena->end) {
                 taken++;
                 continue;
             }
             if (slab != arena->current && arena->taken[slab] == 0)
                 continue; /* vacant: whatever is in it */
-            if (node->op == FG_FREE)
+            if (is_vacant(node))
                 continue;
             taken++;
             live++;
@@ -411,19 +444,20 @@ const char *fg_arena_check(const fg_arena *arena)
             uint32_t n = fg_node_n_children(node);
             for (uint32_t j = 0; j < n; j++) {
                 fg_index child = fg_node_child(node, j);
-                if (child >= arena->used_slabs * FG_SLAB || arena->nodes[child].op == FG_FREE)
-                    return "a live node has a child that isn't";
-                if (arena->nodes[child].refs == 0)
+                if (child >= slab_start(arena->used_slabs) || child % FG_STEP)
+                    return "a child is no node";
+                if (fg_at(arena->nodes, child)->refs == 0)
                     return "a child has no references";
             }
             parents += n;
         }
         if (taken != arena->taken[slab])
             return "a slab's count is wrong";
+        all_taken += taken;
         if (taken == 0 && slab != arena->current)
             vacant++;
     }
-    if (live != arena->live)
+    if (all_taken != arena->all_taken || live != fg_arena_live(arena))
         return "the number of live nodes is wrong";
     if (refs < parents)
         return "there are fewer references than edges";

@@ -2,7 +2,8 @@
  *
  * A node is one cache line in one growing array and goes by its index. Nothing outside may keep a pointer to a node
  * across a call that can create or release one (and so across any call that can run Python): the array moves when it
- * grows or shrinks.
+ * grows or shrinks. An index counts words of 8 bytes, not nodes: base + 8 * index is an address that a load or a store
+ * computes by itself, while 64 * index takes an instruction more each time.
  *
  * A node lives while something refers to it: its handle (the Python object; at most one), or a parent, a node that has
  * it as a child. `refs` counts them. At zero the node dies, and with it all below that only it kept alive. That is done
@@ -24,18 +25,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* For the compiler: what is needed all the time is best laid out in a line, and what is seldom needed kept out of it, so
+ * that no registers are saved for it. */
+#if defined __GNUC__
+#define FG_LIKELY(condition) __builtin_expect(condition, 1)
+#define FG_SELDOM static __attribute__((noinline))
+#elif defined _MSC_VER
+#define FG_LIKELY(condition) (condition)
+#define FG_SELDOM static __declspec(noinline)
+#else
+#define FG_LIKELY(condition) (condition)
+#define FG_SELDOM static
+#endif
+
 typedef uint32_t fg_index;
-#define FG_NONE UINT32_MAX
+#define FG_NONE 0           /* no node: the first slot is always vacant */
+#define FG_STEP 8u          /* from a node's index to the next one's */
 
 #define FG_SLAB 1024u       /* slots in a slab: 64 KiB */
 #ifndef FG_MAX_NODES
-#define FG_MAX_NODES (UINT32_MAX - FG_SLAB)
+#define FG_MAX_NODES (UINT32_MAX / FG_STEP - FG_SLAB)
 #endif
 #define FG_KEEP_SLABS 1024u /* 64 MiB: so much an arena keeps in any case when it gives memory back */
 
 /* What the number in a node is made of. The names that Python shows are in engine.pyx. */
 enum fg_op {
-    FG_FREE, /* a vacant slot */
     FG_LEAF,
     FG_CUSTOM, /* made by the user: only its children and local gradients are known */
     FG_ADD,
@@ -66,6 +80,7 @@ enum fg_flag {
     FG_WAITING = 256, /* died while the arena was held: it's on the list of those that wait for the end of that */
     FG_LATE = 512,    /* its local gradients are taken in the sweep, of what its children's numbers are then */
     FG_CLASS_UNIT = 1024, /* the bits from here on are a number for the face, which keeps its class there */
+    FG_CLASS = UINT16_MAX - (FG_CLASS_UNIT - 1),
 };
 
 /* The edges of a node that has more than two children, or not as many local gradients as children. */
@@ -76,7 +91,13 @@ typedef struct {
     double locals[];
 } fg_edges;
 
-enum { FG_WIDE = 3 };
+/* How many children a node has. Nearly all have two, so that is 0: a test of a mask of bits finds these. */
+enum fg_arity {
+    FG_BINARY,
+    FG_UNARY,
+    FG_NULLARY,
+    FG_WIDE, /* its edges are apart */
+};
 
 #define FG_PASSED_OVER UINT32_MAX /* the mark of a leaf, which passes no gradient on: like an epoch to come */
 
@@ -90,18 +111,24 @@ typedef struct {
     void *face;             /* for the layer above, the face: it keeps its handle here, or an attachment, or NULL */
     uint32_t refs;
     uint32_t mark;          /* the epoch of the last walk that came by, or FG_PASSED_OVER */
-    uint8_t op;
-    uint8_t arity;          /* children: 0, 1, 2 or FG_WIDE */
-    uint16_t flags;
+    union {
+        struct {
+            uint8_t op;
+            uint8_t arity;  /* an fg_arity */
+            uint16_t flags;
+        };
+        uint32_t kind;      /* the three at once, as fg_kind makes them; to be set and tested with one instruction */
+    };
     fg_index next_dead;     /* of a dead node: the next on its list */
 } fg_node;
 
 _Static_assert(sizeof(fg_node) == 64, "a node is one cache line");
+_Static_assert(sizeof(fg_node) == FG_STEP * sizeof(uint64_t), "an index counts words of 8 bytes");
 
 typedef struct {
     fg_node *nodes;
     fg_index next, end;     /* the current run: the slots that are handed out next */
-    uint32_t live;
+    uint32_t all_taken;     /* the sum of `taken` */
     uint32_t epoch;         /* of the last walk */
     uint32_t peak;
     uint32_t holds;         /* while > 0, nothing that dies is freed */
@@ -126,6 +153,39 @@ typedef struct {
 } fg_arena;
 
 typedef enum { FG_OK, FG_MORE, FG_NO_MEMORY } fg_status;
+
+static inline uint32_t fg_kind(uint8_t op, uint8_t arity, uint16_t flags)
+{
+#if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return (uint32_t)op << 24 | (uint32_t)arity << 16 | flags;
+#else
+    return op | (uint32_t)arity << 8 | (uint32_t)flags << 16;
+#endif
+}
+
+/* Whether a node has two children and none of some flags, as nearly all nodes. */
+static inline bool fg_node_is_binary_without(const fg_node *node, uint16_t flags)
+{
+    return FG_LIKELY(!(node->kind & fg_kind(0, UINT8_MAX, flags)));
+}
+
+/* The node with an index, in an arena's array. */
+static inline fg_node *fg_at(const fg_node *nodes, fg_index index)
+{
+    return (fg_node *)((uint64_t *)nodes + index);
+}
+
+/* How many live nodes there are. */
+static inline uint32_t fg_arena_live(const fg_arena *arena)
+{
+    return arena->all_taken - (arena->end - arena->next) / FG_STEP;
+}
+
+static inline void fg_arena_note_peak(fg_arena *arena)
+{
+    if (fg_arena_live(arena) > arena->peak)
+        arena->peak = fg_arena_live(arena);
+}
 
 /* The only allocator: like realloc, and frees for size 0. fg_fail_allocation(n) makes the n-th call from now fail. */
 void *fg_allocate(void *block, size_t size);
@@ -161,20 +221,20 @@ static inline fg_index fg_node_new(fg_arena *arena)
 {
     if (arena->next == arena->end && !fg_arena_next_run(arena))
         return FG_NONE;
-    arena->live++;
-    return arena->next++;
+    fg_index index = arena->next;
+    arena->next += FG_STEP;
+    return index;
 }
 
-static inline void fg_node_init(fg_node *node, uint8_t op, uint8_t arity, uint16_t flags, double data)
+/* `fresh`: further flags, as fg_kind makes them. */
+static inline void fg_node_init(fg_node *node, uint8_t op, uint8_t arity, uint16_t flags, uint32_t fresh, double data)
 {
     node->data = data;
     node->grad = 0.0;
     node->face = NULL;
     node->refs = 1;
-    node->mark = arity ? 0 : FG_PASSED_OVER;
-    node->op = op;
-    node->arity = arity;
-    node->flags = flags;
+    node->mark = arity == FG_NULLARY ? FG_PASSED_OVER : 0;
+    node->kind = fg_kind(op, arity, flags) | fresh;
 }
 
 /* Let the sweep stop at this node. */
@@ -186,20 +246,42 @@ static inline void fg_node_set_closure(fg_node *node)
 
 static inline void fg_node_retain(fg_arena *arena, fg_index index)
 {
-    arena->nodes[index].refs++;
+    fg_at(arena->nodes, index)->refs++;
 }
 
 static inline void fg_node_release(fg_arena *arena, fg_index index)
 {
-    if (--arena->nodes[index].refs == 0)
+    if (--fg_at(arena->nodes, index)->refs == 0)
         fg_node_die(arena, index);
+}
+
+/* Unmake a node that nothing refers to, if it's the last one made and nothing else dies with it: its slot is the next
+ * node's again. Whether that could be done; if not, it's fg_node_die's. */
+static inline bool fg_node_undo(fg_arena *arena, fg_index index)
+{
+    const fg_node *node = fg_at(arena->nodes, index);
+    if (index + FG_STEP != arena->next || arena->holds || arena->suspect
+        || !fg_node_is_binary_without(node, FG_ATTACHED | FG_ASLEEP))
+        return false;
+    fg_node *first = fg_at(arena->nodes, node->child[0]), *second = fg_at(arena->nodes, node->child[1]);
+    if (first->refs == 1)
+        return false;
+    first->refs--;
+    if (second->refs == 1) { /* they may be the same one */
+        first->refs++;
+        return false;
+    }
+    second->refs--;
+    fg_arena_note_peak(arena);
+    arena->next = index;
+    return true;
 }
 
 /* A node's edges, however it keeps them. */
 
 static inline uint32_t fg_node_n_children(const fg_node *node)
 {
-    return node->arity == FG_WIDE ? node->edges->n_children : node->arity;
+    return node->arity == FG_WIDE ? node->edges->n_children : 2u - node->arity;
 }
 
 static inline fg_index fg_node_child(const fg_node *node, uint32_t i)
@@ -209,7 +291,7 @@ static inline fg_index fg_node_child(const fg_node *node, uint32_t i)
 
 static inline uint32_t fg_node_n_locals(const fg_node *node)
 {
-    return node->arity == FG_WIDE ? node->edges->n_locals : node->arity;
+    return node->arity == FG_WIDE ? node->edges->n_locals : 2u - node->arity;
 }
 
 static inline double fg_node_local(const fg_node *node, uint32_t i)

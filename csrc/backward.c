@@ -7,7 +7,7 @@
 
 static bool reserve(fg_arena *arena, fg_walk *walk)
 {
-    uint32_t capacity = arena->live;
+    uint32_t capacity = fg_arena_live(arena);
     if (capacity <= walk->capacity)
         return true;
     if (capacity < FG_SLAB)
@@ -16,7 +16,7 @@ static bool reserve(fg_arena *arena, fg_walk *walk)
     if (!order)
         return false;
     walk->order = order;
-    fg_frame *stack = fg_allocate(walk->stack, capacity * sizeof *stack);
+    uint32_t *stack = fg_allocate(walk->stack, (2 * (size_t)capacity + 2) * sizeof *stack);
     if (!stack)
         return false;
     walk->stack = stack;
@@ -27,18 +27,18 @@ static bool reserve(fg_arena *arena, fg_walk *walk)
 static uint32_t new_epoch(fg_arena *arena)
 {
     if (++arena->epoch == FG_PASSED_OVER) { /* after 2**32 walks old marks would look new */
-        for (fg_index i = 0; i < arena->used_slabs * FG_SLAB; i++)
-            if (arena->nodes[i].mark != FG_PASSED_OVER && arena->nodes[i].refs > 0)
-                arena->nodes[i].mark = 0;
+        for (fg_index i = 0; i < arena->used_slabs * FG_SLAB * FG_STEP; i += FG_STEP)
+            if (fg_at(arena->nodes, i)->mark != FG_PASSED_OVER && fg_at(arena->nodes, i)->refs > 0)
+                fg_at(arena->nodes, i)->mark = 0;
         arena->epoch = 1;
     }
     return arena->epoch;
 }
 
-/* Where a frame's node goes on: at its first child, its second, the end of its children; or, if it has FG_WIDE arity,
- * at the child of a number, with the bit WIDE set. A BOTTOM frame ends the walk. */
-enum { FIRST, SECOND, END, BOTTOM };
-#define WIDE 0x80000000u
+/* What is on the stack: a node's index, and in its lowest bits, which an index doesn't need, where that node goes on when
+ * the child that was entered is listed: at its second child, at the end of its children, or, if it has FG_WIDE arity, at
+ * the child whose number is below it on the stack. The ROOT's goes on at its beginning, and END_OF_WALK is below that. */
+enum { SECOND, END, WIDE, ROOT, END_OF_WALK, STATE = FG_STEP - 1 };
 
 static void begin(fg_arena *arena, fg_walk *walk)
 {
@@ -46,9 +46,9 @@ static void begin(fg_arena *arena, fg_walk *walk)
     walk->edits = arena->edits;
     walk->n = 0;
     walk->depth = 2;
-    walk->stack[0] = (fg_frame){walk->root, BOTTOM};
-    walk->stack[1] = (fg_frame){walk->root, FIRST};
-    arena->nodes[walk->root].mark = walk->epoch;
+    walk->stack[0] = END_OF_WALK;
+    walk->stack[1] = walk->root | ROOT;
+    fg_at(arena->nodes, walk->root)->mark = walk->epoch;
 }
 
 fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with_leaves)
@@ -71,8 +71,8 @@ static inline bool is_ahead(const fg_node *node, uint32_t epoch, bool with_leave
 /* Whether a node has two children and both are done. */
 static inline bool has_done_both(const fg_node *nodes, const fg_node *node, uint32_t epoch, bool with_leaves)
 {
-    return node->arity == 2 && !is_ahead(&nodes[node->child[0]], epoch, with_leaves)
-           && !is_ahead(&nodes[node->child[1]], epoch, with_leaves);
+    return FG_LIKELY(node->arity == FG_BINARY) && !is_ahead(fg_at(nodes, node->child[0]), epoch, with_leaves)
+           && !is_ahead(fg_at(nodes, node->child[1]), epoch, with_leaves);
 }
 
 /* The walk proper, compiled once with and once without leaves. Nearly all nodes have one child or two, so the loop over
@@ -84,61 +84,69 @@ static inline fg_status walk_on(fg_arena *arena, fg_walk *walk, uint32_t budget,
     fg_index *const order = walk->order;
     const uint32_t epoch = walk->epoch;
     const uint32_t stop = UINT32_MAX - walk->n > budget ? walk->n + budget : UINT32_MAX;
-    uint32_t n = walk->n, next;
-    fg_frame *top = walk->stack + walk->depth;
+    uint32_t n = walk->n, *top = walk->stack + walk->depth, i;
     fg_index at, child;
 
     while (n < stop) {
-        top--;
-        at = top->node;
-        next = top->next_child;
-        node = &nodes[at];
-        if (next == SECOND)
+        at = *--top;
+        if (FG_LIKELY((at & STATE) == SECOND)) {
+            node = fg_at(nodes, at);
             goto second;
-        if (next == END)
+        }
+        i = at & STATE;
+        at -= i;
+        node = fg_at(nodes, at);
+        if (i == END)
             goto list;
-        if (next == BOTTOM) {
+        if (i == WIDE) {
+            i = *--top;
+            goto wide;
+        }
+        if (i == END_OF_WALK) {
             walk->n = n;
             return FG_OK;
         }
-        if (next & WIDE)
-            goto wide;
 visit:
         child = node->child[0];
-        if (node->arity == 2) {
-            next = SECOND;
-            if (is_ahead(&nodes[child], epoch, with_leaves))
-                goto descend;
+        if (FG_LIKELY(node->arity == FG_BINARY)) {
+            if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
+                *top++ = at | SECOND;
+                goto enter;
+            }
 second:
             child = node->child[1];
-            next = END;
-            if (is_ahead(&nodes[child], epoch, with_leaves)) {
-                if (!has_done_both(nodes, &nodes[child], epoch, with_leaves))
-                    goto descend;
-                nodes[child].mark = epoch;
+            if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
+                if (!has_done_both(nodes, fg_at(nodes, child), epoch, with_leaves)) {
+                    *top++ = at | END;
+                    goto enter;
+                }
+                fg_at(nodes, child)->mark = epoch;
                 order[n++] = child;
             }
-        } else if (node->arity == 1) {
-            next = END;
-            if (is_ahead(&nodes[child], epoch, with_leaves))
-                goto descend;
+        } else if (node->arity == FG_UNARY) {
+            if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
+                *top++ = at | END;
+                goto enter;
+            }
         } else if (node->arity == FG_WIDE) {
-            next = WIDE;
+            i = 0;
 wide:
-            while ((next & ~WIDE) < node->edges->n_children) {
-                child = node->edges->children[next++ & ~WIDE];
-                if (is_ahead(&nodes[child], epoch, with_leaves))
-                    goto descend;
+            while (i < node->edges->n_children) {
+                child = node->edges->children[i++];
+                if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
+                    *top++ = i;
+                    *top++ = at | WIDE;
+                    goto enter;
+                }
             }
         }
 list:
         order[n++] = at;
         continue;
-descend:
-        nodes[child].mark = epoch;
-        *top++ = (fg_frame){at, next};
+enter:
         at = child;
-        node = &nodes[at];
+        node = fg_at(nodes, at);
+        node->mark = epoch;
         goto visit;
     }
     walk->n = n;
@@ -197,7 +205,7 @@ static void pass_on_ints(fg_node *nodes, const fg_node *node)
 {
     uint32_t n = n_passing(node);
     for (uint32_t i = 0; i < n; i++) {
-        fg_node *child = &nodes[fg_node_child(node, i)];
+        fg_node *child = fg_at(nodes, fg_node_child(node, i));
         if (fg_node_local_is_int(node, i)) {
             add_ints(child, fg_node_local(node, i), node->grad);
         } else {
@@ -213,20 +221,26 @@ static inline void add(fg_node *child, double local, double grad)
     child->flags &= (uint16_t)~FG_GRAD_INT;
 }
 
-/* Pass on a gradient that is a float. */
-static inline void pass_on_float(fg_node *nodes, const fg_node *node)
+/* Pass on a gradient that is a float, to two children. */
+static inline void pass_on_to_two(fg_node *nodes, const fg_node *node)
 {
     const double grad = node->grad;
-    if (node->arity == 2) {
-        fg_node *first = &nodes[node->child[0]], *second = &nodes[node->child[1]];
-        add(first, node->local[0], grad);
-        add(second, node->local[1], grad);
-    } else if (node->arity == 1) {
-        add(&nodes[node->child[0]], node->local[0], grad);
+    add(fg_at(nodes, node->child[0]), node->local[0], grad);
+    add(fg_at(nodes, node->child[1]), node->local[1], grad);
+}
+
+/* To any number of children. */
+static void pass_on_float(fg_node *nodes, const fg_node *node)
+{
+    const double grad = node->grad;
+    if (node->arity == FG_BINARY) {
+        pass_on_to_two(nodes, node);
+    } else if (node->arity == FG_UNARY) {
+        add(fg_at(nodes, node->child[0]), node->local[0], grad);
     } else {
         uint32_t n = n_passing(node);
         for (uint32_t i = 0; i < n; i++)
-            add(&nodes[node->edges->children[i]], node->edges->locals[i], grad);
+            add(fg_at(nodes, node->edges->children[i]), node->edges->locals[i], grad);
     }
 }
 
@@ -242,8 +256,8 @@ bool fg_node_refresh(const fg_node *nodes, fg_node *node)
 {
     switch (node->op) {
     case FG_MUL:
-        take(node, 0, &nodes[node->child[1]]);
-        take(node, 1, &nodes[node->child[0]]);
+        take(node, 0, fg_at(nodes, node->child[1]));
+        take(node, 1, fg_at(nodes, node->child[0]));
         return true;
     case FG_EXP:
         take(node, 0, node);
@@ -259,13 +273,17 @@ bool fg_node_refresh(const fg_node *nodes, fg_node *node)
     }
 }
 
+static void pass_on(fg_node *nodes, fg_node *node)
+{
+    if (node->flags & FG_GRAD_INT)
+        pass_on_ints(nodes, node);
+    else
+        pass_on_float(nodes, node);
+}
+
 void fg_node_pass_on(fg_arena *arena, fg_index index)
 {
-    fg_node *node = &arena->nodes[index];
-    if (node->flags & FG_GRAD_INT)
-        pass_on_ints(arena->nodes, node);
-    else
-        pass_on_float(arena->nodes, node);
+    pass_on(arena->nodes, fg_at(arena->nodes, index));
 }
 
 fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
@@ -274,14 +292,14 @@ fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
     const fg_index *const order = walk->order, *end = order + walk->n;
     const fg_index *const stop = walk->n > budget ? end - budget : order;
     for (; end != stop; end--) {
-        fg_node *node = &nodes[end[-1]];
-        if (!(node->flags & (FG_CLOSURE | FG_LATE | FG_GRAD_INT))) {
-            pass_on_float(nodes, node);
+        fg_node *node = fg_at(nodes, end[-1]);
+        if (fg_node_is_binary_without(node, FG_CLOSURE | FG_LATE | FG_GRAD_INT)) {
+            pass_on_to_two(nodes, node);
             continue;
         }
         if (node->flags & FG_CLOSURE || (node->flags & FG_LATE && !fg_node_refresh(nodes, node)))
             break;
-        fg_node_pass_on(arena, end[-1]);
+        pass_on(nodes, node);
     }
     walk->n = (uint32_t)(end - order);
     return walk->n > 0 ? FG_MORE : FG_OK;
@@ -296,10 +314,10 @@ static void zero(fg_node *node)
 void fg_walk_zero(fg_arena *arena, const fg_walk *walk)
 {
     for (uint32_t i = 0; i < walk->n; i++) {
-        fg_node *node = &arena->nodes[walk->order[i]];
+        fg_node *node = fg_at(arena->nodes, walk->order[i]);
         uint32_t n_children = fg_node_n_children(node);
         zero(node);
         for (uint32_t j = 0; j < n_children; j++)
-            zero(&arena->nodes[fg_node_child(node, j)]);
+            zero(fg_at(arena->nodes, fg_node_child(node, j)));
     }
 }

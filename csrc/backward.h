@@ -16,19 +16,14 @@
 #include "arena.h"
 
 typedef struct {
-    fg_index node;
-    uint32_t next_child; /* where to go on when the child that was entered is listed; see walk_on */
-} fg_frame;
-
-typedef struct {
     fg_index root;
     uint32_t epoch, edits; /* the arena's when it began */
     bool with_leaves;
     fg_index *order;    /* children before parents */
     uint32_t n;         /* nodes listed; while sweeping: nodes still to come */
-    fg_frame *stack;    /* the path from the root to where the walk is */
+    uint32_t *stack;    /* the path from the root to where the walk is; see walk_on */
     uint32_t depth;
-    uint32_t capacity;  /* of both: the arena's live nodes are always enough */
+    uint32_t capacity;  /* of the order: the arena's live nodes are always enough; the stack has twice that and a bit */
 } fg_walk;
 
 /* Start a walk and hold the arena. FG_NO_MEMORY: nothing has changed. */

@@ -18,7 +18,7 @@ static inline void set_data(fg_node *node, double data)
 void fg_grads_zero(fg_arena *arena, size_t n, const fg_index *params)
 {
     for (size_t i = 0; i < n; i++) {
-        fg_node *node = &arena->nodes[params[i]];
+        fg_node *node = fg_at(arena->nodes, params[i]);
         node->grad = 0.0;
         node->flags |= FG_GRAD_INT;
     }
@@ -27,7 +27,7 @@ void fg_grads_zero(fg_arena *arena, size_t n, const fg_index *params)
 void fg_grads_scale(fg_arena *arena, size_t n, const fg_index *params, double factor)
 {
     for (size_t i = 0; i < n; i++) {
-        fg_node *node = &arena->nodes[params[i]];
+        fg_node *node = fg_at(arena->nodes, params[i]);
         node->grad *= factor;
         node->flags &= (uint16_t)~FG_GRAD_INT;
     }
@@ -37,7 +37,7 @@ double fg_grads_norm(const fg_arena *arena, size_t n, const fg_index *params)
 {
     double sum = 0.0;
     for (size_t i = 0; i < n; i++) {
-        const fg_node *node = &arena->nodes[params[i]];
+        const fg_node *node = fg_at(arena->nodes, params[i]);
         sum += square_of_grad(node->grad, node->flags);
     }
     return fg_root(sum);
@@ -47,7 +47,7 @@ void fg_sgd_step(fg_arena *arena, const fg_sgd *rule, size_t n, const fg_index *
 {
     const fg_sgd r = *rule;
     for (size_t i = 0; i < n; i++) {
-        fg_node *node = &arena->nodes[params[i]];
+        fg_node *node = fg_at(arena->nodes, params[i]);
         double g = node->grad;
         if (r.weight_decay != 0.0)
             g = g + r.weight_decay * node->data;
@@ -61,7 +61,7 @@ bool fg_adam_is_safe(const fg_arena *arena, const fg_adam *rule, size_t n, const
 {
     bool adds_decay = rule->weight_decay != 0.0 && !rule->decoupled;
     for (size_t i = 0; i < n; i++) {
-        const fg_node *node = &arena->nodes[params[i]];
+        const fg_node *node = fg_at(arena->nodes, params[i]);
         double g = adds_decay ? node->grad + rule->weight_decay * node->data : node->grad;
         if (fabs(g) > 0x1p511 && isfinite(g))
             return false;
@@ -75,7 +75,7 @@ void fg_adam_step(fg_arena *arena, const fg_adam *rule, size_t n, const fg_index
 {
     const fg_adam r = *rule;
     for (size_t i = 0; i < n; i++) {
-        fg_node *node = &arena->nodes[params[i]];
+        fg_node *node = fg_at(arena->nodes, params[i]);
         double data = node->data, g = node->grad;
         uint16_t flags = node->flags;
         if (r.weight_decay != 0.0) {

@@ -7,7 +7,6 @@
 
 cdef str DATA = sys.intern("data")
 cdef str GRAD = sys.intern("grad")
-cdef object ZERO = 0                        # an object that Python has just one of; if not, it's only slower
 cdef Py_ssize_t n_class_attributes = -1     # of Value, when it was last seen to have neither name
 
 
@@ -16,6 +15,10 @@ cdef extern from *:
     FG_SELDOM PyObject *fg_get_any(PyObject *, PyObject *);
     FG_SELDOM int fg_set_any(PyObject *, PyObject *, PyObject *);
     """
+    # Python's and the one below; for a caller that returns what they return, NULL and a set exception included.
+    PyObject *return_float "PyFloat_FromDouble"(double)
+    PyObject *return_any "fg_get_any"(PyObject *, PyObject *)
+    int return_set_any "fg_set_any"(PyObject *, PyObject *, PyObject *)
 
 
 cdef inline bint numbers_are_ours():
@@ -32,18 +35,18 @@ cdef bint look_again():
     return True
 
 
-cdef object value_getattr(object self, object name):
-    cdef fg_node *node = &arena.nodes[(<Node>self).index]
-    if class_of(self) is plain and numbers_are_ours():
-        if name is DATA and not node.flags & FG_DATA_INT:
-            return PyFloat_FromDouble(node.data)
-        if name is GRAD and not node.flags & FG_GRAD_INT:
-            return PyFloat_FromDouble(node.grad)
-    return get_any(self, name)
+cdef PyObject *value_getattr(PyObject *self, PyObject *name) noexcept:
+    cdef fg_node *node = node_at((<Node>self).index)
+    if type_of(self) is plain and numbers_are_ours():
+        if name is <PyObject *>DATA and not node.flags & FG_DATA_INT:
+            return return_float(node.data)
+        if name is <PyObject *>GRAD and not node.flags & FG_GRAD_INT:
+            return return_float(node.grad)
+    return return_any(self, name)
 
 
 cdef object get_any "fg_get_any"(object self, object name):
-    cdef fg_node *node = &arena.nodes[(<Node>self).index]
+    cdef fg_node *node = node_at((<Node>self).index)
     if class_of(self) is plain and (name is DATA or name is GRAD) and (numbers_are_ours() or look_again()):
         if name is DATA:
             return as_object(node.data, node.flags & FG_DATA_INT)
@@ -51,7 +54,7 @@ cdef object get_any "fg_get_any"(object self, object name):
     return PyObject_GenericGetAttr(self, name)
 
 
-cdef int value_setattr(PyObject *self, PyObject *name, PyObject *value) except -1:
+cdef int value_setattr(PyObject *self, PyObject *name, PyObject *value) noexcept:
     """Set an attribute, or, if value is NULL, delete it."""
     if type_of(self) is plain and value is not NULL and numbers_are_ours():
         if name is <PyObject *>DATA and PyFloat_CheckExact(<object>value):
@@ -63,7 +66,7 @@ cdef int value_setattr(PyObject *self, PyObject *name, PyObject *value) except -
         if name is <PyObject *>GRAD and value is <PyObject *>ZERO:
             set_grad(<Node>self, Number(0.0, True))
             return 0
-    return set_any(self, name, value)
+    return return_set_any(self, name, value)
 
 
 cdef int set_any "fg_set_any"(PyObject *self, PyObject *name, PyObject *value) except -1:
@@ -73,6 +76,7 @@ cdef int set_any "fg_set_any"(PyObject *self, PyObject *name, PyObject *value) e
         generic_setattr(<object>self, name, value)
     except NotImplementedError:     # what Cython's properties raise
         raise AttributeError(f"{<object>name!r} of a Value can't be deleted") from None
-    if (<Node>self).attributes is not NULL and not are_shared(<Node>self):
-        share_attributes(<Node>self)
+    finally:                        # even if it has failed, it may have made the dict
+        if (<Node>self).attributes is not NULL and not are_shared(<Node>self):
+            share_attributes(<Node>self)
     return 0

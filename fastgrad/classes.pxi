@@ -28,8 +28,8 @@ cdef struct Light:
     unsigned int lacks          # which of the reflected operators a class doesn't have, a bit for each
     PyObject *power             # called for an exponent that isn't a float or an int; or NULL
     PyObject *names             # a dict: names of operations other than ours; or NULL
-    PyObject **free_handles
-    int n_free_handles
+    PyObject **free_handles     # the first a NULL, then handles up to
+    PyObject **free_handle      # this one
 
 cdef enum:
     RADD
@@ -46,12 +46,13 @@ cdef int n_lights = 0
 # Of the class in favour:
 cdef PyTypeObject *plain = NULL
 cdef Light *light = NULL
-cdef uint16_t fresh = 0
-cdef PyObject **free_handles = NULL
-cdef int n_free_handles = 0
+cdef uint32_t fresh = 0                     # as fg_kind makes it
+cdef PyObject **free_handle = NULL
+cdef PyObject **last_free_handle = NULL     # where the last one goes for which there's room
+cdef PyTypeObject *recorded = NULL          # plain, or while there's a no_grad block NULL
 
 
-cdef inline bint is_light(PyTypeObject *cls):
+cdef inline bint is_light(PyTypeObject *cls) noexcept:
     return cls.tp_dealloc is handle_dealloc
 
 
@@ -71,17 +72,19 @@ cdef inline bint lacks(object left, object right, unsigned int operator) noexcep
     return not isinstance(left, Node) and light_for(class_of(right)).lacks >> operator & 1
 
 
+@cython.cdivision(True)
 cdef inline Light *light_at(fg_index index) noexcept:
-    return &lights[arena.nodes[index].flags // FG_CLASS_UNIT]
+    return &lights[node_at(index).flags // FG_CLASS_UNIT]
 
 
 cdef void favour(Light *favourite) noexcept:
-    global plain, light, fresh, free_handles, n_free_handles, n_class_attributes
+    global plain, recorded, light, fresh, free_handle, last_free_handle, n_class_attributes
     if light is not NULL:
-        light.n_free_handles = n_free_handles
+        light.free_handle = free_handle
     light = favourite
-    plain, fresh, free_handles = light.cls, light.fresh, light.free_handles
-    n_free_handles = light.n_free_handles
+    plain, fresh, free_handle = light.cls, fg_kind(0, 0, light.fresh), light.free_handle
+    last_free_handle = light.free_handles + MOST_FREE_HANDLES
+    recorded = NULL if no_grad_blocks else plain
     n_class_attributes = -1
 
 
@@ -91,7 +94,7 @@ cdef PyTypeObject *class_of_result(object operand) noexcept:
     return style.cls if style.results == BASE else class_of(operand)
 
 
-cdef inline Number constant(Number number):
+cdef inline Number constant(Number number) noexcept:
     """A number that becomes a Value."""
     return Number(number.value, number.is_int and not light.float_data)
 
@@ -110,9 +113,11 @@ cdef int add_light(object cls, bint float_data=False, bint float_grad=False, bin
     cdef Light *new = &lights[n_lights]
     if n_lights == MOST_LIGHTS:
         raise OverflowError("too many classes")
-    new.free_handles = <PyObject **>fg_allocate(NULL, MOST_FREE_HANDLES * sizeof(PyObject *))
+    new.free_handles = <PyObject **>fg_allocate(NULL, (1 + MOST_FREE_HANDLES) * sizeof(PyObject *))
     if new.free_handles is NULL:
         raise MemoryError("no memory for a class")
+    new.free_handles[0] = NULL
+    new.free_handle = new.free_handles
     new.cls = <PyTypeObject *>cls
     incref(<PyObject *>cls)         # for as long as there are handles, even when this module is gone
     new.fresh = n_lights * FG_CLASS_UNIT | (0 if float_grad else FG_GRAD_INT) | (FG_LATE if late else 0)

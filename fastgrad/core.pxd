@@ -13,6 +13,7 @@ cdef extern from "arena.h":
     ctypedef uint32_t fg_index
 
     const fg_index FG_NONE
+    const uint32_t FG_STEP
     const uint32_t FG_SLAB
     const uint32_t FG_MAX_NODES
 
@@ -34,6 +35,11 @@ cdef extern from "arena.h":
         FG_COS
         FG_ABS
 
+    enum:   # fg_arity
+        FG_BINARY
+        FG_UNARY
+        FG_NULLARY
+
     enum:   # fg_flag
         FG_DATA_INT
         FG_GRAD_INT
@@ -45,6 +51,7 @@ cdef extern from "arena.h":
         FG_ASLEEP
         FG_LATE
         FG_CLASS_UNIT
+        FG_CLASS
 
     ctypedef struct fg_node:
         double data
@@ -56,12 +63,12 @@ cdef extern from "arena.h":
         uint8_t op
         uint8_t arity
         uint16_t flags
+        uint32_t kind
 
     ctypedef struct fg_arena:
         fg_node *nodes
         fg_index next
         fg_index end
-        uint32_t live
         uint32_t peak
         uint32_t slabs
         uint32_t holds
@@ -72,6 +79,9 @@ cdef extern from "arena.h":
         FG_MORE
         FG_NO_MEMORY
 
+    fg_node *fg_at(const fg_node *nodes, fg_index index)
+    uint32_t fg_arena_live(const fg_arena *arena)
+
     void *fg_allocate(void *block, size_t size)
     void fg_fail_allocation(long n)
 
@@ -81,8 +91,11 @@ cdef extern from "arena.h":
     fg_index fg_arena_live_from(const fg_arena *arena, fg_index index)
     const char *fg_arena_check(const fg_arena *arena)
 
+    void fg_node_die(fg_arena *arena, fg_index index)
+    bint fg_node_undo(fg_arena *arena, fg_index index)
     fg_index fg_node_new(fg_arena *arena)
-    void fg_node_init(fg_node *node, uint8_t op, uint8_t arity, uint16_t flags, double data)
+    uint32_t fg_kind(uint8_t op, uint8_t arity, uint16_t flags)
+    void fg_node_init(fg_node *node, uint8_t op, uint8_t arity, uint16_t flags, uint32_t fresh, double data)
     void fg_node_set_closure(fg_node *node)
     void fg_node_retain(fg_arena *arena, fg_index index)
     void fg_node_release(fg_arena *arena, fg_index index)

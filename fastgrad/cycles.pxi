@@ -59,7 +59,7 @@ cdef void open_small_cycles() noexcept:
 
 cdef dict garbage_of(fg_index index):
     """The attributes of a node that only its closure's own cells refer to; else None."""
-    cdef fg_node *node = &arena.nodes[index]
+    cdef fg_node *node = node_at(index)
     cdef Attachment *attachment
     cdef PyObject *handle
     cdef PyObject *function
@@ -141,7 +141,7 @@ cdef list referents_of(Py_ssize_t key):
     cdef Attachment *attachment
     cdef uint32_t i
     if key < 0:
-        node = &arena.nodes[~key]
+        node = node_at(~key)
         for i in range(fg_node_n_children(node)):
             referents.append(~<Py_ssize_t>fg_node_child(node, i))
         if node.flags & FG_ATTACHED:
@@ -166,7 +166,7 @@ cdef list referents_of(Py_ssize_t key):
 
 cdef Py_ssize_t references_to(Py_ssize_t key):
     if key < 0:
-        return arena.nodes[~key].refs
+        return node_at(~key).refs
     return refcount(<PyObject *>key)
 
 
@@ -212,13 +212,13 @@ cdef int collect_cycles() except -1:
 
     for key in start:
         if key not in reached:
-            attachment = <Attachment *>arena.nodes[~key].face
+            attachment = <Attachment *>node_at(~key).face
             if attachment.attributes is not NULL:
                 garbage.append(<object>attachment.attributes)
             if attachment.keeps_handle:
                 garbage.append(<object>attachment.handle)
                 attachment.keeps_handle = False
-                arena.nodes[~key].flags &= ~FG_SEEN
+                node_at(~key).flags &= ~FG_SEEN
                 decref(attachment.handle)       # `garbage` has another reference
     for thing in garbage:
         if type(thing) is dict:

@@ -16,7 +16,7 @@ and otherwise by the function that plain Python would have called, which raises 
 cimport cython
 from cpython.array cimport array
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact, PyFloat_FromDouble
-from cpython.long cimport PyLong_CheckExact, PyLong_AsDouble
+from cpython.long cimport PyLong_CheckExact, PyLong_AsDouble, PyLong_AsLongLongAndOverflow
 from libc.float cimport DBL_MIN
 from libc.math cimport (INFINITY, NAN, cos as c_cos, exp as c_exp, fabs, floor, fmod, isfinite, log as c_log,
                         pow as c_pow, sin as c_sin, sqrt as c_sqrt, tanh as c_tanh)
@@ -84,7 +84,7 @@ cdef class Node:
         cdef Light *style
         op = ""
         read_number(data, &number)
-        if children is not None or op_or_local_grads is not None or named or arena.nodes[self.index].arity > 0:
+        if children is not None or op_or_local_grads is not None or named or node_at(self.index).arity != FG_NULLARY:
             children, op, local_grads = arguments.parse(children, op_or_local_grads, named)
             set_edges(self, children, local_grads, True)
             if not is_recording():      # only now, so that wrong children are wrong here too
@@ -105,7 +105,7 @@ cdef class Node:
     @property
     def data(self):
         """The number; assign any number to it."""
-        cdef fg_node *node = &arena.nodes[self.index]
+        cdef fg_node *node = node_at(self.index)
         return as_object(node.data, node.flags & FG_DATA_INT)
 
     @data.setter
@@ -117,7 +117,7 @@ cdef class Node:
     @property
     def grad(self):
         """The derivative by this Value, as far as `backward()` has added it up; assign any number to it."""
-        cdef fg_node *node = &arena.nodes[self.index]
+        cdef fg_node *node = node_at(self.index)
         return as_object(node.grad, node.flags & FG_GRAD_INT)
 
     @grad.setter
@@ -161,7 +161,7 @@ cdef class Node:
     @property
     def _op(self):
         """micrograd's: the name of the operation, '' for a leaf."""
-        cdef fg_node *node = &arena.nodes[self.index]
+        cdef fg_node *node = node_at(self.index)
         if self.attributes is not NULL and "_op" in <dict>self.attributes:
             return (<dict>self.attributes)["_op"]
         if node.op == FG_POW_CONST:
@@ -173,7 +173,7 @@ cdef class Node:
     @_op.setter
     def _op(self, op):
         attributes_of(self)["_op"] = op
-        arena.nodes[self.index].op = FG_CUSTOM
+        node_at(self.index).op = FG_CUSTOM
 
     @property
     def _backward(self):
@@ -210,12 +210,12 @@ cdef class Node:
 
     def exp(self):
         """e to the power of this Value. Raises OverflowError."""
-        cdef double y = exp_of(arena.nodes[self.index].data)
+        cdef double y = exp_of(node_at(self.index).data)
         return unary(self, FG_EXP, y, y)
 
     def log(self):
         """The natural logarithm. Raises ValueError if it isn't positive."""
-        cdef double x = arena.nodes[self.index].data
+        cdef double x = node_at(self.index).data
         return unary(self, FG_LOG, c_log(x) if 0.0 < x < INFINITY else math.log(x), 1.0 / x)
 
     def relu(self):
@@ -230,30 +230,30 @@ cdef class Node:
 
     def tanh(self):
         """The hyperbolic tangent; its derivative is 1 - tanh**2."""
-        cdef double y = c_tanh(arena.nodes[self.index].data)
+        cdef double y = c_tanh(node_at(self.index).data)
         return unary(self, FG_TANH, y, 1.0 - y * y)
 
     def sigmoid(self):
         """1 / (1 + exp(-x)), computed from the side that can't overflow; its derivative is y * (1 - y)."""
-        cdef double x = arena.nodes[self.index].data
+        cdef double x = node_at(self.index).data
         cdef double e = exp_of(-fabs(x))
         cdef double y = 1.0 / (1.0 + e) if x >= 0.0 else e / (1.0 + e)
         return unary(self, FG_SIGMOID, y, y * (1.0 - y))
 
     def sqrt(self):
         """The square root. Raises ValueError if it's negative, and ZeroDivisionError at 0, which has no derivative."""
-        cdef double x = arena.nodes[self.index].data
+        cdef double x = node_at(self.index).data
         cdef double y = c_sqrt(x) if x > 0.0 else math.sqrt(x)
         return unary(self, FG_SQRT, y, 0.5 / y if y != 0.0 else 0.5 / <object>y)
 
     def sin(self):
         """The sine of an angle in radians. Raises ValueError if it's infinite."""
-        cdef double x = arena.nodes[self.index].data
+        cdef double x = node_at(self.index).data
         return unary(self, FG_SIN, c_sin(x) if isfinite(x) else math.sin(x), c_cos(x))
 
     def cos(self):
         """The cosine of an angle in radians. Raises ValueError if it's infinite."""
-        cdef double x = arena.nodes[self.index].data
+        cdef double x = node_at(self.index).data
         return unary(self, FG_COS, c_cos(x) if isfinite(x) else math.cos(x), -c_sin(x))
 
     def __abs__(self):
@@ -277,10 +277,10 @@ cdef class Node:
         set_grad(self, Number(1.0, not light_at(self.index).float_seed))
         while fg_sweep(&arena, walk.scratch, PORTION) == FG_MORE:
             index = walk.scratch.order[walk.scratch.n - 1]
-            if arena.nodes[index].flags & FG_CLOSURE:
+            if node_at(index).flags & FG_CLOSURE:
                 walk.scratch.n -= 1
                 handle_of(index)._backward()
-            elif arena.nodes[index].flags & FG_LATE and arena.nodes[index].op in (FG_LOG, FG_POW_CONST):
+            elif node_at(index).flags & FG_LATE and node_at(index).op in (FG_LOG, FG_POW_CONST):
                 walk.scratch.n -= 1
                 pass_on(index)
             else:
@@ -348,7 +348,7 @@ cdef class Node:
         return self.data >= number_of(other) if is_operand(other) else NotImplemented
 
     def __float__(self):
-        return arena.nodes[self.index].data
+        return node_at(self.index).data
 
     def __int__(self):
         return int(self.data)
@@ -400,8 +400,8 @@ add_light(Value)
 @cython.binding(True)     # so that it shows its signature
 def arena_stats():
     """The arena in numbers: live nodes, capacity in nodes, bytes allocated, and the most nodes that ever lived."""
-    return {"live": arena.live, "capacity": arena.slabs * FG_SLAB, "bytes": fg_arena_bytes(&arena),
-            "peak": max(arena.peak, arena.live)}
+    return {"live": fg_arena_live(&arena), "capacity": arena.slabs * FG_SLAB, "bytes": fg_arena_bytes(&arena),
+            "peak": max(arena.peak, fg_arena_live(&arena))}
 
 
 # ---- For the tests ----

@@ -84,7 +84,7 @@ cdef int set_edges(Node self, object children, object local_grads, bint must_mat
                                    <uint32_t>n_locals, locals, is_int)
         if status != FG_OK:
             raise MemoryError("no memory for a node's edges")
-        arena.nodes[self.index].op = FG_CUSTOM if n_children else FG_LEAF
+        node_at(self.index).op = FG_CUSTOM if n_children else FG_LEAF
     finally:
         fg_allocate(indices, 0)
         fg_allocate(locals, 0)
@@ -110,7 +110,7 @@ cdef bint is_below_any(Node node, tuple children) except -1:
     for child in children:
         if child is node:
             return True
-    if arena.nodes[node.index].refs == 1:
+    if node_at(node.index).refs == 1:
         return False
     for child in children:
         walk = Walk(child, True)
@@ -121,10 +121,10 @@ cdef bint is_below_any(Node node, tuple children) except -1:
 
 
 cdef tuple children_of(Node self):
-    cdef uint32_t i, n = fg_node_n_children(&arena.nodes[self.index])
+    cdef uint32_t i, n = fg_node_n_children(node_at(self.index))
     cdef list children = []
     for i in range(n):
-        children.append(seen_handle_of(fg_node_child(&arena.nodes[self.index], i)))
+        children.append(seen_handle_of(fg_node_child(node_at(self.index), i)))
     return tuple(children)
 
 
@@ -133,13 +133,13 @@ cdef list parents_of(Node self):
     cdef list parents = []
     cdef fg_index index = fg_arena_live_from(&arena, 0)
     while index != FG_NONE:
-        if is_child(self.index, &arena.nodes[index]):
+        if is_child(self.index, node_at(index)):
             fg_node_retain(&arena, index)       # so that it lives on if its handle has to be made, which may run Python
             try:
                 parents.append(handle_of(index))
             finally:
                 fg_node_release(&arena, index)
-        index = fg_arena_live_from(&arena, index + 1)
+        index = fg_arena_live_from(&arena, index + FG_STEP)
     return parents
 
 
@@ -153,7 +153,7 @@ cdef bint is_child(fg_index index, fg_node *node) noexcept:
 
 cdef tuple local_grads_of(Node self):
     refresh(self.index)
-    cdef fg_node *node = &arena.nodes[self.index]
+    cdef fg_node *node = node_at(self.index)
     cdef uint32_t i
     return tuple([as_object(fg_node_local(node, i), fg_node_local_is_int(node, i))
                   for i in range(fg_node_n_locals(node))])
@@ -164,12 +164,12 @@ CONSTANT_POWER = re.compile(r"\*\*NUMBER|NUMBER\*\*".replace("NUMBER", r"-?(\d+(
 
 cdef int rebuild_op(Node self, op) except -1:
     """Give a node that has its edges back the operation that it had, which `_op` has named."""
-    cdef fg_node *node = &arena.nodes[self.index]
+    cdef fg_node *node = node_at(self.index)
     cdef Number constant
     cdef bint is_ours = type(op) is str and fg_node_n_locals(node) == fg_node_n_children(node) > 0
     if is_ours and op in CODES:
         node.op = CODES[op]
-    elif is_ours and node.arity == 1 and CONSTANT_POWER.fullmatch(op):
+    elif is_ours and node.arity == FG_UNARY and CONSTANT_POWER.fullmatch(op):
         text = op.strip("*")
         read_number(int(text) if text.lstrip("-").isdigit() else float(text), &constant)
         node.op = FG_POW_CONST if op.startswith("**") else FG_CONST_POW

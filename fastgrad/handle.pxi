@@ -91,14 +91,8 @@ cdef extern from *:
         return handle;
     }
 
-    /* What is seldom needed is kept out of what is needed all the time, which then saves no registers for it. */
-    #ifdef _MSC_VER
-    #define FG_SELDOM static __declspec(noinline)
-    #else
-    #define FG_SELDOM static __attribute__((noinline))
-    #endif
-
     FG_SELDOM void fg_let_go(PyObject *);
+    FG_SELDOM void fg_lay_to_rest(PyObject *);
     """
     Node revived "fg_revived" (PyObject *)
 
@@ -118,23 +112,38 @@ cdef bint untidy = False                # whether there's trash, or a suspect (c
 cdef bint tidying = False
 cdef Py_ssize_t n_attachments = 0
 
+cdef inline fg_node *node_at(fg_index index) noexcept:
+    return fg_at(arena.nodes, index)
+
+
 # ---- From a node to its handle ----
 
 cdef inline Node bare_handle(PyTypeObject *cls):
     """A handle without a node."""
-    global n_free_handles
     cdef Node handle
-    if cls is plain and n_free_handles > 0:
-        n_free_handles -= 1
-        return revived(free_handles[n_free_handles])
-    handle = PyType_GenericAlloc(cls, 0)
+    if cls is plain and free_handle[0] is not NULL:
+        handle = revived(pop_free_handle())
+    else:
+        handle = PyType_GenericAlloc(cls, 0)
     handle.index = FG_NONE
     return handle
 
 
+cdef inline PyObject *pop_free_handle() noexcept:
+    global free_handle
+    free_handle -= 1
+    return free_handle[1]
+
+
+cdef inline void push_free_handle(PyObject *handle) noexcept:
+    global free_handle
+    free_handle += 1
+    free_handle[0] = handle
+
+
 cdef int adopt(Node handle, fg_index index) except -1:
     """Let a bare handle have a node; the caller's reference becomes the handle's, and is lost if this raises."""
-    cdef fg_node *node = &arena.nodes[index]
+    cdef fg_node *node = node_at(index)
     node.flags = node.flags & ~(-FG_CLASS_UNIT | FG_LATE | FG_GRAD_INT) | light_for(class_of(handle)).fresh
     if is_light(class_of(handle)):
         node.face = <void *>handle
@@ -147,13 +156,11 @@ cdef int adopt(Node handle, fg_index index) except -1:
 
 cdef inline Node wrap(fg_index index, PyTypeObject *cls):
     """The first handle of a new node; the caller's reference becomes the handle's, and is lost if this raises."""
-    global n_free_handles
     cdef PyObject *handle
-    if cls is plain and n_free_handles > 0:
-        n_free_handles -= 1
-        handle = free_handles[n_free_handles]
+    if cls is plain and free_handle[0] is not NULL:
+        handle = pop_free_handle()
         (<Node>handle).index = index
-        arena.nodes[index].face = handle
+        node_at(index).face = handle
         return revived(handle)
     return wrap_new(index, cls)
 
@@ -173,15 +180,15 @@ cdef Node handle_of(fg_index index):
     """The handle of a live node: the one that it has, or a new one."""
     cdef Attachment *attachment
     cdef Node handle
-    if arena.nodes[index].flags & FG_ASLEEP:
+    if node_at(index).flags & FG_ASLEEP:
         return woken(index)
-    if not arena.nodes[index].flags & FG_ATTACHED:
-        if arena.nodes[index].face is not NULL:
-            return <Node>arena.nodes[index].face
+    if not node_at(index).flags & FG_ATTACHED:
+        if node_at(index).face is not NULL:
+            return <Node>node_at(index).face
         handle = bare_handle(light_at(index).cls)
-        arena.nodes[index].face = <void *>handle
+        node_at(index).face = <void *>handle
     else:
-        attachment = <Attachment *>arena.nodes[index].face
+        attachment = <Attachment *>node_at(index).face
         if attachment.handle is not NULL:
             return <Node>attachment.handle
         handle = bare_handle(<PyTypeObject *>attachment.cls)
@@ -197,7 +204,7 @@ cdef Node handle_of(fg_index index):
 
 
 cdef Node woken(fg_index index):
-    cdef fg_node *node = &arena.nodes[index]
+    cdef fg_node *node = node_at(index)
     cdef PyObject *handle = <PyObject *>node.face
     if node.flags & FG_ATTACHED:
         handle = (<Attachment *>node.face).handle
@@ -212,46 +219,50 @@ cdef Node seen_handle_of(fg_index index):
     """The handle of a node for somebody who comes by way of a parent: from now on the node keeps it."""
     cdef Node handle = handle_of(index)
     cdef Attachment *attachment
-    if not arena.nodes[index].flags & FG_SEEN:
+    if not node_at(index).flags & FG_SEEN:
         if not is_light(class_of(handle)):
             watch_cycles()
-            attachment = <Attachment *>arena.nodes[index].face
+            attachment = <Attachment *>node_at(index).face
             attachment.keeps_handle = True
             incref(<PyObject *>handle)
-        arena.nodes[index].flags |= FG_SEEN
+        node_at(index).flags |= FG_SEEN
     return handle
 
 
 cdef void handle_dealloc(PyObject *self) noexcept:
     """Value's tp_dealloc, and the last thing that Python calls for an instance of a subclass."""
-    global n_free_handles
-    cdef fg_index index = (<Node>self).index
-    cdef fg_node *node = &arena.nodes[index]
-    if (index != FG_NONE and node.refs > 1 and not node.flags & (FG_SEEN | FG_ATTACHED) and type_of(self) is plain
-            and (<Node>self).attributes is NULL and n_free_handles < MOST_FREE_HANDLES):
-        node.face = NULL        # a temporary, as nearly all are, whose node lives on
+    cdef fg_node *node = node_at((<Node>self).index)
+    # Nearly always: the class in favour, and neither FG_SEEN nor FG_ATTACHED.
+    if not (node.kind ^ fresh) & fg_kind(0, 0, FG_CLASS | FG_SEEN | FG_ATTACHED) and free_handle is not last_free_handle:
+        node.face = NULL
+        push_free_handle(self)
         node.refs -= 1
-        (<Node>self).index = FG_NONE
-        free_handles[n_free_handles] = self
-        n_free_handles += 1
+        if node.refs == 0:
+            lay_to_rest(self)
     else:
         let_go(self)
+
+
+cdef void lay_to_rest "fg_lay_to_rest"(PyObject *freed) noexcept:
+    if not fg_node_undo(&arena, (<Node>freed).index):
+        fg_node_die(&arena, (<Node>freed).index)
+        if untidy:
+            tidy_up()
 
 
 cdef void let_go "fg_let_go"(PyObject *self) noexcept:
     cdef fg_index index = (<Node>self).index
     cdef fg_node *node
     if index != FG_NONE:
-        node = &arena.nodes[index]
+        node = node_at(index)
         if not node.flags & (FG_SEEN | FG_ATTACHED):
             node.face = NULL
         elif falls_asleep(node, self):
             return
-        (<Node>self).index = FG_NONE
         fg_node_release(&arena, index)
     if (<Node>self).attributes is not NULL:
         drop_attributes(self)
-    free_handle(self)
+    recycle(self)
     if untidy:
         tidy_up()
 
@@ -278,12 +289,10 @@ cdef void drop_attributes(PyObject *handle) noexcept:
     decref(attributes)
 
 
-cdef inline void free_handle(PyObject *handle) noexcept:
-    global n_free_handles
+cdef inline void recycle(PyObject *handle) noexcept:
     cdef PyTypeObject *cls = type_of(handle)
-    if cls is plain and n_free_handles < MOST_FREE_HANDLES:
-        free_handles[n_free_handles] = handle
-        n_free_handles += 1
+    if cls is plain and free_handle is not last_free_handle:
+        push_free_handle(handle)
     else:
         cls.tp_free(handle)
         decref(<PyObject *>cls)
@@ -294,7 +303,7 @@ cdef inline void free_handle(PyObject *handle) noexcept:
 cdef Attachment *attach(fg_index index, PyObject *handle, PyObject *cls) noexcept:
     """The attachment of a node, made if there is none; NULL if there's no memory."""
     global attachments, n_attachments
-    cdef fg_node *node = &arena.nodes[index]
+    cdef fg_node *node = node_at(index)
     cdef Attachment *attachment
     if node.flags & FG_ATTACHED:
         return <Attachment *>node.face
@@ -314,7 +323,7 @@ cdef Attachment *attach(fg_index index, PyObject *handle, PyObject *cls) noexcep
 
 
 cdef inline void set_closure(fg_index index) noexcept:
-    fg_node_set_closure(&arena.nodes[index])
+    fg_node_set_closure(node_at(index))
     arena.suspect = suspect
 
 
@@ -342,7 +351,7 @@ cdef int share_attributes(Node handle) except -1:
 
 cdef bint are_shared(Node handle):
     """Whether the node has the dict of attributes that its handle has; a new one is the handle's alone at first."""
-    cdef fg_node *node = &arena.nodes[handle.index]
+    cdef fg_node *node = node_at(handle.index)
     return node.flags & FG_ATTACHED and (<Attachment *>node.face).attributes is handle.attributes
 
 
@@ -362,12 +371,12 @@ cdef void detach(fg_node *node) noexcept:
     global attachments, trash, untidy
     cdef Attachment *attachment
     if not node.flags & FG_ATTACHED:
-        free_sleeper(<PyObject *>node.face)
+        recycle(<PyObject *>node.face)
         return
     attachment = <Attachment *>node.face
     if attachment.handle is not NULL:
         incref(attachment.cls)
-        free_sleeper(attachment.handle)
+        recycle(attachment.handle)
     if attachment.previous is not NULL:
         attachment.previous.next = attachment.next
     else:
@@ -377,11 +386,6 @@ cdef void detach(fg_node *node) noexcept:
     attachment.next = trash
     trash = attachment
     untidy = True
-
-
-cdef void free_sleeper(PyObject *handle) noexcept:
-    (<Node>handle).index = FG_NONE
-    free_handle(handle)
 
 
 cdef void tidy_up() noexcept:

@@ -1,5 +1,7 @@
 # From Python's numbers to a double and a flag, and back. csrc/numbers.h says what the flag means.
 
+cdef object ZERO = 0        # an object that Python has just one of; where it has more, what looks for it is only slower
+
 cdef struct Number:
     double value
     bint is_int
@@ -17,7 +19,7 @@ cdef int read_number(object x, Number *out) except -1:
             raise OverflowError(f"int {x} can't be held exactly by a double")
         out[0] = Number(value, fabs(value) <= FG_EXACT)
     elif isinstance(x, Node):
-        node = &arena.nodes[(<Node>x).index]
+        node = node_at((<Node>x).index)
         out[0] = Number(node.data, node.flags & FG_DATA_INT)
     else:
         read_number(as_plain_number(x), out)
@@ -46,9 +48,13 @@ cdef object as_plain_number(object x):
     return float(float(x))      # of a subclass of float, a float
 
 
+cdef inline bint is_plain_number(object x):
+    return PyFloat_CheckExact(x) or PyLong_CheckExact(x)
+
+
 cdef inline bint is_operand(object x):
     """Whether x takes part in arithmetic: a Value or a number, but no array, which does the work elementwise."""
-    if PyFloat_CheckExact(x) or PyLong_CheckExact(x) or isinstance(x, Node):
+    if is_plain_number(x) or isinstance(x, Node):
         return True
     kind = type(x)
     return (hasattr(kind, "__float__") or hasattr(kind, "__index__")) and not hasattr(kind, "__len__")
@@ -65,23 +71,23 @@ cdef object number_of(object x):
     return as_object(number.value, number.is_int)
 
 
-cdef inline Number number_at(fg_index index):
+cdef inline Number number_at(fg_index index) noexcept:
     """The data of a node."""
-    cdef fg_node *node = &arena.nodes[index]
+    cdef fg_node *node = node_at(index)
     return Number(node.data, node.flags & FG_DATA_INT)
 
 
-cdef inline Number data_of(Node self):
+cdef inline Number data_of(Node self) noexcept:
     return number_at(self.index)
 
 
 cdef inline void set_data(Node self, Number number) noexcept:
-    cdef fg_node *node = &arena.nodes[self.index]
+    cdef fg_node *node = node_at(self.index)
     node.data = number.value
     node.flags = (node.flags | FG_DATA_INT) if number.is_int else (node.flags & ~FG_DATA_INT)
 
 
 cdef inline void set_grad(Node self, Number number) noexcept:
-    cdef fg_node *node = &arena.nodes[self.index]
+    cdef fg_node *node = node_at(self.index)
     node.grad = number.value
     node.flags = (node.flags | FG_GRAD_INT) if number.is_int else (node.flags & ~FG_GRAD_INT)

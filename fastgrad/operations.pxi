@@ -6,8 +6,9 @@ cdef int no_grad_blocks = 0     # open in the whole process
 
 def count_blocks(n):
     """Called by grad_mode with the number of open no_grad blocks."""
-    global no_grad_blocks
+    global no_grad_blocks, recorded
     no_grad_blocks = n
+    recorded = NULL if n else plain
 
 
 grad_mode.watch(count_blocks)
@@ -18,19 +19,19 @@ cdef inline bint is_recording() except -1:
 
 
 cdef fg_index out_of_nodes() except FG_NONE:
-    raise MemoryError(f"no memory for another node: {arena.live} are alive, of {FG_MAX_NODES} at the most")
+    raise MemoryError(f"no memory for another node: {fg_arena_live(&arena)} are alive, of {FG_MAX_NODES} at the most")
 
 
 cdef inline fg_index new_node(uint8_t op, uint8_t arity, uint16_t flags, double data) except FG_NONE:
     cdef fg_index index = fg_node_new(&arena)
     if index == FG_NONE:
         return out_of_nodes()
-    fg_node_init(&arena.nodes[index], op, arity, flags | fresh, data)
+    fg_node_init(node_at(index), op, arity, flags, fresh, data)
     return index
 
 
 cdef inline fg_index new_leaf(Number data) except FG_NONE:
-    return new_node(FG_LEAF, 0, FG_DATA_INT if data.is_int else 0, data.value)
+    return new_node(FG_LEAF, FG_NULLARY, FG_DATA_INT if data.is_int else 0, data.value)
 
 
 cdef inline fg_index new_binary(uint8_t op, fg_index a, fg_index b, double data, double by_a, double by_b,
@@ -39,9 +40,9 @@ cdef inline fg_index new_binary(uint8_t op, fg_index a, fg_index b, double data,
     cdef fg_index index
     cdef fg_node *node
     if no_grad_blocks and not is_recording():
-        return new_node(FG_LEAF, 0, flags & FG_DATA_INT, data)
-    index = new_node(op, 2, flags, data)
-    node = &arena.nodes[index]
+        return new_node(FG_LEAF, FG_NULLARY, flags & FG_DATA_INT, data)
+    index = new_node(op, FG_BINARY, flags, data)
+    node = node_at(index)
     node.local[0] = by_a
     node.local[1] = by_b
     node.child[0] = a
@@ -58,9 +59,9 @@ cdef inline fg_index new_unary(uint8_t op, fg_index a, Number data, Number by_a,
     cdef uint16_t flags = ((FG_DATA_INT if data.is_int else 0) | (FG_LOCAL0_INT if by_a.is_int else 0)
                            | (FG_LOCAL1_INT if constant.is_int else 0))
     if no_grad_blocks and not is_recording():
-        return new_node(FG_LEAF, 0, flags & FG_DATA_INT, data.value)
-    index = new_node(op, 1, flags, data.value)
-    node = &arena.nodes[index]
+        return new_node(FG_LEAF, FG_NULLARY, flags & FG_DATA_INT, data.value)
+    index = new_node(op, FG_UNARY, flags, data.value)
+    node = node_at(index)
     node.local[0] = by_a.value
     node.local[1] = constant.value
     node.child[0] = a
@@ -71,8 +72,8 @@ cdef inline fg_index new_unary(uint8_t op, fg_index a, Number data, Number by_a,
 # ---- The operations with two operands, on indices ----
 
 cdef inline fg_index add(fg_index a, fg_index b) except FG_NONE:
-    cdef fg_node *x = &arena.nodes[a]
-    cdef fg_node *y = &arena.nodes[b]
+    cdef fg_node *x = node_at(a)
+    cdef fg_node *y = node_at(b)
     cdef uint16_t flags = FG_LOCAL0_INT | FG_LOCAL1_INT
     cdef double data
     cdef fg_bool is_int
@@ -83,8 +84,8 @@ cdef inline fg_index add(fg_index a, fg_index b) except FG_NONE:
 
 
 cdef inline fg_index multiply(fg_index a, fg_index b) except FG_NONE:
-    cdef fg_node *x = &arena.nodes[a]
-    cdef fg_node *y = &arena.nodes[b]
+    cdef fg_node *x = node_at(a)
+    cdef fg_node *y = node_at(b)
     cdef uint16_t flags = 0
     cdef double data
     cdef fg_bool is_int
@@ -165,7 +166,7 @@ cdef fg_index power_const(fg_index a, Number n) except FG_NONE:
     """The node of a number's power."""
     cdef Number x = number_at(a), y, by_x = Number(NAN, False)
     power(x, n, &y)
-    if not fresh & FG_LATE:
+    if not light.fresh & FG_LATE:
         power_local_grad(x, n, &by_x)
     return new_unary(FG_POW_CONST, a, y, by_x, n)
 
@@ -199,14 +200,14 @@ cdef int pass_on(fg_index index) except -1:
 
 cdef int refresh(fg_index index) except -1:
     """Let a node with FG_LATE have the local derivatives that its children's numbers now give it."""
-    cdef fg_node *node = &arena.nodes[index]
+    cdef fg_node *node = node_at(index)
     cdef Number by_x = Number(node.local[0], node.flags & FG_LOCAL0_INT)
     if node.flags & FG_LATE and not fg_node_refresh(arena.nodes, node):
         if node.op == FG_LOG:
-            by_x = Number(inverse_of(arena.nodes[node.child[0]].data), False)
+            by_x = Number(inverse_of(node_at(node.child[0]).data), False)
         else:
             power_local_grad(number_at(node.child[0]), Number(node.local[1], node.flags & FG_LOCAL1_INT), &by_x)
-        node = &arena.nodes[index]
+        node = node_at(index)
         node.local[0] = by_x.value
         node.flags = (node.flags | FG_LOCAL0_INT) if by_x.is_int else (node.flags & ~FG_LOCAL0_INT)
     return 0

@@ -8,57 +8,70 @@ cdef extern from *:
     """
     FG_SELDOM PyObject *fg_add_any(PyObject *, PyObject *);
     FG_SELDOM PyObject *fg_multiply_any(PyObject *, PyObject *);
+    FG_SELDOM PyObject *fg_multiply_with_int(PyObject *, PyObject *);
     """
+    # The functions below; for a caller that returns what they return, NULL and a set exception included.
+    PyObject *return_add_any "fg_add_any"(PyObject *, PyObject *)
+    PyObject *return_multiply_any "fg_multiply_any"(PyObject *, PyObject *)
+    PyObject *new_reference "fg_revived"(PyObject *)
 
 
 cdef inline bint both_plain(object left, object right):
     return class_of(left) is plain and class_of(right) is plain
 
 
-cdef inline bint is_easy():
+cdef inline bint has_room() noexcept:
     """Whether a node and its handle can be made at once, without a call to anything that could fail."""
-    return arena.next != arena.end and n_free_handles > 0 and no_grad_blocks == 0
+    return arena.next != arena.end and free_handle[0] is not NULL
 
 
-cdef inline Node easy_binary(uint8_t op, fg_index left, fg_index right, double data, double by_left, double by_right,
-                             uint16_t flags):
-    """What new_binary and wrap do, in one go, if is_easy(): nothing is called, so no registers are saved for it."""
-    global n_free_handles
+cdef inline fg_node *easy_binary(uint8_t op, double data, double by_left, double by_right, uint16_t flags) noexcept:
+    """What new_binary and wrap do, in one go, if has_room(): nothing is called, so no registers are saved for it. The
+    node still needs its children."""
     cdef fg_index index = fg_node_new(&arena)
-    cdef fg_node *node = &arena.nodes[index]
-    cdef PyObject *handle
-    n_free_handles -= 1
-    handle = free_handles[n_free_handles]
+    cdef fg_node *node = node_at(index)
+    cdef PyObject *handle = pop_free_handle()
     (<Node>handle).index = index
-    fg_node_init(node, op, 2, flags | fresh, data)
+    fg_node_init(node, op, FG_BINARY, flags, fresh, data)
     node.local[0] = by_left
     node.local[1] = by_right
-    node.child[0] = left
-    node.child[1] = right
     node.face = handle
-    fg_node_retain(&arena, left)
-    fg_node_retain(&arena, right)
-    return revived(handle)
+    return node
 
 
-cdef inline bint is_easy_constant(object x, Number *out):
-    """Whether x is a float or a small int, and there's room for its leaf and for a result, if is_easy() as well."""
-    if arena.end - arena.next < 2:
+cdef inline PyObject *easy_handle(fg_node *node, fg_node *left, const fg_index *left_index, fg_node *right,
+                                  const fg_index *right_index) noexcept:
+    """Give an easy node its children, and return its handle, still to be revived. Indices are read where they are,
+    when it's their turn, which saves registers too."""
+    left.refs += 1
+    right.refs += 1
+    node.child[0] = left_index[0]
+    node.child[1] = right_index[0]
+    return <PyObject *>node.face
+
+
+cdef inline bint is_easy_constant(PyObject *x, Number *out) noexcept:
+    """Whether x is a float or a small int, and there's room for its leaf and, if has_room(), for a result."""
+    cdef int overflow
+    if arena.end - arena.next < 2 * FG_STEP:
         return False
-    if PyFloat_CheckExact(x):
-        out[0] = Number(PyFloat_AS_DOUBLE(x), False)
+    if x is <PyObject *>ZERO:       # sum() starts with it
+        out[0] = constant(Number(0.0, True))
         return True
-    if PyLong_CheckExact(x):
-        out[0] = constant(Number(PyLong_AsDouble(x), True))
-        return fabs(out.value) < FG_EXACT
+    if type_of(x) is <PyTypeObject *>float:
+        out[0] = Number(PyFloat_AS_DOUBLE(<object>x), False)
+        return True
+    if type_of(x) is <PyTypeObject *>int:
+        out[0] = constant(Number(<double>PyLong_AsLongLongAndOverflow(<object>x, &overflow), True))
+        return not overflow and fabs(out.value) < FG_EXACT
     return False
 
 
-cdef inline fg_index easy_leaf(Number data):
+cdef inline fg_index easy_leaf(Number data) noexcept:
     """A leaf that nothing refers to yet; it can't die before something has."""
     cdef fg_index index = fg_node_new(&arena)
-    fg_node_init(&arena.nodes[index], FG_LEAF, 0, (FG_DATA_INT if data.is_int else 0) | fresh, data.value)
-    arena.nodes[index].refs = 0
+    fg_node_init(node_at(index), FG_LEAF, FG_NULLARY, FG_DATA_INT if data.is_int else 0, fresh, data.value)
+    node_at(index).refs = 0
     return index
 
 
@@ -124,65 +137,90 @@ cdef inline bint operators_are_ours():
 
 cdef object add_operand(Node left, object right):
     cdef Number x = data_of(left), y = Number(0.0, True)
-    if class_of(left) is plain and is_easy() and is_easy_constant(right, &y) and not (x.is_int and y.is_int):
-        return easy_binary(FG_ADD, left.index, easy_leaf(y), x.value + y.value, 1.0, 1.0,
-                           FG_LOCAL0_INT | FG_LOCAL1_INT)
+    cdef fg_index leaf
+    cdef fg_node *node
+    if class_of(left) is recorded and has_room() and is_easy_constant(<PyObject *>right, &y) and not (x.is_int and y.is_int):
+        leaf = easy_leaf(y)
+        node = easy_binary(FG_ADD, x.value + y.value, 1.0, 1.0, FG_LOCAL0_INT | FG_LOCAL1_INT)
+        return revived(easy_handle(node, node_at(left.index), &left.index, node_at(leaf), &leaf))
     return operate(add, left, right)
 
 
 cdef object add_any "fg_add_any"(object left, object right):
+    if class_of(left) is plain:
+        return add_operand(<Node>left, right)
+    if (class_of(right) is plain and is_plain_number(left) and not light.lacks
+            and plain.tp_as_number.nb_add is <void *>value_add):
+        return add_operand(<Node>right, left)
     if isinstance(left, Node):
         return add_operand(<Node>left, right)
     if lacks(left, right, RADD):
         return NotImplemented
-    if class_of(right) is plain and operators_are_ours():
-        return add_operand(<Node>right, left)
     return right + left if is_operand(left) else NotImplemented
 
 
-cdef object value_add(object left, object right):
+cdef PyObject *value_add(PyObject *left, PyObject *right) noexcept:
     cdef fg_node *x
     cdef fg_node *y
-    if both_plain(left, right) and is_easy():
-        x = &arena.nodes[(<Node>left).index]
-        y = &arena.nodes[(<Node>right).index]
+    cdef fg_node *node
+    if type_of(left) is recorded and type_of(right) is recorded and has_room():
+        x = node_at((<Node>left).index)
+        y = node_at((<Node>right).index)
         if not x.flags & y.flags & FG_DATA_INT:
-            return easy_binary(FG_ADD, (<Node>left).index, (<Node>right).index, x.data + y.data, 1.0, 1.0,
-                               FG_LOCAL0_INT | FG_LOCAL1_INT)
-    return add_any(left, right)
+            node = easy_binary(FG_ADD, x.data + y.data, 1.0, 1.0, FG_LOCAL0_INT | FG_LOCAL1_INT)
+            return new_reference(easy_handle(node, x, &(<Node>left).index, y, &(<Node>right).index))
+    return return_add_any(left, right)
 
 
 cdef object multiply_operand(Node left, object right):
     cdef Number x = data_of(left), y = Number(0.0, True)
-    if class_of(left) is plain and is_easy() and is_easy_constant(right, &y) and not (x.is_int and y.is_int):
-        return easy_binary(FG_MUL, left.index, easy_leaf(y), x.value * y.value, y.value, x.value,
+    cdef fg_index leaf
+    cdef fg_node *node
+    if class_of(left) is recorded and has_room() and is_easy_constant(<PyObject *>right, &y) and not (x.is_int and y.is_int):
+        leaf = easy_leaf(y)
+        node = easy_binary(FG_MUL, x.value * y.value, y.value, x.value,
                            (FG_LOCAL0_INT if y.is_int else 0) | (FG_LOCAL1_INT if x.is_int else 0))
+        return revived(easy_handle(node, node_at(left.index), &left.index, node_at(leaf), &leaf))
     return operate(multiply, left, right)
 
 
 cdef object multiply_any "fg_multiply_any"(object left, object right):
+    if class_of(left) is plain:
+        return multiply_operand(<Node>left, right)
+    if (class_of(right) is plain and is_plain_number(left) and not light.lacks
+            and plain.tp_as_number.nb_multiply is <void *>value_multiply):
+        return multiply_operand(<Node>right, left)
     if isinstance(left, Node):
         return multiply_operand(<Node>left, right)
     if lacks(left, right, RMUL):
         return NotImplemented
-    if class_of(right) is plain and operators_are_ours():
-        return multiply_operand(<Node>right, left)
     return right * left if is_operand(left) else NotImplemented
 
 
-cdef object value_multiply(object left, object right):
+cdef PyObject *multiply_with_int "fg_multiply_with_int"(PyObject *left, PyObject *right) noexcept:
+    """value_multiply's way if there's room, but at least one operand is an int."""
+    cdef fg_node *x = node_at((<Node>left).index)
+    cdef fg_node *y = node_at((<Node>right).index)
+    cdef fg_node *node
+    if x.flags & y.flags & FG_DATA_INT:
+        return return_multiply_any(left, right)
+    node = easy_binary(FG_MUL, x.data * y.data, y.data, x.data,
+                       FG_LOCAL0_INT if y.flags & FG_DATA_INT else FG_LOCAL1_INT)
+    return new_reference(easy_handle(node, x, &(<Node>left).index, y, &(<Node>right).index))
+
+
+cdef PyObject *value_multiply(PyObject *left, PyObject *right) noexcept:
     cdef fg_node *x
     cdef fg_node *y
-    cdef uint16_t flags = 0
-    if both_plain(left, right) and is_easy():
-        x = &arena.nodes[(<Node>left).index]
-        y = &arena.nodes[(<Node>right).index]
+    cdef fg_node *node
+    if type_of(left) is recorded and type_of(right) is recorded and has_room():
+        x = node_at((<Node>left).index)
+        y = node_at((<Node>right).index)
         if (x.flags | y.flags) & FG_DATA_INT:
-            flags = (FG_LOCAL0_INT if y.flags & FG_DATA_INT else 0) | (FG_LOCAL1_INT if x.flags & FG_DATA_INT else 0)
-        if flags != FG_LOCAL0_INT | FG_LOCAL1_INT:
-            return easy_binary(FG_MUL, (<Node>left).index, (<Node>right).index, x.data * y.data, y.data, x.data,
-                               flags)
-    return multiply_any(left, right)
+            return multiply_with_int(left, right)
+        node = easy_binary(FG_MUL, x.data * y.data, y.data, x.data, 0)
+        return new_reference(easy_handle(node, x, &(<Node>left).index, y, &(<Node>right).index))
+    return return_multiply_any(left, right)
 
 
 cdef object value_negative(object operand):

@@ -16,7 +16,7 @@ cdef bint are_ascending_leaves(tuple values):
     """What nearly all parameters are, and then none is there twice."""
     cdef fg_index last = 0
     for i, value in enumerate(values):
-        if not isinstance(value, Node) or fg_node_n_children(&arena.nodes[(<Node>value).index]) > 0:
+        if not isinstance(value, Node) or fg_node_n_children(node_at((<Node>value).index)) > 0:
             return False
         if i > 0 and (<Node>value).index <= last:
             return False

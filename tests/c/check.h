@@ -29,7 +29,7 @@ static inline fg_index leaf(fg_arena *arena, double data)
 {
     fg_index index = fg_node_new(arena);
     if (index != FG_NONE)
-        fg_node_init(&arena->nodes[index], FG_LEAF, 0, FG_GRAD_INT, data);
+        fg_node_init(fg_at(arena->nodes, index), FG_LEAF, FG_NULLARY, FG_GRAD_INT, 0, data);
     return index;
 }
 
@@ -65,8 +65,8 @@ static inline bool backward(fg_arena *arena, fg_walk *walk, fg_index root)
     while ((status = fg_walk_go_on(arena, walk, 1000)) == FG_MORE)
         ;
     if (status == FG_OK) {
-        arena->nodes[root].grad = 1.0;
-        arena->nodes[root].flags &= (uint16_t)~FG_GRAD_INT;
+        fg_at(arena->nodes, root)->grad = 1.0;
+        fg_at(arena->nodes, root)->flags &= (uint16_t)~FG_GRAD_INT;
         while (fg_sweep(arena, walk, 1000) == FG_MORE)
             ;
     }

@@ -14,14 +14,14 @@ static void test_lifetime(void)
     fg_arena_init(&arena, count_detached);
     fg_index a = leaf(&arena, 2.0), b = leaf(&arena, 3.0);
     fg_index c = node(&arena, 2, (fg_index[]){a, b}, (double[]){3.0, 2.0});
-    CHECK(arena.live == 3 && arena.nodes[a].refs == 2);
+    CHECK(fg_arena_live(&arena) == 3 && fg_at(arena.nodes, a)->refs == 2);
     fg_node_release(&arena, a);
-    CHECK(arena.live == 3);
-    arena.nodes[a].flags |= FG_ATTACHED;
+    CHECK(fg_arena_live(&arena) == 3);
+    fg_at(arena.nodes, a)->flags |= FG_ATTACHED;
     fg_node_release(&arena, c);
-    CHECK(arena.live == 1 && detached == 1 && arena.nodes[b].data == 3.0);
+    CHECK(fg_arena_live(&arena) == 1 && detached == 1 && fg_at(arena.nodes, b)->data == 3.0);
     fg_node_release(&arena, b);
-    CHECK(arena.live == 0 && arena.peak == 3);
+    CHECK(fg_arena_live(&arena) == 0 && arena.peak == 3);
     CHECK_ARENA(&arena);
     fg_arena_clear(&arena);
 }
@@ -36,12 +36,12 @@ static void test_runs_ascend(void)
         uint32_t jumps = 0;
         for (uint32_t i = 0; i < n; i++) {
             all[i] = leaf(&arena, i);
-            jumps += i > 0 && all[i] != all[i - 1] + 1;
+            jumps += i > 0 && all[i] != all[i - 1] + FG_STEP;
         }
         CHECK(jumps <= 5);
         for (uint32_t i = 0; i < n; i++) /* in another order than they came */
             fg_node_release(&arena, all[(i * 7919ull) % n]);
-        CHECK(arena.live == 0);
+        CHECK(fg_arena_live(&arena) == 0);
         CHECK_ARENA(&arena);
     }
     CHECK(arena.used_slabs <= 6);
@@ -62,11 +62,11 @@ static void test_scattered_survivors(void)
             kept++;
         else
             fg_node_release(&arena, index);
-        if (arena.live > most)
-            most = arena.live;
+        if (fg_arena_live(&arena) > most)
+            most = fg_arena_live(&arena);
         CHECK((uint64_t)arena.used_slabs * FG_SLAB <= 2ull * most + 2 * FG_SLAB);
     }
-    CHECK(arena.live == kept && kept == 200);
+    CHECK(fg_arena_live(&arena) == kept && kept == 200);
     CHECK_ARENA(&arena);
     fg_arena_clear(&arena);
 }
@@ -82,10 +82,10 @@ static void test_memory_comes_back(void)
         fg_node_release(&arena, below);
         below = top;
     }
-    CHECK(arena.live == 3 * FG_KEEP_SLABS * FG_SLAB + 1);
+    CHECK(fg_arena_live(&arena) == 3 * FG_KEEP_SLABS * FG_SLAB + 1);
     size_t bytes = fg_arena_bytes(&arena);
     fg_node_release(&arena, top); /* a chain of millions dies without a stack */
-    CHECK(arena.live == 0 && fg_arena_bytes(&arena) <= bytes / 2);
+    CHECK(fg_arena_live(&arena) == 0 && fg_arena_bytes(&arena) <= bytes / 2);
     CHECK(arena.used_slabs <= FG_KEEP_SLABS + 1);
     CHECK_ARENA(&arena);
     CHECK(leaf(&arena, 1.0) != FG_NONE);
@@ -107,14 +107,14 @@ static void test_wide_nodes(void)
     fg_index top = leaf(&arena, 0.0);
     CHECK(fg_node_set_edges(&arena, top, N, children, N, locals, is_int) == FG_OK);
     CHECK(fg_node_set_edges(&arena, top, N, children, 3, locals, is_int) == FG_OK); /* the old edges go */
-    CHECK(fg_node_n_children(&arena.nodes[top]) == N && fg_node_n_locals(&arena.nodes[top]) == 3);
+    CHECK(fg_node_n_children(fg_at(arena.nodes, top)) == N && fg_node_n_locals(fg_at(arena.nodes, top)) == 3);
     for (int i = 0; i < N; i++) {
-        CHECK(arena.nodes[children[i]].refs == 2);
+        CHECK(fg_at(arena.nodes, children[i])->refs == 2);
         fg_node_release(&arena, children[i]);
     }
     CHECK(arena.edge_bytes > 0);
     fg_node_release(&arena, top);
-    CHECK(arena.live == 0 && arena.edge_bytes == 0);
+    CHECK(fg_arena_live(&arena) == 0 && arena.edge_bytes == 0);
     fg_arena_clear(&arena);
 }
 
@@ -126,13 +126,13 @@ static void test_hold(void)
     fg_arena_hold(&arena);
     fg_arena_hold(&arena);
     fg_node_release(&arena, sum);
-    CHECK(arena.live == 3);
+    CHECK(fg_arena_live(&arena) == 3);
     for (int i = 0; i < 5000; i++)
         CHECK(leaf(&arena, i) != sum);
     fg_arena_unhold(&arena);
-    CHECK(arena.live == 5003);
+    CHECK(fg_arena_live(&arena) == 5003);
     fg_arena_unhold(&arena);
-    CHECK(arena.live == 5000);
+    CHECK(fg_arena_live(&arena) == 5000);
     fg_arena_clear(&arena);
 }
 
@@ -151,7 +151,7 @@ static void test_back_from_the_dead(void)
     fg_index top = node(&arena, 1, (fg_index[]){sum}, (double[]){1.0}); /* a parent that dies as well */
     fg_node_release(&arena, top);
     fg_arena_unhold(&arena);
-    CHECK(arena.live == 0);
+    CHECK(fg_arena_live(&arena) == 0);
     CHECK_ARENA(&arena);
 
     a = leaf(&arena, 1.0);
@@ -159,9 +159,9 @@ static void test_back_from_the_dead(void)
     fg_node_release(&arena, a);
     fg_node_retain(&arena, a); /* and stays */
     fg_arena_unhold(&arena);
-    CHECK(arena.live == 1 && arena.nodes[a].refs == 1);
+    CHECK(fg_arena_live(&arena) == 1 && fg_at(arena.nodes, a)->refs == 1);
     fg_node_release(&arena, a);
-    CHECK(arena.live == 0);
+    CHECK(fg_arena_live(&arena) == 0);
     fg_arena_clear(&arena);
 }
 
@@ -176,18 +176,18 @@ static void test_all_nodes(void)
     for (uint32_t i = 0; i < n; i++)
         all[i] = leaf(&arena, i);
     for (uint32_t i = 0; i < n; i++) /* one slab becomes vacant, the others thin */
-        if (all[i] / FG_SLAB == 2 || i % 3 != 0)
+        if (all[i] / FG_STEP / FG_SLAB == 2 || i % 3 != 0)
             fg_node_release(&arena, all[i]);
     fg_index next = fg_arena_live_from(&arena, 0);
     uint32_t found = 0;
     for (uint32_t i = 0; i < n; i += 3) {
-        if (all[i] / FG_SLAB == 2)
+        if (all[i] / FG_STEP / FG_SLAB == 2)
             continue;
         CHECK(next == all[i]);
-        next = fg_arena_live_from(&arena, next + 1);
+        next = fg_arena_live_from(&arena, next + FG_STEP);
         found++;
     }
-    CHECK(next == FG_NONE && found == arena.live);
+    CHECK(next == FG_NONE && found == fg_arena_live(&arena));
     fg_arena_hold(&arena);
     fg_node_release(&arena, all[0]);
     CHECK(fg_arena_live_from(&arena, 0) == all[3]); /* one that has died waits to be freed */
@@ -206,9 +206,9 @@ static void test_failing_allocations(void)
         fg_fail_allocation(failing);
         fg_index top = FG_NONE;
         int failures = 0;
-        for (int tries = 0; top == FG_NONE || arena.live < 20 * FG_SLAB; tries++) {
+        for (int tries = 0; top == FG_NONE || fg_arena_live(&arena) < 20 * FG_SLAB; tries++) {
             CHECK(tries < 100000);
-            uint32_t live = arena.live;
+            uint32_t live = fg_arena_live(&arena);
             if (top == FG_NONE) {
                 top = leaf(&arena, 1.0);
             } else {
@@ -225,11 +225,11 @@ static void test_failing_allocations(void)
                     top = next;
                 }
             }
-            if (arena.live == live)
+            if (fg_arena_live(&arena) == live)
                 failures++;
             CHECK_ARENA(&arena);
-            if (arena.live > 40) /* from here on by strides, or the checks take all day */
-                while (arena.live % 500 != 0 && arena.live < 20 * FG_SLAB) {
+            if (fg_arena_live(&arena) > 40) /* from here on by strides, or the checks take all day */
+                while (fg_arena_live(&arena) % 500 != 0 && fg_arena_live(&arena) < 20 * FG_SLAB) {
                     fg_index next = node(&arena, 1, &top, (double[]){1.0});
                     if (next == FG_NONE) {
                         failures++;
@@ -246,7 +246,7 @@ static void test_failing_allocations(void)
         CHECK(failures <= 1);
         fg_fail_allocation(0);
         fg_node_release(&arena, top);
-        CHECK(arena.live == 0 && arena.holds == 0);
+        CHECK(fg_arena_live(&arena) == 0 && arena.holds == 0);
         fg_walk_clear(&walk);
         fg_arena_clear(&arena);
         if (failures == 0) {
@@ -271,14 +271,14 @@ static void test_suspects(void)
     for (int watched = 0; watched < 2; watched++) {
         fg_index a = leaf(&arena, 1.0), b = leaf(&arena, 2.0);
         arena.suspect = watched ? note_suspect : NULL;
-        fg_node_set_closure(&arena.nodes[a]);
+        fg_node_set_closure(fg_at(arena.nodes, a));
         fg_index top = node(&arena, 2, (fg_index[]){a, b}, (double[]){1.0, 1.0});
         fg_node_release(&arena, top);
         CHECK(suspected == (watched ? a : FG_NONE));
         fg_node_release(&arena, a);
         fg_node_release(&arena, b);
     }
-    CHECK(arena.live == 0);
+    CHECK(fg_arena_live(&arena) == 0);
     fg_arena_clear(&arena);
 }
 

@@ -71,13 +71,13 @@ static void test_random_graphs(void)
             CHECK(backward(&arena, &walk, index[root]));
             plain_backward(root, n);
             for (int i = 0; i < n; i++)
-                CHECK(memcmp(&arena.nodes[index[i]].grad, &plain[i].grad, sizeof(double)) == 0);
+                CHECK(memcmp(&fg_at(arena.nodes, index[i])->grad, &plain[i].grad, sizeof(double)) == 0);
         }
         if (round % 100 == 0)
             CHECK_ARENA(&arena);
         for (int i = 0; i < n; i++)
             fg_node_release(&arena, index[i]);
-        CHECK(arena.live == 0);
+        CHECK(fg_arena_live(&arena) == 0);
     }
     fg_walk_clear(&walk);
     fg_arena_clear(&arena);
@@ -101,10 +101,10 @@ static void test_a_walk_between_portions(void)
         ;
     CHECK(walk.n == 1000);
     fg_walk_end(&arena, &walk);
-    CHECK(arena.nodes[x].grad == 1001.0);
+    CHECK(fg_at(arena.nodes, x)->grad == 1001.0);
     fg_node_release(&arena, top);
     fg_node_release(&arena, x);
-    CHECK(arena.live == 0);
+    CHECK(fg_arena_live(&arena) == 0);
     fg_walk_clear(&walk);
     fg_walk_clear(&other);
     fg_arena_clear(&arena);
@@ -124,7 +124,7 @@ static void test_a_graph_that_grows_between_portions(void)
     CHECK(fg_walk_go_on(&arena, &walk, 1) == FG_MORE);
     for (int i = 0; i < 100000; i++)
         top = i ? plus(&arena, top, leaf(&arena, 1.0)) : leaf(&arena, 1.0);
-    fg_index bottom = fg_node_child(&arena.nodes[fg_node_child(&arena.nodes[root], 0)], 0);
+    fg_index bottom = fg_node_child(fg_at(arena.nodes, fg_node_child(fg_at(arena.nodes, root), 0)), 0);
     CHECK(fg_node_set_edges(&arena, bottom, 1, &top, 1, (double[]){1.0}, (uint8_t[]){0}) == FG_OK);
     fg_node_release(&arena, top);
     while (fg_walk_go_on(&arena, &walk, 1000) == FG_MORE)
@@ -133,7 +133,7 @@ static void test_a_graph_that_grows_between_portions(void)
     fg_walk_end(&arena, &walk);
     CHECK(backward(&arena, &walk, root));
     fg_node_release(&arena, root);
-    CHECK(arena.live == 0);
+    CHECK(fg_arena_live(&arena) == 0);
     fg_walk_clear(&walk);
     fg_arena_clear(&arena);
 }
@@ -145,10 +145,10 @@ static void test_epochs_wrap(void)
     fg_arena_init(&arena, NULL);
     fg_index a = leaf(&arena, 1.0), b = leaf(&arena, 1.0);
     fg_index sum = plus(&arena, a, b), top = plus(&arena, sum, leaf(&arena, 1.0));
-    arena.nodes[sum].mark = 1; /* as an ancient walk has left it */
+    fg_at(arena.nodes, sum)->mark = 1; /* as an ancient walk has left it */
     arena.epoch = FG_PASSED_OVER - 1;
     CHECK(backward(&arena, &walk, top));
-    CHECK(arena.epoch == 1 && arena.nodes[a].grad == 1.0);
+    CHECK(arena.epoch == 1 && fg_at(arena.nodes, a)->grad == 1.0);
     fg_node_release(&arena, top);
     fg_walk_clear(&walk);
     fg_arena_clear(&arena);
@@ -175,13 +175,13 @@ static void test_ints(void)
     CHECK(fg_node_set_edges(&arena, top, 1, &x, 1, &three, &yes) == FG_OK);
     fg_node_release(&arena, x);
     CHECK(fg_walk_start(&arena, &walk, top, false) == FG_OK && fg_walk_go_on(&arena, &walk, 10) == FG_OK);
-    arena.nodes[top].grad = 1.0;
-    arena.nodes[top].flags |= FG_GRAD_INT;
+    fg_at(arena.nodes, top)->grad = 1.0;
+    fg_at(arena.nodes, top)->flags |= FG_GRAD_INT;
     CHECK(fg_sweep(&arena, &walk, 10) == FG_OK);
     fg_walk_end(&arena, &walk);
-    CHECK(arena.nodes[x].grad == 3.0 && arena.nodes[x].flags & FG_GRAD_INT);
+    CHECK(fg_at(arena.nodes, x)->grad == 3.0 && fg_at(arena.nodes, x)->flags & FG_GRAD_INT);
     CHECK(backward(&arena, &walk, top)); /* with the float 1.0 at the root */
-    CHECK(arena.nodes[x].grad == 6.0 && !(arena.nodes[x].flags & FG_GRAD_INT));
+    CHECK(fg_at(arena.nodes, x)->grad == 6.0 && !(fg_at(arena.nodes, x)->flags & FG_GRAD_INT));
     fg_node_release(&arena, top);
     fg_walk_clear(&walk);
     fg_arena_clear(&arena);
@@ -195,20 +195,20 @@ static void test_late(void)
     fg_arena_init(&arena, NULL);
     fg_index x = leaf(&arena, 2.0), y = leaf(&arena, 3.0);
     fg_index top = node(&arena, 2, (fg_index[]){x, y}, (double[]){3.0, 2.0});
-    arena.nodes[top].op = FG_MUL;
-    arena.nodes[x].data = 5.0;
-    arena.nodes[y].data = 7.0;
+    fg_at(arena.nodes, top)->op = FG_MUL;
+    fg_at(arena.nodes, x)->data = 5.0;
+    fg_at(arena.nodes, y)->data = 7.0;
     CHECK(backward(&arena, &walk, top));
-    CHECK(arena.nodes[x].grad == 3.0 && arena.nodes[y].grad == 2.0);
-    arena.nodes[top].flags |= FG_LATE;
+    CHECK(fg_at(arena.nodes, x)->grad == 3.0 && fg_at(arena.nodes, y)->grad == 2.0);
+    fg_at(arena.nodes, top)->flags |= FG_LATE;
     CHECK(backward(&arena, &walk, top));
-    CHECK(arena.nodes[x].grad == 3.0 + 7.0 && arena.nodes[y].grad == 2.0 + 5.0);
-    arena.nodes[top].op = FG_LOG; /* not this layer's: the sweep stops there */
-    CHECK(!fg_node_refresh(arena.nodes, &arena.nodes[top]));
+    CHECK(fg_at(arena.nodes, x)->grad == 3.0 + 7.0 && fg_at(arena.nodes, y)->grad == 2.0 + 5.0);
+    fg_at(arena.nodes, top)->op = FG_LOG; /* not this layer's: the sweep stops there */
+    CHECK(!fg_node_refresh(arena.nodes, fg_at(arena.nodes, top)));
     fg_node_release(&arena, x);
     fg_node_release(&arena, y);
     fg_node_release(&arena, top);
-    CHECK(arena.live == 0);
+    CHECK(fg_arena_live(&arena) == 0);
     fg_walk_clear(&walk);
     fg_arena_clear(&arena);
 }
@@ -222,9 +222,9 @@ static void test_a_million_deep(void)
     for (int i = 0; i < 1000000; i++)
         top = plus(&arena, top, leaf(&arena, 1.0));
     CHECK(backward(&arena, &walk, top));
-    CHECK(arena.nodes[x].grad == 1.0);
+    CHECK(fg_at(arena.nodes, x)->grad == 1.0);
     fg_node_release(&arena, top);
-    CHECK(arena.live == 0);
+    CHECK(fg_arena_live(&arena) == 0);
     fg_walk_clear(&walk);
     fg_arena_clear(&arena);
 }

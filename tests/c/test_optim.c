@@ -101,7 +101,7 @@ static double awkward(void)
 static void new_grads(bool ints)
 {
     for (int i = 0; i < N; i++) {
-        fg_node *node = &arena.nodes[params[i]];
+        fg_node *node = fg_at(arena.nodes, params[i]);
         grad[i] = node->grad = ints ? (double)(next_random() % 200000000) - 1e8 : awkward();
         node->flags = (uint16_t)(node->flags & ~FG_GRAD_INT) | (ints ? FG_GRAD_INT : 0);
     }
@@ -110,8 +110,8 @@ static void new_grads(bool ints)
 static void new_params(void)
 {
     for (int i = 0; i < N; i++) {
-        data[i] = arena.nodes[params[i]].data = awkward();
-        arena.nodes[params[i]].flags |= FG_DATA_INT;
+        data[i] = fg_at(arena.nodes, params[i])->data = awkward();
+        fg_at(arena.nodes, params[i])->flags |= FG_DATA_INT;
         m[i] = plain_m[i] = v[i] = plain_v[i] = 0.0;
     }
 }
@@ -119,8 +119,8 @@ static void new_params(void)
 static void check_data(void)
 {
     for (int i = 0; i < N; i++) {
-        CHECK(same(arena.nodes[params[i]].data, data[i]));
-        CHECK(!(arena.nodes[params[i]].flags & FG_DATA_INT));
+        CHECK(same(fg_at(arena.nodes, params[i])->data, data[i]));
+        CHECK(!(fg_at(arena.nodes, params[i])->flags & FG_DATA_INT));
         CHECK(same(m[i], plain_m[i]) && same(v[i], plain_v[i]));
     }
 }
@@ -172,7 +172,7 @@ static void test_sgd(double momentum, double weight_decay)
 static void test_where_python_may_raise(void)
 {
     fg_adam r = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .bias1 = 1.0, .bias2 = 1.0};
-    fg_node *node = &arena.nodes[params[7]];
+    fg_node *node = fg_at(arena.nodes, params[7]);
     new_params();
     new_grads(true);
     CHECK(fg_adam_is_safe(&arena, &r, N, params, v));
@@ -189,7 +189,7 @@ static void test_where_python_may_raise(void)
 
     r.eps = 0.0;
     for (int i = 0; i < N; i++)
-        arena.nodes[params[i]].grad = 1.0;
+        fg_at(arena.nodes, params[i])->grad = 1.0;
     CHECK(fg_adam_is_safe(&arena, &r, N, params, v));
     node->grad = 0.0;
     CHECK(!fg_adam_is_safe(&arena, &r, N, params, v));
@@ -201,23 +201,23 @@ static void test_grads(void)
 {
     double sum = 0.0;
     for (int i = 0; i < N; i++) {
-        fg_node *node = &arena.nodes[params[i]];
+        fg_node *node = fg_at(arena.nodes, params[i]);
         grad[i] = node->grad = random_double(20);
         node->flags &= (uint16_t)~FG_GRAD_INT;
         sum += plain_pow(grad[i], 2.0);
     }
     CHECK(same(fg_grads_norm(&arena, N, params), plain_pow(sum, 0.5)));
-    arena.nodes[params[0]].flags |= FG_GRAD_INT;
+    fg_at(arena.nodes, params[0])->flags |= FG_GRAD_INT;
     fg_grads_scale(&arena, N, params, 0.3);
     for (int i = 0; i < N; i++) {
-        CHECK(same(arena.nodes[params[i]].grad, grad[i] * 0.3));
-        CHECK(!(arena.nodes[params[i]].flags & FG_GRAD_INT));
+        CHECK(same(fg_at(arena.nodes, params[i])->grad, grad[i] * 0.3));
+        CHECK(!(fg_at(arena.nodes, params[i])->flags & FG_GRAD_INT));
     }
-    arena.nodes[params[3]].grad = 1e200;
+    fg_at(arena.nodes, params[3])->grad = 1e200;
     CHECK(isinf(fg_grads_norm(&arena, N, params)));
     fg_grads_zero(&arena, N, params);
     for (int i = 0; i < N; i++)
-        CHECK(same(arena.nodes[params[i]].grad, 0.0) && arena.nodes[params[i]].flags & FG_GRAD_INT);
+        CHECK(same(fg_at(arena.nodes, params[i])->grad, 0.0) && fg_at(arena.nodes, params[i])->flags & FG_GRAD_INT);
     CHECK(same(fg_grads_norm(&arena, N, params), 0.0));
 }
 
