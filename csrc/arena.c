@@ -29,10 +29,12 @@ void *fg_allocate(void *block, size_t size)
 #define NO_SLAB UINT32_MAX
 
 /* The first slot, also of an arena without memory, so that FG_NONE can be looked at. Its flags keep the face off it. */
-static fg_node nothing = {.flags = FG_ATTACHED | FG_SEEN};
+static fg_node nothing;
+static const uint16_t hands_off = FG_ATTACHED | FG_SEEN;
 
 void fg_arena_init(fg_arena *arena, void (*detach)(fg_node *node))
 {
+    nothing.flags = hands_off;
     *arena = (fg_arena){.nodes = &nothing, .waiting = FG_NONE, .current = NO_SLAB, .detach = detach};
 }
 
@@ -48,19 +50,19 @@ void fg_arena_clear(fg_arena *arena)
 
 size_t fg_arena_bytes(const fg_arena *arena)
 {
-    return arena->slabs * (FG_SLAB * sizeof(fg_node) + 2 * sizeof(uint32_t)) + arena->edge_bytes;
+    return arena->slabs * (FG_SLAB * FG_NODE_BYTES + 2 * sizeof(uint32_t)) + arena->edge_bytes;
 }
 
 static fg_node *first_cache_line(void *block)
 {
-    return (fg_node *)(((uintptr_t)block + sizeof(fg_node) - 1) & ~(uintptr_t)(sizeof(fg_node) - 1));
+    return (fg_node *)(((uintptr_t)block + FG_NODE_BYTES - 1) & ~(uintptr_t)(FG_NODE_BYTES - 1));
 }
 
 /* Make the array `slabs` slabs long. What is known of it changes only when all memory is there. */
 static bool resize(fg_arena *arena, uint32_t slabs)
 {
     size_t slots = (size_t)slabs * FG_SLAB;
-    if (slots > (SIZE_MAX - sizeof(fg_node)) / sizeof(fg_node))
+    if (slots > (SIZE_MAX - FG_NODE_BYTES) / FG_NODE_BYTES)
         return false;
     uint32_t *taken = fg_allocate(arena->taken, slabs * sizeof *taken);
     if (!taken)
@@ -73,16 +75,17 @@ static bool resize(fg_arena *arena, uint32_t slabs)
 
     /* realloc keeps bytes at their distance from the start of the block, but not on cache lines. */
     size_t before = arena->block ? (size_t)((char *)arena->nodes - (char *)arena->block) : 0;
-    char *block = fg_allocate(arena->block, (slots + 1) * sizeof(fg_node));
+    char *block = fg_allocate(arena->block, (slots + 1) * FG_NODE_BYTES);
     if (!block)
         return false;
     arena->block = block;
     arena->nodes = first_cache_line(block);
-    if (arena->slabs == 0)
-        *arena->nodes = nothing;
-    else if ((char *)arena->nodes != block + before) {
+    if (arena->slabs == 0) {
+        arena->nodes->refs = 0;
+        arena->nodes->flags = hands_off;
+    } else if ((char *)arena->nodes != block + before) {
         uint32_t kept = arena->used_slabs < slabs ? arena->used_slabs : slabs;
-        memmove(arena->nodes, block + before, (size_t)kept * FG_SLAB * sizeof(fg_node));
+        memmove(arena->nodes, block + before, (size_t)kept * FG_SLAB * FG_NODE_BYTES);
     }
     arena->slabs = slabs;
     return true;
@@ -103,18 +106,18 @@ static bool grow(fg_arena *arena)
 
 static uint32_t slab_of(fg_index index)
 {
-    return index / (FG_SLAB * FG_STEP);
+    return index / FG_SLAB_STEP;
 }
 
 static fg_index slab_start(uint32_t slab)
 {
-    return slab > 0 ? slab * (FG_SLAB * FG_STEP) : FG_NONE + FG_STEP;
+    return slab > 0 ? slab * FG_SLAB_STEP : FG_NONE + FG_STEP;
 }
 
 static fg_index slab_end(uint32_t slab)
 {
-    uint64_t end = ((uint64_t)slab + 1) * FG_SLAB, most = (uint64_t)FG_MAX_NODES + 1;
-    return (fg_index)(end < most ? end : most) * FG_STEP;
+    uint64_t before = (uint64_t)slab * FG_SLAB, left = (uint64_t)FG_MAX_NODES + 1 - before;
+    return slab * FG_SLAB_STEP + (fg_index)(left < FG_SLAB ? left : FG_SLAB) * FG_STEP;
 }
 
 static void start_run(fg_arena *arena, uint32_t slab, fg_index from, fg_index to)
@@ -288,6 +291,7 @@ static inline void bury(fg_arena *arena, fg_index index, const bool careful)
         index = dying;
         node = fg_at(nodes, index);
         dying = node->next_dead;
+        fg_prefetch(node, FG_AHEAD);
     }
     vacate(arena, slab, died);
 }
@@ -373,7 +377,10 @@ fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children
 
     arena->edits++;
     fg_node *node = fg_at(arena->nodes, index);
-    fg_node old = *node;
+    const uint32_t n_old = fg_node_n_children(node);
+    const bool was_wide = node->arity == FG_WIDE;
+    const fg_index old[2] = {node->child[0], node->child[1]};
+    fg_edges *const old_edges = node->edges;
     node->flags &= (uint16_t)~(FG_LOCAL0_INT | FG_LOCAL1_INT);
     node->mark = 0;
     if (wide) {
@@ -388,11 +395,10 @@ fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children
                 node->flags |= (uint16_t)(FG_LOCAL0_INT << i);
         }
     }
-    uint32_t n_old = fg_node_n_children(&old);
     for (uint32_t i = 0; i < n_old; i++)
-        fg_node_release(arena, fg_node_child(&old, i));
-    if (old.arity == FG_WIDE)
-        free_edges(arena, old.edges);
+        fg_node_release(arena, was_wide ? old_edges->children[i] : old[i]);
+    if (was_wide)
+        free_edges(arena, old_edges);
     return FG_OK;
 }
 
@@ -411,7 +417,7 @@ bool fg_arena_is_live(const fg_arena *arena, fg_index index)
 fg_index fg_arena_live_from(const fg_arena *arena, fg_index index)
 {
     for (uint32_t slab = slab_of(index); slab < arena->used_slabs; slab++) {
-        fg_index from = slab * FG_SLAB > index ? slab * FG_SLAB : index, end = slab_end(slab);
+        fg_index from = slab_start(slab) > index ? slab_start(slab) : index, end = slab_end(slab);
         if (slab != arena->current && arena->taken[slab] == 0)
             continue;
         for (fg_index i = from; i < end; i += FG_STEP)
@@ -444,7 +450,8 @@ const char *fg_arena_check(const fg_arena *arena)
             uint32_t n = fg_node_n_children(node);
             for (uint32_t j = 0; j < n; j++) {
                 fg_index child = fg_node_child(node, j);
-                if (child >= slab_start(arena->used_slabs) || child % FG_STEP)
+                if (slab_of(child) >= arena->used_slabs || child < slab_start(slab_of(child))
+                    || child >= slab_end(slab_of(child)) || child % FG_STEP)
                     return "a child is no node";
                 if (fg_at(arena->nodes, child)->refs == 0)
                     return "a child has no references";

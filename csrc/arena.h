@@ -1,22 +1,30 @@
 /* The arena: where the nodes of all graphs live.
  *
- * A node is one cache line in one growing array and goes by its index. Nothing outside may keep a pointer to a node
- * across a call that can create or release one (and so across any call that can run Python): the array moves when it
- * grows or shrinks. An index counts words of 8 bytes, not nodes: base + 8 * index is an address that a load or a store
- * computes by itself, while 64 * index takes an instruction more each time.
+ * A node is 64 bytes in one growing array and goes by its index. Nothing outside may keep a pointer to a node across a
+ * call that can create or release one (and so across any call that can run Python): the array moves when it grows or
+ * shrinks.
  *
  * A node lives while something refers to it: its handle (the Python object; at most one), or a parent, a node that has
  * it as a child. `refs` counts them. At zero the node dies, and with it all below that only it kept alive. That is done
  * with a list threaded through the dying nodes, so it takes no stack and no memory and can't fail.
  *
- * Slots are handed out in ascending runs. The array is cut into slabs of FG_SLAB slots. A slab whose last node has died
- * is available as a whole, and new nodes then fill it from its first slot to its last: so a graph lies in memory in the
- * order in which it was made, which is nearly the order in which it's walked, and the processor's prefetching works.
- * (A free list of single slots hands them out in the order in which they died, which is no order at all: in a
- * prototype a training step took 1.6 times as long.) A few long-lived nodes can keep a slab from becoming available.
- * When more than half of the slots ever used are vacant and yet no slab is, the vacant slots of a slab at least half
- * vacant are handed out, in ascending runs as well. So the slots ever used are at most twice the largest number of
- * live nodes, plus a slab.
+ * A training step's graph is larger than the processor's fast caches, so that what a step costs is for a good part how
+ * it goes through memory. Four things are done about that:
+ *
+ * - Slots are handed out in ascending runs. The array is cut into slabs of FG_SLAB slots. A slab whose last node has
+ *   died is available as a whole, and new nodes then fill it from its first slot to its last: so a graph lies in memory
+ *   in the order in which it was made, which is nearly the order in which it's walked. (A free list of single slots
+ *   hands them out in the order in which they died, which is no order at all: in a prototype a training step took 1.6
+ *   times as long.) A few long-lived nodes can keep a slab from becoming available. When more than half of the slots
+ *   ever used are vacant and yet no slab is, the vacant slots of a slab at least half vacant are handed out, in
+ *   ascending runs as well. So the slots ever used are at most twice the largest number of live nodes, plus a slab.
+ * - A slab has two halves. In the first are the nodes' edges and counts, in the second their numbers, 32 bytes of a
+ *   node in each: the walk and the release, which look at no numbers, go through half of the memory.
+ * - Each of the loops asks for the memory of nodes that it will come to soon (fg_prefetch). The processor does so by
+ *   itself where memory is read in ascending or descending order; but a walk enters a sum from its end, goes down to
+ *   its first term and then up again, and only from afar is that ascending.
+ * - An index counts words of 8 bytes: base + 8 * index is an address that a load or a store computes by itself, while
+ *   64 * index takes an instruction more each time.
  */
 #ifndef FG_ARENA_H
 #define FG_ARENA_H
@@ -25,8 +33,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* For the compiler: what is needed all the time is best laid out in a line, and what is seldom needed kept out of it, so
- * that no registers are saved for it. */
+/* For the compiler: what is needed all the time is best laid out in a line, and what is seldom needed kept out of it,
+ * so that no registers are saved for it. */
 #if defined __GNUC__
 #define FG_LIKELY(condition) __builtin_expect(condition, 1)
 #define FG_SELDOM static __attribute__((noinline))
@@ -40,11 +48,13 @@
 
 typedef uint32_t fg_index;
 #define FG_NONE 0           /* no node: the first slot is always vacant */
-#define FG_STEP 8u          /* from a node's index to the next one's */
+#define FG_STEP 4u          /* from a node's index to the next one's in its slab */
 
+#define FG_NODE_BYTES 64u
 #define FG_SLAB 1024u       /* slots in a slab: 64 KiB */
+#define FG_SLAB_STEP (FG_SLAB * FG_NODE_BYTES / 8) /* from a slab's first index to the next one's */
 #ifndef FG_MAX_NODES
-#define FG_MAX_NODES (UINT32_MAX / FG_STEP - FG_SLAB)
+#define FG_MAX_NODES (UINT32_MAX / 8 - FG_SLAB)
 #endif
 #define FG_KEEP_SLABS 1024u /* 64 MiB: so much an arena keeps in any case when it gives memory back */
 
@@ -101,12 +111,8 @@ enum fg_arity {
 
 #define FG_PASSED_OVER UINT32_MAX /* the mark of a leaf, which passes no gradient on: like an epoch to come */
 
+/* A pointer to a node points to its first half; the second is as far away in every slab. */
 typedef struct {
-    double data, grad;
-    union {
-        double local[2];    /* the derivatives by the children; the second is FG_POW_CONST's, FG_CONST_POW's constant */
-        fg_edges *edges;    /* if arity is FG_WIDE */
-    };
     fg_index child[2];
     void *face;             /* for the layer above, the face: it keeps its handle here, or an attachment, or NULL */
     uint32_t refs;
@@ -120,10 +126,19 @@ typedef struct {
         uint32_t kind;      /* the three at once, as fg_kind makes them; to be set and tested with one instruction */
     };
     fg_index next_dead;     /* of a dead node: the next on its list */
+
+    char others[(FG_SLAB - 1) * FG_NODE_BYTES / 2]; /* first and second halves of other nodes */
+
+    double data, grad;
+    union {
+        double local[2];    /* the derivatives by the children; the second is FG_POW_CONST's, FG_CONST_POW's constant */
+        fg_edges *edges;    /* if arity is FG_WIDE */
+    };
 } fg_node;
 
-_Static_assert(sizeof(fg_node) == 64, "a node is one cache line");
-_Static_assert(sizeof(fg_node) == FG_STEP * sizeof(uint64_t), "an index counts words of 8 bytes");
+_Static_assert(offsetof(fg_node, others) == FG_NODE_BYTES / 2 && offsetof(fg_node, data) == FG_SLAB * FG_NODE_BYTES / 2
+               && sizeof(fg_node) - offsetof(fg_node, data) == FG_NODE_BYTES / 2, "the halves of a node");
+_Static_assert(FG_STEP * 8 == FG_NODE_BYTES / 2, "an index counts words of 8 bytes");
 
 typedef struct {
     fg_node *nodes;
@@ -175,6 +190,17 @@ static inline fg_node *fg_at(const fg_node *nodes, fg_index index)
     return (fg_node *)((uint64_t *)nodes + index);
 }
 
+/* Ask for what is `distance` bytes from an address: here, 64 nodes in the order in which they were made. */
+enum { FG_AHEAD = 2048 };
+static inline void fg_prefetch(const void *address, int distance)
+{
+#ifdef __GNUC__
+    __builtin_prefetch((const char *)address + distance);
+#else
+    (void)address, (void)distance;
+#endif
+}
+
 /* How many live nodes there are. */
 static inline uint32_t fg_arena_live(const fg_arena *arena)
 {
@@ -217,24 +243,28 @@ fg_index fg_arena_live_from(const fg_arena *arena, fg_index index);
 const char *fg_arena_check(const fg_arena *arena);
 
 /* A new node with one reference and nothing else in it: fg_node_init must follow. FG_NONE: no memory, or no index. */
-static inline fg_index fg_node_new(fg_arena *arena)
+static inline fg_index fg_node_take(fg_arena *arena) /* if there is one in the current run: next != end */
 {
-    if (arena->next == arena->end && !fg_arena_next_run(arena))
-        return FG_NONE;
     fg_index index = arena->next;
     arena->next += FG_STEP;
     return index;
 }
 
-/* `fresh`: further flags, as fg_kind makes them. */
-static inline void fg_node_init(fg_node *node, uint8_t op, uint8_t arity, uint16_t flags, uint32_t fresh, double data)
+static inline fg_index fg_node_new(fg_arena *arena)
+{
+    if (arena->next == arena->end && !fg_arena_next_run(arena))
+        return FG_NONE;
+    return fg_node_take(arena);
+}
+
+static inline void fg_node_init(fg_node *node, uint32_t kind, uint32_t mark, double data)
 {
     node->data = data;
     node->grad = 0.0;
     node->face = NULL;
     node->refs = 1;
-    node->mark = arity == FG_NULLARY ? FG_PASSED_OVER : 0;
-    node->kind = fg_kind(op, arity, flags) | fresh;
+    node->mark = mark;
+    node->kind = kind;
 }
 
 /* Let the sweep stop at this node. */

@@ -27,18 +27,19 @@ static bool reserve(fg_arena *arena, fg_walk *walk)
 static uint32_t new_epoch(fg_arena *arena)
 {
     if (++arena->epoch == FG_PASSED_OVER) { /* after 2**32 walks old marks would look new */
-        for (fg_index i = 0; i < arena->used_slabs * FG_SLAB * FG_STEP; i += FG_STEP)
-            if (fg_at(arena->nodes, i)->mark != FG_PASSED_OVER && fg_at(arena->nodes, i)->refs > 0)
+        for (fg_index i = fg_arena_live_from(arena, 0); i != FG_NONE; i = fg_arena_live_from(arena, i + FG_STEP))
+            if (fg_at(arena->nodes, i)->mark != FG_PASSED_OVER)
                 fg_at(arena->nodes, i)->mark = 0;
         arena->epoch = 1;
     }
     return arena->epoch;
 }
 
-/* What is on the stack: a node's index, and in its lowest bits, which an index doesn't need, where that node goes on when
- * the child that was entered is listed: at its second child, at the end of its children, or, if it has FG_WIDE arity, at
- * the child whose number is below it on the stack. The ROOT's goes on at its beginning, and END_OF_WALK is below that. */
-enum { SECOND, END, WIDE, ROOT, END_OF_WALK, STATE = FG_STEP - 1 };
+/* What is on the stack: a node's index, and in its lowest bits, which an index doesn't need, where that node goes on
+ * when the child that was entered is listed: at its second child, at the end of its children, or, if it has FG_WIDE
+ * arity, at the child whose number is below it on the stack. The first on the stack is the root, to be gone through
+ * from its BEGINNING, and below that FG_NONE. */
+enum { SECOND, END, WIDE, BEGINNING, STATE = FG_STEP - 1 };
 
 static void begin(fg_arena *arena, fg_walk *walk)
 {
@@ -46,8 +47,8 @@ static void begin(fg_arena *arena, fg_walk *walk)
     walk->edits = arena->edits;
     walk->n = 0;
     walk->depth = 2;
-    walk->stack[0] = END_OF_WALK;
-    walk->stack[1] = walk->root | ROOT;
+    walk->stack[0] = FG_NONE | BEGINNING;
+    walk->stack[1] = walk->root | BEGINNING;
     fg_at(arena->nodes, walk->root)->mark = walk->epoch;
 }
 
@@ -102,7 +103,7 @@ static inline fg_status walk_on(fg_arena *arena, fg_walk *walk, uint32_t budget,
             i = *--top;
             goto wide;
         }
-        if (i == END_OF_WALK) {
+        if (at == FG_NONE) {
             walk->n = n;
             return FG_OK;
         }
@@ -141,6 +142,7 @@ wide:
             }
         }
 list:
+        fg_prefetch(node, FG_AHEAD);
         order[n++] = at;
         continue;
 enter:
@@ -293,6 +295,7 @@ fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
     const fg_index *const stop = walk->n > budget ? end - budget : order;
     for (; end != stop; end--) {
         fg_node *node = fg_at(nodes, end[-1]);
+        fg_prefetch(&node->data, -FG_AHEAD);
         if (fg_node_is_binary_without(node, FG_CLOSURE | FG_LATE | FG_GRAD_INT)) {
             pass_on_to_two(nodes, node);
             continue;

@@ -41,8 +41,8 @@ void fg_walk_clear(fg_walk *walk);
 bool fg_node_refresh(const fg_node *nodes, fg_node *node);
 
 /* Pass on the gradients of up to `budget` nodes: FG_MORE, or FG_OK at the end. It stops before a node with FG_CLOSURE,
- * or with FG_LATE that can't be refreshed here: that is then the last one listed, order[n - 1], and the caller's to deal
- * with. */
+ * or with FG_LATE that can't be refreshed here: that is then the last one listed, order[n - 1], and the caller's to
+ * deal with. */
 fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget);
 
 /* Add a node's gradient, times the local ones, into its children's: the chain rule. */

@@ -46,7 +46,7 @@ cdef int n_lights = 0
 # Of the class in favour:
 cdef PyTypeObject *plain = NULL
 cdef Light *light = NULL
-cdef uint32_t fresh = 0                     # as fg_kind makes it
+cdef uint32_t fresh = 0, fresh_sum = 0, fresh_product = 0   # kinds of new nodes
 cdef PyObject **free_handle = NULL
 cdef PyObject **last_free_handle = NULL     # where the last one goes for which there's room
 cdef PyTypeObject *recorded = NULL          # plain, or while there's a no_grad block NULL
@@ -78,11 +78,14 @@ cdef inline Light *light_at(fg_index index) noexcept:
 
 
 cdef void favour(Light *favourite) noexcept:
-    global plain, recorded, light, fresh, free_handle, last_free_handle, n_class_attributes
+    global plain, recorded, light, fresh, fresh_sum, fresh_product, free_handle, last_free_handle, n_class_attributes
     if light is not NULL:
         light.free_handle = free_handle
     light = favourite
-    plain, fresh, free_handle = light.cls, fg_kind(0, 0, light.fresh), light.free_handle
+    plain, free_handle = light.cls, light.free_handle
+    fresh = fg_kind(0, 0, light.fresh)
+    fresh_sum = fresh | fg_kind(FG_ADD, FG_BINARY, FG_LOCAL0_INT | FG_LOCAL1_INT)
+    fresh_product = fresh | fg_kind(FG_MUL, FG_BINARY, 0)
     last_free_handle = light.free_handles + MOST_FREE_HANDLES
     recorded = NULL if no_grad_blocks else plain
     n_class_attributes = -1

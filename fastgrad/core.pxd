@@ -14,6 +14,7 @@ cdef extern from "arena.h":
 
     const fg_index FG_NONE
     const uint32_t FG_STEP
+    const uint32_t FG_PASSED_OVER
     const uint32_t FG_SLAB
     const uint32_t FG_MAX_NODES
 
@@ -81,6 +82,8 @@ cdef extern from "arena.h":
 
     fg_node *fg_at(const fg_node *nodes, fg_index index)
     uint32_t fg_arena_live(const fg_arena *arena)
+    int FG_AHEAD
+    void fg_prefetch(const void *address, int distance)
 
     void *fg_allocate(void *block, size_t size)
     void fg_fail_allocation(long n)
@@ -93,9 +96,10 @@ cdef extern from "arena.h":
 
     void fg_node_die(fg_arena *arena, fg_index index)
     bint fg_node_undo(fg_arena *arena, fg_index index)
+    fg_index fg_node_take(fg_arena *arena)
     fg_index fg_node_new(fg_arena *arena)
     uint32_t fg_kind(uint8_t op, uint8_t arity, uint16_t flags)
-    void fg_node_init(fg_node *node, uint8_t op, uint8_t arity, uint16_t flags, uint32_t fresh, double data)
+    void fg_node_init(fg_node *node, uint32_t kind, uint32_t mark, double data)
     void fg_node_set_closure(fg_node *node)
     void fg_node_retain(fg_arena *arena, fg_index index)
     void fg_node_release(fg_arena *arena, fg_index index)

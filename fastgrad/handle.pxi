@@ -233,7 +233,8 @@ cdef void handle_dealloc(PyObject *self) noexcept:
     """Value's tp_dealloc, and the last thing that Python calls for an instance of a subclass."""
     cdef fg_node *node = node_at((<Node>self).index)
     # Nearly always: the class in favour, and neither FG_SEEN nor FG_ATTACHED.
-    if not (node.kind ^ fresh) & fg_kind(0, 0, FG_CLASS | FG_SEEN | FG_ATTACHED) and free_handle is not last_free_handle:
+    if (not (node.kind ^ fresh) & fg_kind(0, 0, FG_CLASS | FG_SEEN | FG_ATTACHED)
+            and free_handle is not last_free_handle):
         node.face = NULL
         push_free_handle(self)
         node.refs -= 1

@@ -26,7 +26,7 @@ cdef inline fg_index new_node(uint8_t op, uint8_t arity, uint16_t flags, double 
     cdef fg_index index = fg_node_new(&arena)
     if index == FG_NONE:
         return out_of_nodes()
-    fg_node_init(node_at(index), op, arity, flags, fresh, data)
+    fg_node_init(node_at(index), fresh | fg_kind(op, arity, flags), FG_PASSED_OVER if arity == FG_NULLARY else 0, data)
     return index
 
 

@@ -25,14 +25,14 @@ cdef inline bint has_room() noexcept:
     return arena.next != arena.end and free_handle[0] is not NULL
 
 
-cdef inline fg_node *easy_binary(uint8_t op, double data, double by_left, double by_right, uint16_t flags) noexcept:
+cdef inline fg_node *easy_binary(uint32_t kind, double data, double by_left, double by_right) noexcept:
     """What new_binary and wrap do, in one go, if has_room(): nothing is called, so no registers are saved for it. The
     node still needs its children."""
-    cdef fg_index index = fg_node_new(&arena)
+    cdef fg_index index = fg_node_take(&arena)
     cdef fg_node *node = node_at(index)
     cdef PyObject *handle = pop_free_handle()
     (<Node>handle).index = index
-    fg_node_init(node, op, FG_BINARY, flags, fresh, data)
+    fg_node_init(node, kind, 0, data)
     node.local[0] = by_left
     node.local[1] = by_right
     node.face = handle
@@ -50,10 +50,10 @@ cdef inline PyObject *easy_handle(fg_node *node, fg_node *left, const fg_index *
     return <PyObject *>node.face
 
 
-cdef inline bint is_easy_constant(PyObject *x, Number *out) noexcept:
-    """Whether x is a float or a small int, and there's room for its leaf and, if has_room(), for a result."""
+cdef inline bint is_easy_constant(PyTypeObject *cls, PyObject *x, Number *out) noexcept:
+    """Whether x, beside a Value of a class, is a float or a small int, and there's room for its leaf and a result."""
     cdef int overflow
-    if arena.end - arena.next < 2 * FG_STEP:
+    if cls is not recorded or free_handle[0] is NULL or arena.end - arena.next < 2 * FG_STEP:
         return False
     if x is <PyObject *>ZERO:       # sum() starts with it
         out[0] = constant(Number(0.0, True))
@@ -69,8 +69,9 @@ cdef inline bint is_easy_constant(PyObject *x, Number *out) noexcept:
 
 cdef inline fg_index easy_leaf(Number data) noexcept:
     """A leaf that nothing refers to yet; it can't die before something has."""
-    cdef fg_index index = fg_node_new(&arena)
-    fg_node_init(node_at(index), FG_LEAF, FG_NULLARY, FG_DATA_INT if data.is_int else 0, fresh, data.value)
+    cdef fg_index index = fg_node_take(&arena)
+    cdef uint32_t kind = fresh | fg_kind(FG_LEAF, FG_NULLARY, FG_DATA_INT if data.is_int else 0)
+    fg_node_init(node_at(index), kind, FG_PASSED_OVER, data.value)
     node_at(index).refs = 0
     return index
 
@@ -139,9 +140,9 @@ cdef object add_operand(Node left, object right):
     cdef Number x = data_of(left), y = Number(0.0, True)
     cdef fg_index leaf
     cdef fg_node *node
-    if class_of(left) is recorded and has_room() and is_easy_constant(<PyObject *>right, &y) and not (x.is_int and y.is_int):
+    if is_easy_constant(class_of(left), <PyObject *>right, &y) and not (x.is_int and y.is_int):
         leaf = easy_leaf(y)
-        node = easy_binary(FG_ADD, x.value + y.value, 1.0, 1.0, FG_LOCAL0_INT | FG_LOCAL1_INT)
+        node = easy_binary(fresh_sum, x.value + y.value, 1.0, 1.0)
         return revived(easy_handle(node, node_at(left.index), &left.index, node_at(leaf), &leaf))
     return operate(add, left, right)
 
@@ -167,19 +168,23 @@ cdef PyObject *value_add(PyObject *left, PyObject *right) noexcept:
         x = node_at((<Node>left).index)
         y = node_at((<Node>right).index)
         if not x.flags & y.flags & FG_DATA_INT:
-            node = easy_binary(FG_ADD, x.data + y.data, 1.0, 1.0, FG_LOCAL0_INT | FG_LOCAL1_INT)
+            node = easy_binary(fresh_sum, x.data + y.data, 1.0, 1.0)
             return new_reference(easy_handle(node, x, &(<Node>left).index, y, &(<Node>right).index))
     return return_add_any(left, right)
+
+
+cdef inline uint32_t product_of(bint left_is_int, bint right_is_int) noexcept:
+    """The kind of a float product."""
+    return fresh_product | fg_kind(0, 0, (FG_LOCAL0_INT if right_is_int else 0) | (FG_LOCAL1_INT if left_is_int else 0))
 
 
 cdef object multiply_operand(Node left, object right):
     cdef Number x = data_of(left), y = Number(0.0, True)
     cdef fg_index leaf
     cdef fg_node *node
-    if class_of(left) is recorded and has_room() and is_easy_constant(<PyObject *>right, &y) and not (x.is_int and y.is_int):
+    if is_easy_constant(class_of(left), <PyObject *>right, &y) and not (x.is_int and y.is_int):
         leaf = easy_leaf(y)
-        node = easy_binary(FG_MUL, x.value * y.value, y.value, x.value,
-                           (FG_LOCAL0_INT if y.is_int else 0) | (FG_LOCAL1_INT if x.is_int else 0))
+        node = easy_binary(product_of(x.is_int, y.is_int), x.value * y.value, y.value, x.value)
         return revived(easy_handle(node, node_at(left.index), &left.index, node_at(leaf), &leaf))
     return operate(multiply, left, right)
 
@@ -204,8 +209,7 @@ cdef PyObject *multiply_with_int "fg_multiply_with_int"(PyObject *left, PyObject
     cdef fg_node *node
     if x.flags & y.flags & FG_DATA_INT:
         return return_multiply_any(left, right)
-    node = easy_binary(FG_MUL, x.data * y.data, y.data, x.data,
-                       FG_LOCAL0_INT if y.flags & FG_DATA_INT else FG_LOCAL1_INT)
+    node = easy_binary(product_of(x.flags & FG_DATA_INT, y.flags & FG_DATA_INT), x.data * y.data, y.data, x.data)
     return new_reference(easy_handle(node, x, &(<Node>left).index, y, &(<Node>right).index))
 
 
@@ -218,7 +222,8 @@ cdef PyObject *value_multiply(PyObject *left, PyObject *right) noexcept:
         y = node_at((<Node>right).index)
         if (x.flags | y.flags) & FG_DATA_INT:
             return multiply_with_int(left, right)
-        node = easy_binary(FG_MUL, x.data * y.data, y.data, x.data, 0)
+        node = easy_binary(fresh_product, x.data * y.data, y.data, x.data)
+        fg_prefetch(node, FG_AHEAD)     # for nodes to come; of a sum, every second one is a product
         return new_reference(easy_handle(node, x, &(<Node>left).index, y, &(<Node>right).index))
     return return_multiply_any(left, right)
 

@@ -74,6 +74,25 @@ def test_freed_at_once_without_the_collector(Value):
         gc.enable()
 
 
+def test_a_result_dropped_at_once_leaves_no_trace(Value):
+    a, b = Value(3.0), Value(4.0)
+    kept = []
+    before = live()
+    for i in range(3000):       # more than a slab
+        a * b
+        a + a
+        (a * b) + (b * a)
+        a * 2.0
+        if i % 3 == 0:
+            kept.append(a * b + i)
+    if hasattr(sys.modules["fastgrad.engine"], "_check"):
+        sys.modules["fastgrad.engine"]._check()
+        assert live() == before + 3 * len(kept)
+    assert [x.data for x in kept] == [12.0 + 3 * i for i in range(1000)]
+    kept[7].backward()
+    assert (a.grad, b.grad) == (4.0, 3.0)
+
+
 def test_operands_live_under_their_result(Value):
     out = Value(2.0) * Value(3.0)
     out.backward()

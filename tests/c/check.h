@@ -25,11 +25,15 @@
         }                                                                                       \
     } while (0)
 
+/* Its numbers are none that could be taken for a vacant node's counts. */
 static inline fg_index leaf(fg_arena *arena, double data)
 {
     fg_index index = fg_node_new(arena);
-    if (index != FG_NONE)
-        fg_node_init(fg_at(arena->nodes, index), FG_LEAF, FG_NULLARY, FG_GRAD_INT, 0, data);
+    if (index == FG_NONE)
+        return index;
+    fg_node *node = fg_at(arena->nodes, index);
+    fg_node_init(node, fg_kind(FG_LEAF, FG_NULLARY, FG_GRAD_INT), FG_PASSED_OVER, data);
+    node->local[0] = node->local[1] = -1.0 / 3.0;
     return index;
 }
 

@@ -26,6 +26,78 @@ static void test_lifetime(void)
     fg_arena_clear(&arena);
 }
 
+/* A node's kind is its op, arity and flags, and its halves overlap no other node's. */
+static void test_layout(void)
+{
+    fg_arena arena;
+    fg_arena_init(&arena, NULL);
+    CHECK(fg_at(arena.nodes, FG_NONE)->refs == 0);
+    fg_index all[3 * FG_SLAB];
+    for (uint32_t i = 0; i < 3 * FG_SLAB; i++) {
+        fg_node *node = fg_at(arena.nodes, all[i] = leaf(&arena, i));
+        node->local[0] = node->local[1] = -(double)i;
+        node = fg_at(arena.nodes, all[i]);
+        node->grad = i + 0.5;
+        node->op = FG_EXP;
+        node->arity = FG_WIDE;
+        node->flags = FG_LATE | FG_DATA_INT;
+        CHECK(node->kind == fg_kind(FG_EXP, FG_WIDE, FG_LATE | FG_DATA_INT));
+        node->child[0] = node->child[1] = node->next_dead = i;
+        node->face = node;
+    }
+    for (uint32_t i = 0; i < 3 * FG_SLAB; i++) {
+        fg_node *node = fg_at(arena.nodes, all[i]);
+        CHECK(node->data == i && node->grad == i + 0.5 && node->local[0] == -(double)i && node->local[1] == -(double)i);
+        CHECK(node->refs == 1 && node->child[0] == i && node->child[1] == i && node->next_dead == i);
+        node->arity = FG_NULLARY;
+        node->flags = 0;
+        fg_node_release(&arena, all[i]);
+    }
+    CHECK(fg_arena_live(&arena) == 0);
+    CHECK_ARENA(&arena);
+    fg_arena_clear(&arena);
+}
+
+/* The last node made can be unmade if all that it refers to lives on, and only then. */
+static void test_undo(void)
+{
+    fg_arena arena;
+    fg_arena_init(&arena, NULL);
+    fg_index a = leaf(&arena, 2.0), b = leaf(&arena, 3.0);
+    fg_index sum = node(&arena, 2, (fg_index[]){a, b}, (double[]){1.0, 1.0});
+    fg_at(arena.nodes, sum)->refs = 0;
+    CHECK(fg_node_undo(&arena, sum));
+    CHECK(fg_arena_live(&arena) == 2 && arena.peak == 3 && arena.next == sum);
+    CHECK(fg_at(arena.nodes, a)->refs == 1 && fg_at(arena.nodes, b)->refs == 1);
+    CHECK_ARENA(&arena);
+
+    fg_index square = node(&arena, 2, (fg_index[]){a, a}, (double[]){1.0, 1.0});
+    CHECK(square == sum);
+    fg_node_release(&arena, a); /* the node's are the last references */
+    fg_at(arena.nodes, square)->refs = 0;
+    CHECK(!fg_node_undo(&arena, square) && fg_at(arena.nodes, a)->refs == 2);
+    fg_at(arena.nodes, square)->refs = 1;
+
+    sum = node(&arena, 2, (fg_index[]){square, b}, (double[]){1.0, 1.0});
+    fg_at(arena.nodes, sum)->refs = 0;
+    fg_arena_hold(&arena);
+    CHECK(!fg_node_undo(&arena, sum));
+    fg_arena_unhold(&arena);
+    fg_at(arena.nodes, sum)->flags |= FG_ATTACHED;
+    CHECK(!fg_node_undo(&arena, sum));
+    fg_at(arena.nodes, sum)->flags &= (uint16_t)~FG_ATTACHED;
+    fg_index other = leaf(&arena, 1.0);
+    CHECK(!fg_node_undo(&arena, sum));
+    fg_node_die(&arena, sum);
+    CHECK(fg_arena_live(&arena) == 4);
+    CHECK_ARENA(&arena);
+    fg_node_release(&arena, other);
+    fg_node_release(&arena, square);
+    fg_node_release(&arena, b);
+    CHECK(fg_arena_live(&arena) == 0);
+    fg_arena_clear(&arena);
+}
+
 static void test_runs_ascend(void)
 {
     fg_arena arena;
@@ -36,7 +108,7 @@ static void test_runs_ascend(void)
         uint32_t jumps = 0;
         for (uint32_t i = 0; i < n; i++) {
             all[i] = leaf(&arena, i);
-            jumps += i > 0 && all[i] != all[i - 1] + FG_STEP;
+            jumps += i > 0 && all[i] != all[i - 1] + FG_STEP && all[i] % FG_SLAB_STEP != 0;
         }
         CHECK(jumps <= 5);
         for (uint32_t i = 0; i < n; i++) /* in another order than they came */
@@ -176,12 +248,12 @@ static void test_all_nodes(void)
     for (uint32_t i = 0; i < n; i++)
         all[i] = leaf(&arena, i);
     for (uint32_t i = 0; i < n; i++) /* one slab becomes vacant, the others thin */
-        if (all[i] / FG_STEP / FG_SLAB == 2 || i % 3 != 0)
+        if (all[i] / FG_SLAB_STEP == 2 || i % 3 != 0)
             fg_node_release(&arena, all[i]);
     fg_index next = fg_arena_live_from(&arena, 0);
     uint32_t found = 0;
     for (uint32_t i = 0; i < n; i += 3) {
-        if (all[i] / FG_STEP / FG_SLAB == 2)
+        if (all[i] / FG_SLAB_STEP == 2)
             continue;
         CHECK(next == all[i]);
         next = fg_arena_live_from(&arena, next + FG_STEP);
@@ -285,6 +357,8 @@ static void test_suspects(void)
 int main(void)
 {
     test_lifetime();
+    test_layout();
+    test_undo();
     test_runs_ascend();
     test_scattered_survivors();
     test_memory_comes_back();
