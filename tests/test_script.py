@@ -280,7 +280,7 @@ def test_what_a_trial_could_miss(folder, change, demo):
 
 @pytest.mark.parametrize("old, new, reason", [
     ("self.grad += 1.0 * out.grad", "self.grad = 1.0 * out.grad", ""),
-    ("v not in visited", "True", "backward"),
+    ("v not in visited", "True", "backward|other gradients"),    # as the order of a set has it
     ("self.label = label", "self.label = label; Value.made = getattr(Value, 'made', 0) + 1", ""),
     ("self.label = label", "self.label = label; self.born = object()", "'born' isn't understood"),
     ("class Value:", "tape = []\nclass Value:\n    def note(self): tape.append(self)", "note uses 'tape'"),
@@ -294,7 +294,7 @@ def test_what_a_trial_could_miss(folder, change, demo):
 def test_in_doubt_its_own_class(folder, old, new, reason):
     source = changed(old, new)
     said = folder.report(source)
-    assert "runs as it is" in said and reason in said
+    assert "runs as it is" in said and re.search(reason, said)
 
 
 def test_one_line_on_stderr_says_so(folder):
