@@ -3,7 +3,8 @@
 # `data` and `grad` are properties of Node, and Python would find them as it finds any: by a search for the name among
 # the attributes of the classes, for every `p.data` and every `p.grad = 0` of a training loop. For plain Values the
 # way is cut short: the name is compared with these two. Unless somebody has assigned to the class another meaning of
-# them.
+# them. And the float that is returned is the one that the last read returned, with another number in it, if nobody has
+# it any more, as zip() does with its tuples: a loop over parameters nearly always drops one before it reads the next.
 
 cdef str DATA = sys.intern("data")
 cdef str GRAD = sys.intern("grad")
@@ -14,11 +15,37 @@ cdef extern from *:
     """
     FG_SELDOM PyObject *fg_get_any(PyObject *, PyObject *);
     FG_SELDOM int fg_set_any(PyObject *, PyObject *, PyObject *);
+
+    FG_SELDOM PyObject *fg_new_float(PyObject **spare, double x)
+    {
+        PyObject *made = PyFloat_FromDouble(x);
+        if (made) {
+            Py_XSETREF(*spare, made);
+            Py_INCREF(made);
+        }
+        return made;
+    }
+
+    static inline PyObject *fg_float(PyObject **spare, double x)
+    {
+        PyObject *made = *spare;
+        if (FG_LIKELY(made && Py_REFCNT(made) == 1)) {
+            ((PyFloatObject *)made)->ob_fval = x;
+            Py_INCREF(made);
+            return made;
+        }
+        return fg_new_float(spare, x);
+    }
     """
-    # Python's and the one below; for a caller that returns what they return, NULL and a set exception included.
-    PyObject *return_float "PyFloat_FromDouble"(double)
+    PyObject *float_of "fg_float"(PyObject **spare, double x)
+
+    # The functions below; for a caller that returns what they return, NULL and a set exception included.
     PyObject *return_any "fg_get_any"(PyObject *, PyObject *)
     int return_set_any "fg_set_any"(PyObject *, PyObject *, PyObject *)
+
+
+cdef PyObject *spare_data = NULL
+cdef PyObject *spare_grad = NULL
 
 
 cdef inline bint numbers_are_ours():
@@ -39,9 +66,9 @@ cdef PyObject *value_getattr(PyObject *self, PyObject *name) noexcept:
     cdef fg_node *node = node_at((<Node>self).index)
     if type_of(self) is plain and numbers_are_ours():
         if name is <PyObject *>DATA and not node.flags & FG_DATA_INT:
-            return return_float(node.data)
+            return float_of(&spare_data, node.data)
         if name is <PyObject *>GRAD and not node.flags & FG_GRAD_INT:
-            return return_float(node.grad)
+            return float_of(&spare_grad, node.grad)
     return return_any(self, name)
 
 

@@ -89,6 +89,29 @@ def test_the_same_child_many_times(Value):
 
 # Reading and assigning.
 
+def test_numbers_that_were_read_stay_as_they_were(Value):
+    v, w = Value(1.5), Value(2.5)
+    v.grad, w.grad = 0.25, 0.5
+    first, other, grad = v.data, w.data, v.grad
+    v.data -= w.data * w.grad + v.grad
+    assert (v.data, first, other, grad) == (0.0, 1.5, 2.5, 0.25)
+    assert v.data + w.data * v.data - w.data == -2.5
+    assert [x.data for x in (v, w, v, w)] == [0.0, 2.5] * 2
+    assert (v.data, w.data, v.data, v.grad, w.grad) == (0.0, 2.5, 0.0, 0.25, 0.5)
+    numbers = {}
+    for i in range(1000):
+        v.data = i + 0.5
+        numbers[v.data] = i
+        del i
+    assert list(numbers) == [i + 0.5 for i in range(1000)] and numbers[7.5] == 7
+    threads = [threading.Thread(target=lambda: [v.data for _ in range(1000)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert all(w.data == 2.5 for _ in range(1000))
+    for thread in threads:
+        thread.join()
+
+
 def test_data_and_grad(Value):
     a = Value(2.0)
     b = a * 3.0
