@@ -2,11 +2,11 @@
 # cython: embedsignature=True, embedsignature.format=clinic
 """The engine's face: Value over the arena of csrc/.
 
-From `a * b` to a gradient: Python calls `value_multiply` (operators.pxi), which finds two Values; `multiply`
-(operations.pxi) reads their nodes in the arena and makes a node of the product, the operands' indices and the two local
-derivatives; `wrap` (handle.pxi) makes a handle for it, the Python object. `backward` has the core list the nodes below
-the root, children first, and go through the list from its end, adding `local derivative * gradient` into each child's
-gradient (csrc/backward.c).
+From `a * b` to a gradient: Python calls `value_multiply` (operators.pxi). If it finds two Values and nothing unusual,
+it reads their nodes in the arena, makes a node of the product, the operands' indices and the two local derivatives, and
+takes a handle for it, the Python object. For all else there is the long way: `multiply` (operations.pxi) makes the
+node, `wrap` (handle.pxi) the handle. `backward` has the core list the nodes below the root, children first, and go
+through the list from its end, adding `local derivative * gradient` into each child's gradient (csrc/backward.c).
 
 Functions like exp are methods of Node below; CONTRIBUTING.md says where a new one goes.
 
