@@ -169,6 +169,7 @@ typedef struct {
 
 typedef enum { FG_OK, FG_MORE, FG_NO_MEMORY } fg_status;
 
+/* The kind of a node with this op, fg_arity and flags; kinds and masks can be put together by bits. */
 static inline uint32_t fg_kind(uint8_t op, uint8_t arity, uint16_t flags)
 {
 #if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -242,14 +243,15 @@ fg_index fg_arena_live_from(const fg_arena *arena, fg_index index);
 /* Find what doesn't add up in the arena: NULL, or a sentence. For tests: it reads every slot. */
 const char *fg_arena_check(const fg_arena *arena);
 
-/* A new node with one reference and nothing else in it: fg_node_init must follow. FG_NONE: no memory, or no index. */
-static inline fg_index fg_node_take(fg_arena *arena) /* if there is one in the current run: next != end */
+/* The next slot of the current run, which must have one (next != end), for a new node: fg_node_init must follow. */
+static inline fg_index fg_node_take(fg_arena *arena)
 {
     fg_index index = arena->next;
     arena->next += FG_STEP;
     return index;
 }
 
+/* The same from whatever run there is. FG_NONE: no memory, or no index. */
 static inline fg_index fg_node_new(fg_arena *arena)
 {
     if (arena->next == arena->end && !fg_arena_next_run(arena))
@@ -257,6 +259,7 @@ static inline fg_index fg_node_new(fg_arena *arena)
     return fg_node_take(arena);
 }
 
+/* Fill a new node, but for its edges; it has one reference. A leaf's mark is FG_PASSED_OVER, any other's 0. */
 static inline void fg_node_init(fg_node *node, uint32_t kind, uint32_t mark, double data)
 {
     node->data = data;

@@ -15,7 +15,7 @@ and otherwise by the function that plain Python would have called, which raises 
 """
 cimport cython
 from cpython.array cimport array
-from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact, PyFloat_FromDouble
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.long cimport PyLong_CheckExact, PyLong_AsDouble, PyLong_AsLongLongAndOverflow
 from libc.float cimport DBL_MIN
 from libc.math cimport (INFINITY, NAN, cos as c_cos, exp as c_exp, fabs, floor, fmod, isfinite, log as c_log,
@@ -91,7 +91,7 @@ cdef class Node:
                 set_edges(self, (), (), False)
                 op = ""
         style = light_at(self.index)
-        if style is not &lights[0] and not PyFloat_CheckExact(data) and not PyLong_CheckExact(data):
+        if style is not &lights[0] and not is_plain_number(data):
             check_foreign(data)
         set_data(self, Number(number.value, number.is_int and not style.float_data))
         set_grad(self, Number(0.0, style.fresh & FG_GRAD_INT))

@@ -102,7 +102,7 @@ cdef object operate(fg_index (*operation)(fg_index, fg_index) except FG_NONE, ob
     if class_of(left) is not plain:
         favour(light_for(class_of(left)))
     cdef PyTypeObject *cls = plain
-    if class_of(left) is not plain or not (PyFloat_CheckExact(right) or PyLong_CheckExact(right)):
+    if class_of(left) is not plain or not is_plain_number(right):
         if not is_operand(right):
             return NotImplemented
         cls = result_class(left, right)
@@ -252,8 +252,7 @@ cdef object value_divide(object left, object right):
 
 cdef object value_power(object left, object right, object modulo):
     cdef Number number
-    if isinstance(left, Node) and light_for(class_of(left)).power is not NULL \
-            and not PyFloat_CheckExact(right) and not PyLong_CheckExact(right):
+    if isinstance(left, Node) and light_for(class_of(left)).power is not NULL and not is_plain_number(right):
         return (<object>light_for(class_of(left)).power)(left, right)
     if modulo is not None or not is_operand(left) or not is_operand(right) or lacks(left, right, RPOW):
         return NotImplemented
