@@ -73,7 +73,7 @@ def prepare(options, finish):
         profile = Profile()
         profile.watch(fastgrad.Value, "backward")
         replace.when_considered.append(
-            lambda report: report.twin and profile.watch(report.result, report.twin.roles.backward))
+            lambda report: report.twin and profile.watch(report.result, report.twin.dialect.backward))
         if options.profile:
             finish.append(lambda: print(profile.table(), file=sys.stderr))
         if options.steps_json:

@@ -148,11 +148,13 @@ cdef PyType_Spec light_spec
 
 def _make_class(str module, str name, str doc=None, *, bint float_data=False, bint float_grad=False,
                 bint float_seed=False, bint float_zero=False, bint same_zero=False, bint int_step=False, power=None,
-                bint late=False, int results=0, methods=REFLECTED, dict names=None):
+                bint late=False, int results=0, methods=REFLECTED, dict names=None, tuple bases=(), metaclass=None,
+                instance_dict=None):
     """A class derived from Value whose instances cost no more than Values.
 
-    The arguments after doc are what's in a Light; methods: those that the class has, by name. Raises OverflowError when
-    there are too many.
+    The arguments after doc are what's in a Light; methods: those that the class has, by name; bases: classes to derive
+    from beside Value; metaclass: a subclass of type without fields of its own, to be the class's class;
+    instance_dict: a property, the `__dict__` of instances. Raises OverflowError when there are too many.
     """
     encoded = f"{module}.{name}".encode()
     light_slots[0] = PyType_Slot(Py_tp_dealloc, <void *>handle_dealloc)
@@ -160,9 +162,15 @@ def _make_class(str module, str name, str doc=None, *, bint float_data=False, bi
     light_spec.name = encoded
     light_spec.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
     light_spec.slots = light_slots
-    cls = PyType_FromSpecWithBases(&light_spec, (Value,))
+    cls = PyType_FromSpecWithBases(&light_spec, (Value, *bases))
     cls.__name__ = name             # Python has only borrowed the other
     cls.__doc__ = doc
     add_light(cls, float_data, float_grad, float_seed, float_zero, same_zero, int_step, power, late, results,
               methods, names)
+    if instance_dict is not None:
+        (<dict>(<PyTypeObject *>cls).tp_dict)["__dict__"] = instance_dict   # setattr would mean the class's own
+        PyType_Modified(cls)
+    if metaclass is not None:
+        incref(<PyObject *>metaclass)   # a class holds a reference to its own
+        set_type(<PyObject *>cls, <PyTypeObject *>metaclass)
     return cls

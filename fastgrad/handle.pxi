@@ -61,6 +61,8 @@ cdef extern from "Python.h":
         Py_nb_power
         Py_nb_negative
     object PyType_FromSpecWithBases(PyType_Spec *, object)
+    void PyType_Modified(object)
+    void set_type "Py_SET_TYPE" (PyObject *, PyTypeObject *)
 
     PyTypeObject *type_of "Py_TYPE" (PyObject *)
     PyTypeObject *class_of "Py_TYPE" (object)

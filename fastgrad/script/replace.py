@@ -1,21 +1,26 @@
 """The hook in class statements, and what came of each class.
 
 While it's on, every class statement of the script and of modules that aren't installed comes by here. A class that
-looks like a scalar autograd engine (sight.py) gets a twin (twin.py), which then is the class statement's result; or, if
-there's any doubt, stays as it is.
+looks like a scalar autograd engine (author.py) gets a twin (twin.py), which then is the class statement's result; or,
+if there's any doubt, stays as it is.
 """
+import ast
 import builtins
 import dataclasses
 import os
 import site
 import sys
 import sysconfig
+from types import FunctionType
 
 import fastgrad
 from fastgrad.engine import Value
-from fastgrad.script.probe import NotReplaceable
-from fastgrad.script.sight import looks_like_engine
-from fastgrad.script.twin import Twin
+from fastgrad.script import watching
+from fastgrad.script.author import looks_like_engine
+from fastgrad.script.sandbox import NotReplaceable
+from fastgrad.script.text import text_of
+from fastgrad.script.twin import Twin, make_twin
+from fastgrad.script.watching import before_cell        # noqa: F401: what runs a notebook calls it
 
 
 @dataclasses.dataclass
@@ -43,7 +48,8 @@ class Report:
 reports: list = []              # of all classes that look like engines, in the order of their definition
 when_considered: list = []      # functions called with each new report
 kept_by_user: set = set()       # names of classes to leave as they are
-_made: dict = {}                # how often a class statement has been run
+_made: dict = {}                # the twins of each class statement's text
+MOST_TWINS = 5                  # of one text
 keep_all = False                # try them all, but leave them as they are
 
 
@@ -70,14 +76,11 @@ def is_teaching_code(file):
 def consider(cls, module_globals, file, line):
     """The class to have in place of an author's: its twin, or itself."""
     report = Report(cls, file, line)
-    _made[file, line] = _made.get((file, line), 0) + 1
     reports.append(report)
     try:
-        if _made[file, line] > 5:
-            raise NotReplaceable("it's made again and again")
         if cls.__name__ in kept_by_user:
             raise NotReplaceable("as --keep says")
-        report.twin = Twin(cls, module_globals, file)
+        report.twin = twin_for(cls, module_globals, file, line)
     except NotReplaceable as reason:
         report.reason = str(reason)
     except Exception as error:      # a trial went wrong in a way that nobody has thought of
@@ -87,14 +90,35 @@ def consider(cls, module_globals, file, line):
     return report.result
 
 
+def twin_for(cls, module_globals, file, line):
+    """A new twin; or, if a cell with the same text has been run again and again, the last one."""
+    node = text_of(file).class_at(cls.__name__, line) if text_of(file).tree else None
+    key = cls.__qualname__, id(module_globals), node and ast.dump(node)
+    twins = _made.setdefault(key, [])
+    if len(twins) < MOST_TWINS or "<locals>" in cls.__qualname__:
+        twins.append(make_twin(cls, module_globals, file, line))
+    return twins[-1]
+
+
 def build_class(function, name, *bases, **keywords):
     """What class statements call from start() to stop()."""
     cls = _build_class(function, name, *bases, **keywords)
-    if isinstance(cls, type) and looks_like_engine(cls) and not issubclass(cls, (Value, BaseException)) \
-            and not any(looks_like_engine(base) for base in cls.__mro__[1:]) \
-            and is_teaching_code(function.__code__.co_filename):
+    if not isinstance(cls, type) or not is_teaching_code(function.__code__.co_filename):
+        return cls
+    watching.note_class_again(cls.__qualname__, function.__globals__)
+    if issubclass(cls, Value):
+        watching.note_subclass(cls)
+    elif is_engine(cls, function.__code__.co_filename) and not issubclass(cls, BaseException):
         return consider(cls, function.__globals__, function.__code__.co_filename, function.__code__.co_firstlineno)
     return cls
+
+
+def is_engine(cls, file):
+    """Whether a class, and none that it derives from, looks like an engine."""
+    if not isinstance(vars(cls).get("__init__"), FunctionType):
+        return False
+    return looks_like_engine(cls, text_of(file).set_later.get(cls.__name__, ())) \
+        and not any(looks_like_engine(base) for base in cls.__mro__[1:])
 
 
 def dataclass(cls=None, /, **options):

@@ -1,56 +1,73 @@
-"""The expressions on which an author's class is compared with its twin, and the comparison in words."""
+"""The expressions on which an author's class is compared with its twin.
+
+An experiment is (f, values): a function of Values, and numbers to call it with. Numbers that stand in a method's text
+are among those it's tried with, since a special case begins there.
+"""
+import math
+
 EXTREMES = (0, 0.0, -0.0, 1000.0, -1000.0, float("inf"), float("-inf"), float("nan"))
 FUNCTIONS = ("exp", "log", "relu", "tanh", "sigmoid", "sqrt", "sin", "cos", "abs")
+OPERATORS = {
+    "__add__": lambda a, b: a + b, "__mul__": lambda a, b: a * b, "__sub__": lambda a, b: a - b,
+    "__truediv__": lambda a, b: a / b, "__radd__": lambda a, n: n + a, "__rmul__": lambda a, n: n * a,
+    "__rsub__": lambda a, n: n - a, "__rtruediv__": lambda a, n: n / a, "__rpow__": lambda a, n: n ** a,
+}
+# In this order, since later ones are made of earlier ones.
+METHODS = ("__add__", "__mul__", "__pow__", "__neg__", "__radd__", "__rmul__", "__sub__", "__rsub__", "__truediv__",
+           "__rtruediv__", "__rpow__", "__abs__", *FUNCTIONS)
+# What `_op` shows, the method that makes it, and a way to call that.
+OPERATIONS = {"+": ("__add__", lambda a: a + a), "*": ("__mul__", lambda a: a * a),
+              **{name: (name, lambda a, name=name: getattr(a, name)()) for name in FUNCTIONS if name != "relu"},
+              "ReLU": ("relu", lambda a: a.relu())}
 
 
 def twice(f):
-    """A function's result on its own, with each operand used twice, and with the result used twice."""
-    return [f, lambda *x: f(*x) + f(*x), lambda *x: (lambda y: y * y)(f(*x))]
+    """A function's result with each operand used twice, and with the result used twice."""
+    return [lambda *x: f(*x) + f(*x), lambda *x: (lambda y: y * y)(f(*x))]
 
 
-def unary(name):
-    return twice(lambda a: getattr(a, name)()), [[x] for x in
-                                                        (0.7, -1.3, 2.5, 2, -3, 30.0, *EXTREMES)]
+def experiments(name, constants=()):
+    """The experiments with a method. constants: the numbers in its text."""
+    near = [x for c in constants for x in (c, c - 0.125, c + 0.125, -c)]
+    if name == "__pow__":
+        return powers(constants)
+    if name in ("__add__", "__mul__", "__sub__", "__truediv__"):
+        return binary(OPERATORS[name], near) + with_number(OPERATORS[name], near)
+    if name in OPERATORS:
+        return with_number(OPERATORS[name], near)
+    if name == "__neg__":
+        return unary(lambda a: -a, near)
+    if name == "__abs__":
+        return unary(abs, near)
+    return unary(lambda a: getattr(a, name)(), near)
 
 
-def binary(f):
-    pairs = [[0.7, -1.3], [2, 3], [2.5, -2], [-3, 0.5], [0.0, 4.0], [3, 3], [-0.0, 0.0], [-0.0, -1.0],
-             [float("inf"), -2.0], [0.5, float("nan")], [float("inf"), 0.0], [-1.0, float("-inf")]]
-    return [*twice(f), lambda a, b: f(a, a)], pairs
+def unary(f, near):
+    values = [[x] for x in (0.7, -1.3, 2.5, 2, -3, 30.0, *EXTREMES, *near)]
+    return [(f, x) for x in values] + [(g, x) for g in twice(f) for x in values[:3]]
 
 
-def with_number(f):
+def binary(f, near):
+    inf, nan = float("inf"), float("nan")
+    pairs = [[0.7, -1.3], [2, 3], [2.5, -2], [-3, 0.5], [0.0, 4.0], [3, 3], [-0.0, 0.0], [-0.0, -1.0], [inf, -2.0],
+             [0.5, nan], [inf, 0.0], [-1.0, -inf], *([x, 0.7] for x in near), *([0.7, x] for x in near)]
+    return [(f, x) for x in pairs] + [(g, x) for g in (*twice(f), lambda a, b: f(a, a)) for x in pairs[:3]]
+
+
+def with_number(f, near):
     """Operations with a plain number for the other operand."""
-    makes = [g for number in (3, 2.5, -1, 0) for g in twice(lambda a, number=number: f(a, number))]
-    return makes, [[0.7], [-1.3], [2], [0.0]]
+    found = [(lambda a, n=n: f(a, n), [x]) for n in (3, 2.5, -1, 0, *near) for x in (0.7, -1.3, 2, 0.0)]
+    return found + [(g, [x]) for g in twice(lambda a: f(a, 2.5)) for x in (0.7, -1.3)]
 
 
-def powers():
-    """Not of what would be a complex number."""
-    return [([g for n in numbers for g in twice(lambda a, n=n: a ** n)], values)
-            for numbers, values in (((2, 3, -1, 2.0, 1, 0, -2), [[0.7], [2.5], [2], [-1.3], [-3], [0.0]]),
-                                    ((0.5, -0.5, 1.5), [[0.7], [2.5], [2], [0.0]]))]
-
-
-# In this order, since later ones are made of earlier ones.
-EXPERIMENTS = {
-    "__add__": [binary(lambda a, b: a + b), with_number(lambda a, n: a + n)],
-    "__mul__": [binary(lambda a, b: a * b), with_number(lambda a, n: a * n)],
-    "__pow__": powers(),
-    "__neg__": [(twice(lambda a: -a), [[0.7], [2], [-1.3], [0.0]])],
-    "__radd__": [with_number(lambda a, n: n + a)],
-    "__rmul__": [with_number(lambda a, n: n * a)],
-    "__sub__": [binary(lambda a, b: a - b), with_number(lambda a, n: a - n)],
-    "__rsub__": [with_number(lambda a, n: n - a)],
-    "__truediv__": [binary(lambda a, b: a / b), with_number(lambda a, n: a / n)],
-    "__rtruediv__": [with_number(lambda a, n: n / a)],
-    "__rpow__": [with_number(lambda a, n: n ** a)],
-    "__abs__": [(twice(abs), [[0.7], [2], [-1.3], [0.0], [-0.0], [float("nan")]])],
-    **{name: [unary(name)] for name in ("exp", "log", "relu", "tanh", "sigmoid", "sqrt", "sin", "cos", "abs")},
-}
-OPERATIONS = {"+": lambda a: a + a, "*": lambda a: a * a, "exp": lambda a: a.exp(), "log": lambda a: a.log(),
-              "ReLU": lambda a: a.relu(), "tanh": lambda a: a.tanh(), "sigmoid": lambda a: a.sigmoid(),
-              "sqrt": lambda a: a.sqrt(), "sin": lambda a: a.sin(), "cos": lambda a: a.cos(), "abs": lambda a: a.abs()}
+def powers(constants):
+    """Only powers with real results."""
+    whole = [2, 3, -1, 2.0, 1, 0, -2, *(sign * n for c in constants if abs(c) < 30
+                                        for n in (math.floor(c), math.floor(c) + 1) for sign in (1, -1))]
+    found = [(lambda a, n=n: a ** n, [x]) for n in whole for x in (0.7, 2.5, 2, -1.3, -3, 0.0)]
+    found += [(lambda a, n=n: a ** n, [x])
+              for n in (0.5, -0.5, 1.5, *map(float, constants)) for x in (0.7, 2.5, 2, 0.0)]
+    return found + [(g, [x]) for n in (2, 3, -1, 0.5) for g in twice(lambda a, n=n: a ** n) for x in (0.7, 2)]
 
 
 GRAPHS = [
@@ -64,44 +81,34 @@ GRAPHS = [
     (lambda a, b: (a + b) * (b + a), [0.5, 0.5]),
     (lambda a, b: (lambda c: c * 2 + c * 3 + c * 4)(a + b * 0.1), [0.5, -2.0]),
 ]
-EXTREMES = (0, 0.0, -0.0, 1000.0, -1000.0, float("inf"), float("-inf"), float("nan"))
-FUNCTIONS = ("exp", "log", "relu", "tanh", "sigmoid", "sqrt", "sin", "cos", "abs")
-PAIRS = {"__add__": lambda a, b: a + b, "__mul__": lambda a, b: a * b, "__sub__": lambda a, b: a - b,
-         "__truediv__": lambda a, b: a / b}
 
 
-def random_program(chance, cls):
-    """A function of three leaves that does a dozen operations of those that the class has."""
+def random_program(chance, names):
+    """A function of three leaves that does a dozen operations. names: the methods that it may use."""
     steps = []
-    functions = [name for name in FUNCTIONS if name in vars(cls)]
-    pairs = [f for name, f in PAIRS.items() if name in vars(cls)]
+    functions = [name for name in FUNCTIONS if name in names]
+    pairs = [OPERATORS[name] for name in ("__add__", "__mul__", "__sub__", "__truediv__") if name in names]
     for i in range(12):
         n = 3 + i
         kind = chance.random()
         if kind < 0.15 and functions:
-            steps.append(("function", chance.choice(functions), chance.randrange(n)))
+            steps.append((lambda a, name=chance.choice(functions): getattr(a, name)(), chance.randrange(n)))
         elif kind < 0.3:
-            steps.append(("number", chance.choice(pairs), chance.randrange(n), chance.choice([2, 0.5, -1, 3.0])))
-        elif kind < 0.4 and "__pow__" in vars(cls):
-            steps.append(("number", lambda a, n: a ** n, chance.randrange(n), chance.choice([2, 3])))
+            steps.append((lambda a, f=chance.choice(pairs), m=chance.choice([2, 0.5, -1, 3.0]): f(a, m),
+                          chance.randrange(n)))
+        elif kind < 0.4 and "__pow__" in names:
+            steps.append((lambda a, m=chance.choice([2, 3]): a ** m, chance.randrange(n)))
         else:
-            steps.append(("pair", chance.choice(pairs), chance.randrange(n), chance.randrange(n)))
+            steps.append((chance.choice(pairs), chance.randrange(n), chance.randrange(n)))
 
     def program(*leaves):
         nodes = list(leaves)
-        for what, f, i, *j in steps:
-            if what == "function":
-                try:
-                    nodes.append(getattr(nodes[i], f)())
-                except (ArithmeticError, ValueError):
-                    nodes.append(nodes[i] + 1)
-            elif what == "number":
-                nodes.append(f(nodes[i], *j))
-            else:
-                try:
-                    nodes.append(f(nodes[i], nodes[j[0]]))
-                except (ArithmeticError, ValueError):
-                    nodes.append(nodes[i] * nodes[j[0]])
+        for f, *operands in steps:
+            operands = [nodes[i] for i in operands]
+            try:
+                nodes.append(f(*operands))
+            except (ArithmeticError, ValueError):
+                nodes.append(operands[0] + operands[-1])
         root = nodes[-1]
         for node in nodes[3:-1]:
             root = root + node
@@ -109,20 +116,14 @@ def random_program(chance, cls):
     return program
 
 
-def describe(seen, wanted, values):
-    at = ", ".join(map(repr, values))
-    if wanted[0] == seen[0] == "error" and wanted[1] == seen[1]:
-        return f"at {at} ours raises {wanted[1]} at another time"
-    if wanted[0] == "error" or seen[0] == "error":
-        one = f"raises {wanted[1]}" if wanted[0] == "error" else "doesn't raise"
-        other = f"raises {seen[1]}" if seen[0] == "error" else "doesn't raise"
-        return f"at {at} it {one}, ours {other}"
-    if not isinstance(wanted[0], tuple) or not isinstance(seen[0], tuple):
-        return f"at {at} it returns something else"
-    if wanted[0][0] != seen[0][0]:
-        return f"at {at} it gives {wanted[0][0][1]}, ours {seen[0][0][1]}"
-    if wanted[0] != seen[0]:
-        return "it makes another graph than ours"
-    if wanted[-1] != seen[-1]:
-        return "it prints something"
-    return f"at {at} it gives other gradients than ours"
+# For the classes of results where a subclass is among the operands: a is of the class, b of the subclass.
+MIXED = {
+    "__add__": (lambda a, b: a + b, lambda a, b: b + a, lambda a, b: b + 1.5),
+    "__mul__": (lambda a, b: a * b, lambda a, b: b * a, lambda a, b: b * 1.5),
+    "__sub__": (lambda a, b: a - b, lambda a, b: b - a, lambda a, b: b - 1.5),
+    "__truediv__": (lambda a, b: a / b, lambda a, b: b / a, lambda a, b: b / 1.5),
+    "__pow__": (lambda a, b: b ** 2,), "__neg__": (lambda a, b: -b,), "__abs__": (lambda a, b: abs(b),),
+    "__radd__": (lambda a, b: 1.5 + b,), "__rmul__": (lambda a, b: 1.5 * b,), "__rsub__": (lambda a, b: 1.5 - b,),
+    "__rtruediv__": (lambda a, b: 1.5 / b,), "__rpow__": (lambda a, b: 1.5 ** b,),
+    **{name: (lambda a, b, name=name: getattr(b, name)(),) for name in FUNCTIONS},
+}

@@ -27,7 +27,7 @@ class Recorder:
             return
         with open(self.path + ".classes", "a", encoding="utf-8") as file:
             file.write(f"{report.cls.__name__} ")
-        cls, roles = report.result, report.twin.roles
+        cls, roles = report.result, report.twin.dialect
         backward, name = getattr(cls, roles.backward), next(iter(roles.children))
 
         def recorded(root, *args, **named):

@@ -1,0 +1,172 @@
+"""An author's class as it's read: its attributes, which of its methods may be tried, and what speaks against a twin."""
+import ast
+import functools
+import os
+import sys
+from types import FunctionType, MemberDescriptorType
+
+from fastgrad.script.closed import Reader, codes_of
+from fastgrad.script.sandbox import NotReplaceable, Sandbox, functions_in
+from fastgrad.script.text import text_of
+
+BACKWARD_NAMES = ("backward", "backprop", "backpropagate", "back_propagate", "backwards", "back", "run_backward")
+FOREIGN = ("shape", "dot", "matmul", "ndarray", "ones_like", "zeros_like", "transpose", "weakref", "logging")
+UNTOUCHABLE = ("__new__", "__del__", "__getattr__", "__getattribute__", "__setattr__", "__delattr__", "__call__",
+               "__array_ufunc__", "__set_name__", "__init_subclass__", "__class_getitem__")
+NOT_COPIED = ("__dict__", "__weakref__", "__slots__", "__module__", "__qualname__", "__doc__", "__firstlineno__",
+              "__static_attributes__")
+
+
+def body_of(cls):
+    """A class's attributes with those of its bases."""
+    body = {}
+    for base in reversed(cls.__mro__[:-1]):
+        body.update(vars(base))
+    return body
+
+
+def looks_like_engine(cls, set_later=()):
+    """Whether a class may be a scalar autograd engine. set_later: attributes that it's given after its statement."""
+    body = body_of(cls)
+    return (all(isinstance(body.get(name), FunctionType) for name in ("__init__", "__add__", "__mul__"))
+            and any(isinstance(body.get(name), FunctionType) or name in set_later for name in BACKWARD_NAMES))
+
+
+class Author:
+    """What is known of a class without trying it. Raises NotReplaceable.
+
+    body: its attributes, those of its bases included, and a backward() that's assigned to it later. theirs: a copy to
+    try things on, with the closed methods of the class, in a sandbox.
+    """
+
+    def __init__(self, cls, module_globals, file, line):
+        self.cls, self.module_globals, self.file, self.line = cls, module_globals, file, line
+        self.text = text_of(file)
+        self.body, self.set_later = body_of(cls), {}
+        if self.text.tree is None:
+            raise NotReplaceable("its text can't be read")
+        self._check_kind()
+        self.sandbox = Sandbox(cls, module_globals)
+        self.reader = Reader(cls, self.body, module_globals, self.text, self.sandbox.globals)
+        self.backward = self._find_backward()
+        self.has_bases = cls.__bases__ != (object,)
+
+    @functools.cached_property
+    def theirs(self):
+        """The copy of the class to try things on."""
+        self.sandbox.fill(self.body, self.reader.why_not)
+        return self.sandbox.cls
+
+    def _check_kind(self):
+        for name in UNTOUCHABLE:
+            if name in self.body:
+                raise NotReplaceable(f"it defines {name}")
+        if type(self.cls) is not type:
+            raise NotReplaceable(f"it's made by {type(self.cls).__name__}")
+        for base in self.cls.__mro__[1:-1]:
+            odd = [name for name, x in vars(base).items() if name not in NOT_COPIED and not name.startswith("__ann")
+                   and not isinstance(x, (FunctionType, property, staticmethod, classmethod))]
+            if type(base) is not type or odd or "__init__" in vars(base) or base.__module__ in sys.stdlib_module_names:
+                raise NotReplaceable(f"it derives from {base.__name__}")
+        for function in self.functions():
+            for code in codes_of(function.__code__):
+                if name := next((name for name in FOREIGN if name in code.co_names), None):
+                    raise NotReplaceable(f"{function.__name__} uses {name!r}")
+        if "doctest" in sys.modules and any(">>>" in (f.__doc__ or "") for f in self.functions()):
+            raise NotReplaceable("its docstrings are tests")
+
+    def _find_backward(self):
+        name = next((name for name in BACKWARD_NAMES if isinstance(self.body.get(name), FunctionType)), None)
+        if name is not None:
+            return name
+        later = self.text.set_later.get(self.cls.__name__, {})
+        name = next(name for name in BACKWARD_NAMES if name in later)
+        function = self.module_globals.get(later[name])
+        if function is None and (code := self.text.later_function(later[name] or "")) is not None:
+            exec(code, self.sandbox.globals)
+            function = self.sandbox.globals[later[name]]
+        if not isinstance(function, FunctionType):
+            raise NotReplaceable(f"its {name}() isn't there yet")
+        self.body[name] = self.set_later[name] = function
+        return name
+
+    def functions(self):
+        """The functions in the class's body, those of properties and static methods included."""
+        return [f for thing in self.body.values() for f in functions_in(thing) if isinstance(f, FunctionType)]
+
+    def why_not(self, name):
+        """Why a method may not be tried, in words that go after its name; None if it may."""
+        reasons = [self.reader.why_not(f) for f in functions_in(self.body[name])] or ["is no function"]
+        return next((reason for reason in reasons if reason), None)
+
+    def may_try(self, name):
+        return name in self.body and self.why_not(name) is None
+
+    def constants(self, name):
+        """The numbers in a method's text that aren't everywhere."""
+        return sorted({x for f in functions_in(self.body[name]) for code in codes_of(f.__code__) for x in code.co_consts
+                       if type(x) in (int, float) and x not in (0, 1, -1, 2, 0.5) and abs(x) < 1e300})
+
+    @property
+    def has_slots(self):
+        return any(isinstance(x, MemberDescriptorType) for x in self.body.values()) and "__dict__" not in self.body
+
+
+# ---- What the program around a class does with it ----
+
+MUTATORS = {"add", "append", "extend", "update", "remove", "discard", "pop", "clear", "insert", "reverse", "sort"}
+ARRAY_MAKERS = {"array", "zeros", "ones", "randn", "rand", "arange", "linspace", "asarray", "full", "eye"}
+
+
+def check_program(file, name, dialect):
+    """Raise NotReplaceable for what the file around a class, or the script, does with it that a Value can't do."""
+    for path in {file, getattr(sys.modules["__main__"], "__file__", None) or file}:
+        tree = text_of(path).tree
+        parsed = {node.targets[0].id for node in ast.walk(tree) if is_parsed_arguments(node)} if tree else ()
+        for node in ast.walk(tree) if tree else ():
+            if complaint := complaint_about(node, name, dialect, parsed):
+                raise NotReplaceable(f"line {node.lineno} of {os.path.basename(path)} {complaint}")
+
+
+def is_parsed_arguments(node):
+    """Whether a statement is `args = parser.parse_args()`."""
+    return isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and is_call_of_parse_args(node.value)
+
+
+def is_call_of_parse_args(node):
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("parse_")
+
+
+def complaint_about(node, name, dialect, parsed):
+    """What speaks against a twin in a piece of the author's program, or None."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.func.attr in MUTATORS and is_attribute(node.func.value, dialect.children):
+            return f"changes {node.func.value.attr!r} in place"
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        first = node.args[0] if node.args else None
+        if node.func.id == name and isinstance(first, (ast.List, ast.Tuple, ast.ListComp, ast.Set)):
+            return "puts a list into it"
+        if node.func.id == name and isinstance(first, ast.Call) and isinstance(first.func, ast.Attribute) \
+                and first.func.attr in ARRAY_MAKERS and first.args:
+            return "puts an array into it"
+        if node.func.id == "get_type_hints":
+            return "uses get_type_hints"
+    elif isinstance(node, (ast.Subscript, ast.Starred)) and isinstance(node.ctx, (ast.Store, ast.Del)) \
+            and is_attribute(node.value, dialect.children):
+        return f"changes {node.value.attr!r} in place"
+    elif isinstance(node, ast.Assign) and any(is_attribute(x, {dialect.grad, dialect.data}) for x in node.targets):
+        value = node.value
+        if isinstance(value, ast.Constant) and not isinstance(value.value, (int, float)) \
+                or isinstance(value, (ast.List, ast.Tuple)) \
+                or isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == name:
+            return "puts something else than a number into a gradient or a Value"
+    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        modules = [alias.name for alias in node.names] + [getattr(node, "module", None)]
+        for module in ("weakref", "fractions", "decimal", "doctest", "inspect"):
+            if module in modules:
+                return f"imports {module}"
+    return None
+
+
+def is_attribute(node, names):
+    return isinstance(node, ast.Attribute) and node.attr in names

@@ -1,0 +1,229 @@
+"""Whether a method may be tried: it's closed if nothing outside of it can change what it does, and it changes nothing.
+
+A trial of a method that isn't closed would tell what the method does now, not what it will do later; and it could
+leave traces: a line in a file, a node on a tape. So a method is tried only if reading it shows that it uses nothing but
+its arguments, literals, its own class, `math` and a few like it, builtins without effects, nested functions that do the
+same, and names of its module that are bound once, to a number or a closed function.
+
+What it relies on is noted, so that watching.py can go back to the author's method when a name is bound again.
+"""
+import builtins
+import cmath
+import collections
+import dis
+import enum
+import math
+import numbers
+import operator
+import typing
+from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, ModuleType
+
+MODULES = (math, cmath, operator, collections, numbers, typing)
+HARMLESS = {*"""abs all any bool callable complex dict divmod enumerate filter float format frozenset getattr hasattr
+    hash id int isinstance issubclass iter len list map max min next object pow property range repr reversed round set
+    slice sorted str sum super tuple type zip NotImplemented Ellipsis __debug__ __name__""".split(),
+            *(name for name, x in vars(builtins).items() if isinstance(x, type) and issubclass(x, Exception))}
+IMMUTABLE = (int, float, str, bytes, bool, type(None), type(...), type(NotImplemented))
+DUNDERS = {"__class__", "__name__", "__qualname__", "__doc__"}
+FORBIDDEN = {"STORE_GLOBAL": "binds the global", "DELETE_GLOBAL": "deletes the global", "DELETE_ATTR": "deletes",
+             "LOAD_BUILD_CLASS": "has a class statement", "IMPORT_STAR": "imports", "GET_AWAITABLE": "awaits"}
+# The attributes of containers, strings and numbers, and the functions of the modules.
+HARMLESS_ATTRIBUTES = {name for kind in (list, set, dict, tuple, str, int, float, collections.deque)
+                       for name in dir(kind) if not name.startswith("__")}
+ARITHMETIC = {name for name in dir(int) if name.startswith("__")} - {*dir(object)} | {"__init__", "__eq__", "__hash__"}
+
+
+class NotClosed(Exception):
+    """Why a function may not be tried."""
+
+
+class Reader:
+    """Reads the functions of a class.
+
+    body: the class's attributes by name, those of its bases and those that are assigned later included. text: of the
+    file (text.py). After why_not(f) is None, relied[f] has the names of the module that f uses, with their meanings.
+    later: functions that the module defines further down, by name; made in the namespace `scratch`.
+    """
+
+    def __init__(self, cls, body, module_globals, text, scratch):
+        self.cls, self.body, self.globals, self.text, self.scratch = cls, body, module_globals, text, scratch
+        self.reasons, self.relied, self.later = {}, {}, {}
+
+    def why_not(self, function):
+        """Why a function isn't closed, in words that go after its name; None if it is."""
+        if function not in self.reasons:
+            self.reasons[function] = None       # for one that calls itself
+            self.relied[function] = {}
+            try:
+                self._read(function)
+            except NotClosed as reason:
+                self.reasons[function] = str(reason)
+        return self.reasons[function]
+
+    def _read(self, function):
+        if not isinstance(function, FunctionType) or function.__globals__ is not self.globals \
+                and function.__globals__ is not self.scratch:
+            raise NotClosed("is no function of the class's module")
+        if function.__code__.co_flags & (0x20 | 0x80 | 0x200):          # a generator, a coroutine, both
+            raise NotClosed("is a generator or a coroutine")
+        for value in [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]:
+            if not (is_constant(value) or type(value) in (list, set, dict) and not value or self._is_closed(value)):
+                raise NotClosed(f"has the default {value!r:.40}, which may change")
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+            self._read_variable(function, name, cell)
+        for code in codes_of(function.__code__):
+            for instruction in dis.get_instructions(code):
+                self._read_instruction(function, instruction)
+
+    def _read_variable(self, function, name, cell):
+        """A variable of an enclosing function."""
+        try:
+            thing = cell.cell_contents
+        except ValueError:
+            thing = self.cls if name == self.cls.__name__ else None
+        if name in ("__class__", self.cls.__name__) or thing is self.cls:
+            return
+        if not self.text.is_bound_once(name) or not self._is_closed(thing) or is_constant(thing):
+            raise NotClosed(f"uses {name!r} of the function around it")
+
+    def _read_instruction(self, function, instruction):
+        what, name = instruction.opname, instruction.argval
+        if what in FORBIDDEN:
+            raise NotClosed(f"{FORBIDDEN[what]} {name!r}" if isinstance(name, str) else FORBIDDEN[what])
+        if what == "IMPORT_NAME" and name != "math":
+            raise NotClosed(f"imports {name!r}")
+        if what in ("LOAD_GLOBAL", "LOAD_NAME"):
+            self._read_global(function, name)
+        elif what in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "STORE_ATTR"):
+            self._read_attribute(what, name)
+
+    def _read_global(self, function, name):
+        if name == self.cls.__name__:
+            if name in self.globals and self.text.tree is not None and self.text.is_rebound(name):
+                raise NotClosed(f"uses {name!r}, which is bound again")
+            return
+        if name in self.globals:
+            thing = self.globals[name]
+        elif name in self.text.functions:
+            thing = self._later(name)
+        elif name in self.text.constants and self.text.is_bound_once(name):
+            thing = self.scratch[name] = self.text.constants[name]
+        elif name == "math" and "math" in self.text.modules:
+            thing = math
+        elif name in HARMLESS:
+            thing = vars(builtins).get(name, name)
+        else:
+            raise NotClosed(f"uses {name!r}")
+        if not self._is_closed(thing):
+            why = self.reasons.get(thing) if isinstance(thing, FunctionType) else None
+            raise NotClosed(f"uses {name!r}" + (f", which {why}" if why else ""))
+        if name not in self.globals and name in HARMLESS:
+            may_change = self.text.bindings[name] > 0
+        else:
+            may_change = thing not in MODULES and not self.text.is_bound_once(name)
+        if may_change:
+            raise NotClosed(f"uses {name!r}, which may be bound again")
+        self.relied[function][name] = thing
+        if isinstance(thing, FunctionType):
+            self.relied[function].update(self.relied[thing])
+
+    def _later(self, name):
+        """A function that the module defines further down."""
+        if name not in self.later:
+            code = self.text.later_function(name)
+            if code is None:
+                raise NotClosed(f"uses {name!r}, which isn't there yet")
+            exec(code, self.scratch)
+            self.later[name] = self.scratch[name]
+        return self.later[name]
+
+    def _read_attribute(self, what, name):
+        if name.startswith("__") and name.endswith("__") and name not in DUNDERS | ARITHMETIC:
+            raise NotClosed(f"uses {name!r}")
+        if name not in self.body:
+            return
+        thing = self.body[name]
+        if isinstance(thing, MemberDescriptorType):
+            return
+        if what == "STORE_ATTR" and not isinstance(thing, property):
+            raise NotClosed(f"assigns the class's {name!r}")
+        if not isinstance(thing, (FunctionType, property, staticmethod, classmethod)) and not is_harmless_class(thing):
+            raise NotClosed(f"reads the class's {name!r}, which may change")
+
+    def _is_closed(self, thing):
+        """Whether a thing that a name means is always the same, and may be used without leaving traces."""
+        if isinstance(thing, FunctionType):
+            return self.why_not(thing) is None
+        if isinstance(thing, BuiltinFunctionType):
+            return thing.__self__ in MODULES or thing.__module__ in ("math", "_operator") \
+                or vars(builtins).get(thing.__name__) is thing and thing.__name__ in HARMLESS
+        if isinstance(thing, ModuleType):
+            return thing in MODULES and not (thing is math and any(isinstance(x, FunctionType)
+                                                                   for x in vars(math).values()))
+        if isinstance(thing, type):
+            return thing is self.cls or is_harmless_class(thing)
+        if thing is NotImplemented or thing is Ellipsis:
+            return True
+        return is_constant(thing) or type(thing).__module__ == "typing"
+
+
+def is_constant(x):
+    """Whether a thing can't change: a number, a string, a class of Python's, a tuple of these."""
+    if type(x) in (tuple, frozenset):
+        return all(map(is_constant, x))
+    return type(x) in IMMUTABLE or is_harmless_class(x)
+
+
+def is_harmless_class(cls):
+    """A builtin, an abstract class of numbers or containers, an enumeration or an exception without methods."""
+    if not isinstance(cls, type):
+        return False
+    if cls.__module__ in ("builtins", "numbers", "collections", "collections.abc", "types"):
+        return cls.__module__ != "builtins" or cls.__name__ in HARMLESS
+    if cls.__module__ == "numpy" and not hasattr(cls, "__len__"):
+        return True                     # numpy.float64 and its like; not an array
+    return issubclass(cls, (enum.Enum, Exception)) and not any(
+        isinstance(x, (FunctionType, property)) and x.__module__ == cls.__module__ for x in vars(cls).values())
+
+
+def codes_of(code):
+    """A code object and those of the functions within it."""
+    yield code
+    for constant in code.co_consts:
+        if hasattr(constant, "co_names"):
+            yield from codes_of(constant)
+
+
+def attributes_loaded(code):
+    """The names of the attributes that a code object itself reads."""
+    return {instruction.argval for instruction in dis.get_instructions(code)
+            if instruction.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")}
+
+
+def only_stores(function):
+    """Whether a constructor does nothing but to store what it's given, as it is or as a container of another kind."""
+    names = set()
+    for instruction in dis.get_instructions(function.__code__):
+        if instruction.opname.startswith(("RAISE", "POP_JUMP", "JUMP_", "COMPARE", "CONTAINS", "FOR_ITER", "BINARY")):
+            return False
+        if instruction.opname == "LOAD_GLOBAL":
+            names.add(instruction.argval)
+    return names <= {"set", "tuple", "list", "frozenset"}
+
+
+def unknown_attribute(function, known):
+    """An attribute that a function uses and that nothing is known of, or None. known: names of fields and methods."""
+    for code in codes_of(function.__code__):
+        for instruction in dis.get_instructions(code):
+            if instruction.opname in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR") and instruction.argval not in known \
+                    and instruction.argval not in HARMLESS_ATTRIBUTES | DUNDERS | ARITHMETIC \
+                    and not any(is_pristine(module, instruction.argval) for module in MODULES):
+                return instruction.argval
+    return None
+
+
+def is_pristine(module, name):
+    """Whether a module has a function or a number by this name that is its own."""
+    thing = vars(module).get(name)
+    return type(thing) in (int, float) or getattr(thing, "__module__", None) in (module.__name__, "_operator",
+                                                                                 "_collections")

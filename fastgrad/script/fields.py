@@ -1,0 +1,257 @@
+"""A node's fields under the author's names, and what of ours the author's class doesn't have.
+
+All are descriptors for a class derived from Value. They go to the fields by way of the class that Value derives from,
+since the names of Value's own properties may mean something else in the author's class.
+"""
+from types import FunctionType
+
+from fastgrad.engine import Value
+from fastgrad.script.measure import MISSING, plain_name
+
+NODE = Value.__mro__[1]         # where the descriptors of the fields are
+DATA, GRAD, CHILDREN, OP, LOCAL_GRADS, CLOSURE, DICT = (
+    vars(NODE)[name] for name in ("data", "grad", "_children", "_op", "_local_grads", "_backward", "__dict__"))
+
+
+def name_fields(cls, dialect):
+    """Give a class derived from Value the author's names for the fields of a node and for backward()."""
+    named = {dialect.backward: vars(NODE)["backward"], dialect.data: DATA, dialect.grad: GRAD,
+             **dict.fromkeys(dialect.local_grads, LOCAL_GRADS)}
+    for name, kind in dialect.children.items():
+        kinds = {op: other for (field, op), other in dialect.kinds.items() if field == name}
+        named[name] = children_field(kind, kinds, dialect.on_leaf[name])
+    for name in dialect.op:
+        named[name] = OP if dialect.on_leaf[name] == "" else on_leaf(name, OP, dialect.on_leaf[name])
+    for name in dialect.closure:
+        x = dialect.on_leaf[name]
+        named[name] = CLOSURE if isinstance(x, FunctionType) else on_leaf(name, CLOSURE, x)
+    for name, field in named.items():
+        if vars(Value).get(name, vars(NODE).get(name)) is not field:
+            setattr(cls, name, field)
+    for name, value in dialect.extras.items():
+        setattr(cls, name, Extra(name, value))
+
+
+class Extra:
+    """An attribute of instances that all have at first."""
+
+    def __init__(self, name, value):
+        self.name, self.value = name, value
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            raise missing_in(owner, self.name)
+        return self.value
+
+
+def missing_in(cls, name):
+    return AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+
+
+def missing(self, name):
+    return AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+def is_leaf(self):
+    return not CHILDREN.__get__(self)
+
+
+def on_leaf(name, field, x):
+    """A field that on a leaf is x, or, if that's MISSING, isn't there; unless it has been assigned."""
+    def get(self):
+        if is_leaf(self) and not (self._attributes() or {}).keys() & {"_op", "_backward"}:
+            if x is MISSING:
+                raise missing(self, name)
+            return x
+        return field.__get__(self)
+    return property(get, field.__set__)
+
+
+# ---- Operands ----
+
+def children_field(kind, kinds, childless):
+    """The operands as an author's class has them: in a container of a kind, and perhaps something else on a leaf.
+
+    kinds: for some operations by name another kind. A set or a list that's changed in place tells its node.
+    """
+    telling = {set: OperandSet, list: OperandList}
+
+    def get(self):
+        nodes = CHILDREN.__get__(self)
+        if not nodes:
+            if childless is MISSING:
+                raise missing(self, "children")
+            return None if childless is None else telling.get(type(childless), type(childless))()._of(self) \
+                if type(childless) in telling else type(childless)()
+        its_kind = kinds.get(plain_name(OP.__get__(self)), kind) if kinds else kind
+        return telling[its_kind](nodes)._of(self) if its_kind in telling else its_kind(nodes)
+
+    def assign(self, nodes):
+        CHILDREN.__set__(self, () if nodes is None else nodes)
+    return property(get, assign)
+
+
+class Telling:
+    """What a container of operands does when it's changed in place: the node gets the new operands as well."""
+
+    def _of(self, node):
+        self._node = node
+        return self
+
+    def _tell(self, before):
+        kept = [x for x in before if any(x is y for y in self)]
+        if len(kept) < len(before):
+            raise TypeError(f"operands can't be taken out of a replaced {type(self._node).__name__!r}: run this script "
+                            "with its own class, by python itself or by python -m fastgrad --keep "
+                            f"{type(self._node).__name__}")
+        CHILDREN.__set__(self._node, [*before, *(x for x in self if not any(x is y for y in before))])
+
+
+def telling(kind, *names):
+    """A subclass of a container whose methods by these names tell the node."""
+    def method(name):
+        def change(self, *args):
+            before = CHILDREN.__get__(self._node)
+            result = getattr(kind, name)(self, *args)
+            self._tell(before)
+            return result
+        return change
+    methods = {name: method(name) for name in names if hasattr(kind, name)}
+    methods["__repr__"] = lambda self: repr(kind(self))
+    methods["__reduce__"] = lambda self: (kind, (list(self),))
+    methods["__module__"] = "builtins"
+    return type(kind.__name__, (Telling, kind), methods)
+
+
+CHANGES = ("add", "update", "remove", "discard", "pop", "clear", "difference_update", "intersection_update",
+           "symmetric_difference_update", "append", "extend", "insert", "reverse", "sort", "__setitem__", "__delitem__",
+           "__ior__", "__iand__", "__isub__", "__ixor__", "__iadd__", "__imul__")
+OperandSet, OperandList = telling(set, *CHANGES), telling(list, *CHANGES)
+
+
+# ---- Closures ----
+
+def closure_for_constructor(name, x):
+    """`_backward` for an author's constructor, which gives every instance None or a function that does nothing."""
+    def get(self):
+        return None if x is None and is_leaf(self) else CLOSURE.__get__(self)
+
+    def assign(self, function):
+        if not does_nothing(function):
+            CLOSURE.__set__(self, function)
+    return property(get, assign)
+
+
+def does_nothing(function):
+    return function is None or (isinstance(function, FunctionType) and function.__closure__ is None
+                                and not function.__code__.co_names and len(function.__code__.co_consts) <= 1)
+
+
+# ---- vars(v) ----
+
+class Attributes(dict):
+    """What vars(v) gives: the fields too, and what is assigned here is assigned to the node."""
+
+    def _of(self, node):
+        self._node = node
+        return self
+
+    def __setitem__(self, name, value):
+        setattr(self._node, name, value)
+        super().__setitem__(name, value)
+
+    def __delitem__(self, name):
+        delattr(self._node, name)
+        super().__delitem__(name)
+
+    def update(self, *args, **named):
+        for name, value in dict(*args, **named).items():
+            self[name] = value
+
+    def setdefault(self, name, default=None):
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+    def pop(self, name, *default):
+        value = super().pop(name, *default)
+        if name in vars(type(self._node)) or name in (self._node._attributes() or ()):
+            delattr(self._node, name)
+        return value
+
+    def __reduce__(self):
+        return dict, (dict(self),)
+
+
+def instance_dict(dialect, has_slots):
+    """The property `__dict__` of a twin: all that the author's instances have in theirs, if they have one."""
+    def get(self):
+        if has_slots:
+            raise missing(self, "__dict__")
+        own = {name: getattr(self, name) for name in dialect.names if hasattr(self, name)}
+        extra = {name: x for name, x in (self._attributes() or {}).items() if name not in ("_op", "_backward")}
+        return Attributes({**own, **extra})._of(self)
+
+    def assign(self, attributes):
+        for name, value in attributes.items():
+            setattr(self, name, value)
+    return property(get, assign)
+
+
+# ---- What the author's class doesn't have ----
+
+# What our own modules use of any Value; nobody asks for these names by chance.
+OUR_OWN = {"data", "grad", "_op", "_local_grads", "_backward", "_operands", "_accumulate", "_attributes",
+           "_topological", "_n_below", "_parents", "_rebuild", "_fields", "_state", "__weakref__", "__dict__",
+           "__module__", "__copy__", "__deepcopy__", "__setstate__", "__reduce_ex__"}
+COMPARISONS = ("__lt__", "__le__", "__gt__", "__ge__")
+BINARY = ("__add__", "__mul__", "__sub__", "__truediv__", "__pow__")
+UNSUPPORTED = {"__neg__": "bad operand type for unary -: {}", "__pos__": "bad operand type for unary +: {}",
+               "__abs__": "bad operand type for abs(): {}", "__round__": "type {} doesn't define __round__ method",
+               "__trunc__": "type {} doesn't define __trunc__ method",
+               "__floor__": "must be real number, not {}", "__ceil__": "must be real number, not {}",
+               "__float__": "float() argument must be a string or a real number, not {}",
+               "__int__": "int() argument must be a string, a bytes-like object or a real number, not {}"}
+
+
+def hide(cls, names):
+    """Let a class derived from Value seem to lack what Value has and the author's class, with these names, hasn't."""
+    for name in set(dir(Value)) - set(dir(object)) - OUR_OWN - names:
+        if name in BINARY or name.startswith("__r") and name.replace("__r", "__", 1) in BINARY:
+            setattr(cls, name, lambda self, other, *modulo: NotImplemented)
+        elif name in UNSUPPORTED:
+            setattr(cls, name, Unsupported(name))
+        else:
+            setattr(cls, name, Hidden(name))
+    for name in (*COMPARISONS, "__format__", "__repr__", "__hash__", "__eq__", "__ne__", "__reduce_ex__"):
+        if name not in names and getattr(cls, name) is not getattr(object, name) and name != "__reduce_ex__":
+            setattr(cls, name, getattr(object, name))
+
+
+class Unsupported:
+    """An operation of Python's that an author's class doesn't have, and for which Python raises a TypeError."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            raise missing_in(owner, self.name)
+        return self.refuse(type(instance).__name__)
+
+    def refuse(self, cls_name):
+        def refuse(*args):
+            raise TypeError(UNSUPPORTED[self.name].format(repr(cls_name)))
+        return refuse
+
+
+class Hidden:
+    """An attribute that seems not to be there, of the class and of its instances, until it's assigned."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            raise missing_in(owner, self.name)
+        raise missing(instance, self.name)

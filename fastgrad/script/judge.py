@@ -1,0 +1,267 @@
+"""Which methods of an author's class our operations can take over: those that nobody can tell from ours.
+
+A method that is closed (closed.py) is compared with ours on small expressions (trials.py), to the last bit. What
+differs stays the author's, and has to do on our nodes what it did on its own. A method that isn't closed stays the
+author's untried. In the end the whole is compared in random programs. If the twin doesn't behave as the author's class
+does, there is none.
+"""
+import contextlib
+import inspect
+import random
+from types import FunctionType
+
+from fastgrad.script import closed
+from fastgrad.script.probe import describe, observe, same
+from fastgrad.script.sandbox import TRIAL_ERRORS, NotReplaceable, Untried
+from fastgrad.script.trials import GRAPHS, METHODS, MIXED, experiments, random_program
+
+OURS = "ours"
+ZEROING = "ours, after setting the gradients to 0"
+
+
+class Judge:
+    """Fills a twin with the author's methods where they aren't ours. Raises NotReplaceable.
+
+    The verdict is in twin.methods: of each method in words; what begins with "ours" is ours.
+    """
+
+    def __init__(self, author, dialect, twin, known):
+        self.author, self.dialect, self.twin, self.sandbox = author, dialect, twin, author.sandbox
+        self.known, self.attributes, self.has_tried = known, {*dialect.names, *author.body}, False
+
+    @property
+    def theirs(self):
+        return self.author.theirs
+
+    def decide(self):
+        before = None if self.known else static_state(self.theirs)
+        for name in ("__init__", "__add__", "__mul__") if not self.known else ():
+            if why := self.may_change(name):
+                raise NotReplaceable(f"{name} {why}")
+        for name in self.author.body:
+            if name not in METHODS and name not in ("__init__", self.dialect.backward):
+                self.twin.keep(name)
+        self.choose_constructor()
+        for name in METHODS:
+            if name in self.author.body:
+                self.choose(name)
+        if not self.is_ours("__add__") and not self.is_ours("__mul__"):
+            raise NotReplaceable(f"its + and * aren't ours: {self.twin.methods['__add__'].partition(': ')[2]}")
+        self.choose_backward()
+        if not self.dialect.is_ordered:
+            self.twin.note = "a set of operands has no order, so the last bits of gradients may differ"
+        if not self.has_tried:
+            return
+        self.check_whole()
+        if before is None:
+            return
+        if static_state(self.theirs) != before or self.sandbox.has_kept_traces():
+            raise NotReplaceable("it counts or collects its instances")
+
+    def is_ours(self, name):
+        return self.twin.methods.get(name, "").startswith(OURS)
+
+    def may_change(self, name):
+        """Why a method could do something else later though it's what ours is now; None if it can't."""
+        if why := self.author.why_not(name):
+            return why
+        function = self.author.body[name]
+        if not isinstance(function, FunctionType):
+            return "isn't a plain function"
+        if strange := closed.unknown_attribute(function, self.attributes):
+            return f"uses {strange!r}, of which nothing is known"
+        if name == "__init__":
+            return None
+        dialect = self.dialect
+        read_at_once, read_later = attributes_read(function)
+        if name == dialect.backward:
+            harmless = {*dialect.children, *dialect.local_grads, *dialect.closure, dialect.grad}
+            numbers = [x for x in self.author.constants(name) if x != 2]
+            if numbers:
+                return f"has the number {numbers[0]!r} in it"
+        else:
+            harmless = {dialect.data}
+            read_later = read_later - {dialect.grad}
+        read = (read_at_once | read_later) & {*dialect.names} - harmless
+        return f"reads {min(read)!r}, which may change" if read else None
+
+    # ---- Trials ----
+
+    def differs(self, make, values, tolerance=0.0, **how):
+        """In words what a script could tell our class from the author's by; None if it can't."""
+        self.sandbox.untried = None
+        try:
+            seen, wanted = self.both(make, values, **how)
+            if same(seen, wanted, tolerance):
+                return None
+            if self.sandbox.untried is None:
+                return describe(*self.both(make, values, whole=True, **how), values)
+        except Untried:
+            pass
+        return f"it uses {self.sandbox.untried}, which {self.author.why_not(self.sandbox.untried)}"
+
+    def both(self, make, values, **how):
+        """What can be seen of an expression with our class, and with the author's."""
+        with self.on_ours():
+            seen = observe(make, self.twin.ours, self.dialect, values, **how)
+        return seen, observe(make, self.theirs, self.dialect, values, **how)
+
+    def on_ours(self):
+        """While our class is tried, the class's name means it in the sandbox."""
+        return bound(self.sandbox, self.twin.ours, self.theirs)
+
+    def difference(self, name, any_error=False):
+        """What tells a method of ours from the author's, in the method's experiments.
+
+        any_error: where both raise, it doesn't matter what. (A Value raises for a complex number at once, an author's
+        class when it comes to do something with it.)
+        """
+        for make, values in experiments(name, self.author.constants(name)):
+            for change in (False, True):
+                if (found := self.differs(make, values, change=change)) and not (any_error and "it raises" in found
+                                                                                 and "ours raises" in found):
+                    return found
+        return None
+
+    def choose(self, name):
+        """Ours if nobody can tell, else the author's if that does on our nodes what it did on the author's."""
+        if name in self.known:
+            why = self.known[name].get("why")
+            self.twin.methods[name] = f"the author's: {why}" if why else OURS
+            if why:
+                self.twin.keep(name)
+            return
+        untried = self.author.why_not(name)
+        found = self.may_change(name)
+        if not found and len(inspect.signature(self.author.body[name]).parameters) > 1 and not name.startswith("__"):
+            found = "takes arguments"
+        found = found and f"it {found}" or self.difference(name)
+        if found is None:
+            self.twin.methods[name], self.has_tried = OURS, True
+            return
+        self.twin.keep(name)
+        if not untried and not self.sandbox.untried and (still := self.difference(name, any_error=True)) is not None \
+                and not self.sandbox.untried:
+            raise NotReplaceable(f"{name} doesn't do on our nodes what it does on its own: {still}")
+        self.twin.methods[name] = f"the author's: {found}"
+
+    def choose_constructor(self):
+        """Ours if it takes the same arguments and there's nothing else that the author's does."""
+        if takes_our_arguments(self.author.body["__init__"], self.dialect):
+            self.twin.methods["__init__"] = OURS
+            return
+        self.twin.keep_constructor()
+        self.twin.methods["__init__"] = "the author's: it takes other arguments than ours, or does more"
+
+    def choose_backward(self):
+        name = self.dialect.backward
+        if name in self.known:
+            self.twin.methods[name] = OURS
+            return
+        if why := self.may_change(name):
+            self.twin.keep(name)
+            self.twin.methods[name] = f"the author's: it {why}"
+            return
+        for how in (OURS, ZEROING):
+            self.twin.use_backward(zeroing=how is ZEROING)
+            if self.gradients_differ() is None:
+                takes_more = len(inspect.signature(self.author.body[name]).parameters) > 1
+                if takes_more:
+                    self.twin.use_backward(zeroing=how is ZEROING, with_arguments=True)
+                if not self.dialect.is_ordered or not self.programs_differ():
+                    self.twin.methods[name] = how + (" when called without arguments" if takes_more else "")
+                    return
+        self.twin.keep(name)
+        if (found := self.gradients_differ()) is not None:
+            raise NotReplaceable(f"{name}() doesn't do on our nodes what it does on its own: {found}")
+        self.twin.methods[name] = "the author's: it gives other gradients than ours, or adds them in another order"
+
+    def gradients_differ(self):
+        for make, values in GRAPHS:
+            for times in (1, 2):
+                if found := self.differs(make, values, 1e-12, times=times):
+                    return found
+        return None
+
+    def programs_differ(self, tolerance=0.0):
+        """The same in random programs with all operations that may be tried."""
+        chance = random.Random(1)
+        names = {name for name in METHODS if self.author.may_try(name)}
+        for _ in range(40):
+            program = random_program(chance, names)
+            values = [chance.choice([chance.uniform(-2, 2), chance.randint(-3, 3)]) for _ in range(3)]
+            found = self.differs(program, values, tolerance)
+            if found and not self.sandbox.untried:
+                return found
+        return None
+
+    def check_whole(self):
+        """Random programs, and the classes of subclasses' results; raises NotReplaceable."""
+        with self.on_ours():
+            seen = self.kinds_of_results(self.twin.ours)
+        if seen != self.kinds_of_results(self.theirs):
+            raise NotReplaceable("its subclasses' results aren't understood")
+        if found := self.programs_differ():
+            if self.dialect.is_ordered or self.programs_differ(1e-9):
+                raise NotReplaceable(f"in a random program {found}")
+
+    def kinds_of_results(self, cls):
+        """Of each operation with a subclass among the operands: whether the result is of the subclass."""
+        derived = type("Derived", (cls,), {})
+        kinds = []
+        for name in METHODS:
+            for f in MIXED[name] if name not in self.author.body or self.author.may_try(name) else ():
+                try:
+                    kinds.append(type(f(cls(2.0), derived(3.0))) is derived)
+                except Untried as untried:
+                    kinds.append(str(untried))
+                except TRIAL_ERRORS as error:
+                    kinds.append(type(error))
+        return kinds
+
+
+@contextlib.contextmanager
+def bound(sandbox, ours, theirs):
+    sandbox.bind(ours)
+    try:
+        yield
+    finally:
+        sandbox.bind(theirs)
+
+
+def attributes_read(function):
+    """The attributes that a method reads itself, and those that functions within it read."""
+    at_once, later = set(), set()
+    for code in closed.codes_of(function.__code__):
+        into = at_once if code is function.__code__ or code.co_name.startswith("<") else later
+        into.update(closed.attributes_loaded(code))
+    return at_once, later
+
+
+# ---- The constructor ----
+
+OUR_ARGUMENTS = [("data",), ("_children", "children", "_prev"), ("_op", "op", "local_grads", "_local_grads"),
+                 ("label",)]
+
+
+def takes_our_arguments(function, dialect):
+    """Whether Value's own constructor does for a class: the same arguments, nothing done but to store them, and no
+    attributes beyond the node's."""
+    if not closed.only_stores(function):
+        return False
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    if len(parameters) > len(OUR_ARGUMENTS) or set(dialect.extras) - {"label"}:
+        return False
+    for parameter, names in zip(parameters, OUR_ARGUMENTS):
+        if parameter.name not in names or parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
+            return False
+    wanted = [(inspect.Parameter.empty,), ((), None), ("", (), None), ("", None)]
+    if not all(type(p.default) in (set, list) or p.default in some for p, some in zip(parameters, wanted)):
+        return False
+    return not (len(parameters) > 2 and parameters[2].name in ("_op", "op") and not dialect.op)
+
+
+def static_state(cls):
+    """A class's own data, to see whether something counts in there."""
+    return {name: repr(x) for name, x in vars(cls).items() if isinstance(x, (int, float, str, list, dict, set, tuple))
+            and not name.startswith("__")}

@@ -1,0 +1,323 @@
+"""Methods whose text is known, names aside: they need no trial.
+
+Most engines are one of a few texts. `canonical` writes a method down with the names of variables, of the class and of
+the attributes replaced; two methods that differ in nothing else have the same canonical form, and do the same. The
+digests of those that the trials have found to be ours are in known_texts.py, with what else the trials found.
+
+Which attribute holds what is read from the constructor, if that is one of the usual ones, which only store.
+"""
+import ast
+import builtins
+import math
+from types import FunctionType
+from zlib import crc32
+
+from fastgrad.script.known_texts import KNOWN
+from fastgrad.script.measure import Dialect
+from fastgrad.script.trials import METHODS
+
+
+class Unknown(Exception):
+    """The text isn't one of those that are known."""
+
+
+def recognise(author):
+    """The dialect and verdicts ({method: facts}) of a class whose constructor, `+`, `*` and backward() are known.
+
+    Raises Unknown.
+    """
+    node = author.text.class_at(author.cls.__name__, author.line)
+    if node is None or author.has_bases or author.set_later:
+        raise Unknown
+    texts = {item.name: item for item in node.body if isinstance(item, ast.FunctionDef)}
+    for item in node.body:
+        if isinstance(item, ast.Assign) and isinstance(item.value, ast.Name) and item.value.id in texts:
+            texts.update((target.id, texts[item.value.id]) for target in item.targets if isinstance(target, ast.Name))
+    dialect, arguments = read_constructor(texts.get("__init__"), author)
+    dialect.backward = author.backward
+    verdicts = {}
+    for name in (*author.body,):
+        if name in texts and is_that(author.body[name], texts[name]):
+            form = canonical(texts[name], author.cls.__name__, dialect, arguments)
+            facts = KNOWN.get((role(name, author), digest(form.text)))
+            if facts is not None and are_builtin(form.globals, author):
+                verdicts[name] = {**facts, "op": form.op, "relied": form.globals}
+    if not {"__add__", "__mul__", author.backward} <= verdicts.keys():
+        raise Unknown
+    complete(dialect, verdicts)
+    return dialect, verdicts
+
+
+def role(name, author):
+    return "backward" if name == author.backward else name
+
+
+def digest(text):
+    """64 bits of a text."""
+    data = text.encode()
+    return f"{crc32(data):08x}{crc32(data[::-1], 1):08x}"
+
+
+def is_that(function, node):
+    """Whether a function has been made by a definition in the text, without decorators."""
+    return isinstance(function, FunctionType) and not node.decorator_list \
+        and function.__code__.co_firstlineno == node.lineno and function.__code__.co_name == node.name
+
+
+def are_builtin(names, author):
+    """Whether names mean in the author's module what they mean in Python, now and later."""
+    for name in names:
+        if name == "math":
+            if author.module_globals.get(name) is not math or author.text.bindings[name] \
+                    or any(isinstance(x, FunctionType) for x in vars(math).values()):
+                return False
+        elif name in author.module_globals or author.text.bindings[name] or not hasattr(builtins, name):
+            return False
+    return not author.text.is_dynamic and not author.text.is_rebound(author.cls.__name__)
+
+
+# ---- The constructor ----
+
+def read_constructor(node, author):
+    """The dialect as far as a constructor that only stores shows it, and the roles of its arguments by name."""
+    if node is None or not is_that(author.body["__init__"], node) or node.args.kwonlyargs or node.args.vararg \
+            or node.args.kwarg or node.args.posonlyargs:
+        raise Unknown
+    self, *parameters = [argument.arg for argument in node.args.args]
+    defaults = dict(zip(reversed(parameters), reversed(node.args.defaults)))
+    dialect, roles = Dialect(), {self: "self"}
+    for statement in body_of(node):
+        if not isinstance(statement, (ast.Assign, ast.AnnAssign)):
+            raise Unknown
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+        if isinstance(statement, ast.Assign) and len(statement.targets) != 1 or not isinstance(target, ast.Attribute) \
+                or not isinstance(target.value, ast.Name) or target.value.id != self or target.attr in dialect.names:
+            raise Unknown
+        read_field(target.attr, statement.value, parameters, defaults, dialect, roles)
+        dialect.names.append(target.attr)
+    if not dialect.data or not dialect.grad or len(dialect.children) != 1 or set(parameters) - roles.keys() \
+            or not are_builtin({"set", "tuple", "float", "list"}, author):
+        raise Unknown
+    return dialect, roles
+
+
+def read_field(name, value, parameters, defaults, dialect, roles):
+    """One statement `self.name = value`."""
+    convert, given = None, value
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and len(value.args) == 1 and not value.keywords:
+        convert, given = value.func.id, value.args[0]
+    default = getattr(defaults.get(given.id), "value", defaults.get(given.id)) if isinstance(given, ast.Name) else None
+    if isinstance(given, ast.Name) and given.id in parameters and given.id not in roles:
+        if given.id not in defaults and convert in (None, "float"):
+            roles[given.id], dialect.data, dialect.float_data = "data", name, convert == "float"
+        elif isinstance(default, ast.Tuple) and not default.elts and convert in ("set", "tuple", None):
+            is_derivatives = convert is None and bool(dialect.children)
+            roles[given.id] = "local_grads" if is_derivatives else "children"
+            if is_derivatives:
+                dialect.local_grads.append(name)
+            else:
+                dialect.children[name] = {"set": set}.get(convert, tuple)
+                dialect.on_leaf[name] = dialect.children[name]()
+        elif default == "" and convert is None and isinstance(defaults[given.id], ast.Constant):
+            is_label = name == "label"
+            roles[given.id] = "label" if is_label else "op"
+            if is_label:
+                dialect.extras[name] = ""
+            else:
+                dialect.op.append(name)
+                dialect.on_leaf[name] = ""
+        else:
+            raise Unknown
+    elif isinstance(value, ast.Constant) and type(value.value) in (int, float) and value.value == 0 \
+            and not dialect.grad:
+        dialect.grad, dialect.float_grad = name, type(value.value) is float
+    elif isinstance(value, ast.Lambda) and isinstance(value.body, ast.Constant) and value.body.value is None:
+        dialect.closure.append(name)
+        dialect.on_leaf[name] = lambda: None
+    elif isinstance(value, ast.Constant) and value.value is None and "back" in name:
+        dialect.closure.append(name)
+        dialect.on_leaf[name] = None
+    else:
+        raise Unknown
+
+
+def complete(dialect, verdicts):
+    """What the other methods tell about the dialect; raises Unknown if they don't fit each other."""
+    plus, times, back = verdicts["__add__"], verdicts["__mul__"], verdicts[dialect.backward]
+    if plus["late"] != times["late"] or plus["results"] != times["results"] or back["late"] != plus["late"] \
+            or bool(dialect.closure) != plus["late"] or bool(dialect.local_grads) == plus["late"]:
+        raise Unknown
+    dialect.is_late, dialect.results, dialect.float_seed = plus["late"], plus["results"], back["float_seed"]
+    for name, facts in list(verdicts.items()):
+        if facts.get("late", dialect.is_late) != dialect.is_late:
+            del verdicts[name]
+            continue
+        ours = {"__add__": "+", "__mul__": "*", "relu": "ReLU", "__pow__": "**"}.get(name, name)
+        if dialect.op and facts["op"] not in (None, ours, POWER):
+            dialect.op_names[ours] = facts["op"]
+    if "knobs" in verdicts.get("relu", ()):
+        dialect.float_zero, dialect.same_zero, dialect.int_step = verdicts["relu"]["knobs"]
+
+
+# ---- The canonical form ----
+
+POWER = object()        # the name f"**{exponent}", which is ours
+
+
+class Form:
+    """text: the canonical form. op: the name of the operation. globals: the names it uses that aren't its own."""
+
+    def __init__(self):
+        self.text, self.op, self.globals = "", None, set()
+
+
+def canonical(node, class_name, dialect, arguments):
+    """The canonical form of a method. arguments: the roles of the constructor's arguments, by name."""
+    form, names = Form(), {}
+    attributes = {dialect.data: ".data", dialect.grad: ".grad", **dict.fromkeys(dialect.children, ".children"),
+                  **dict.fromkeys(dialect.op, ".op"), **dict.fromkeys(dialect.local_grads, ".local_grads"),
+                  **dict.fromkeys(dialect.closure, ".closure")}
+    own = {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)} \
+        | {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)} \
+        | {n.name for n in ast.walk(node) if isinstance(n, ast.FunctionDef) and n is not node}
+    out = []
+
+    def write_name(name):
+        if name in own:
+            out.append(names.setdefault(name, f"v{len(names)}"))
+        elif name == class_name:
+            out.append("CLASS")
+        else:
+            form.globals.add(name)
+            out.append(name)
+
+    def write(x):
+        if isinstance(x, ast.Name):
+            write_name(x.id)
+        elif isinstance(x, ast.arg):
+            write_name(x.arg)
+        elif isinstance(x, ast.Attribute):
+            write(x.value)
+            out.append(attributes.get(x.attr, "." + x.attr + "!"))
+        elif isinstance(x, ast.Constant):
+            out.append(repr(x.value))
+        elif isinstance(x, ast.FunctionDef):
+            out.append("def ")
+            write_name(x.name)
+            write(x.args)
+            write(body_of(x))
+        elif isinstance(x, ast.Call) and is_node_made(x):
+            write_node(x)
+        elif isinstance(x, ast.Assert):
+            out.append("assert ")
+            write(x.test)
+        elif isinstance(x, ast.AnnAssign) and x.value is not None:
+            out.append("Assign([")
+            write(x.target)
+            out.append("],")
+            write(x.value)
+            out.append(")")
+        elif isinstance(x, ast.Assign):
+            out.append("Assign(")
+            write(x.targets)
+            out.append(",")
+            write(x.value)
+            out.append(")")
+        elif isinstance(x, ast.AST):
+            out.append(type(x).__name__ + "(")
+            for name in x._fields:
+                if name not in ("ctx", "type_comment", "kind"):
+                    write(getattr(x, name, None))
+                    out.append(",")
+            out.append(")")
+        elif isinstance(x, list):
+            out.append("[")
+            for each in x:
+                write(each)
+                out.append(",")
+            out.append("]")
+        else:
+            out.append(repr(x))
+
+    def is_node_made(call):
+        return isinstance(call.func, ast.Name) and call.func.id == class_name
+
+    def note_op(given):
+        """Take the operation's name from the arguments."""
+        op = given.pop("op", ast.Constant(""))
+        if isinstance(op, ast.JoinedStr) and is_power_name(op):
+            found, given["exponent"] = POWER, op.values[1].value
+        elif isinstance(op, ast.Constant) and type(op.value) is str:
+            found = op.value
+        else:
+            found, given["op"] = None, op
+        if form.op not in (None, found):
+            given["second op"] = op
+        form.op = found
+
+    def write_node(call):
+        """`Value(data, (a, b), '+')`, with the arguments by their roles and without the operation's name."""
+        given = dict(zip(list(arguments.values())[1:], call.args))
+        for keyword in call.keywords:
+            given[arguments.get(keyword.arg, keyword.arg)] = keyword.value
+        if len(call.args) >= len(arguments) or len(given) != len(call.args) + len(call.keywords):
+            given["odd"] = call.args + call.keywords
+        if "children" in given:
+            note_op(given)
+        out.append("CLASS(")
+        for role in sorted(given):
+            out.append(role + "=")
+            write(given[role])
+            out.append(",")
+        out.append(")")
+
+    write(node.args)
+    write(body_of(node))
+    form.text = "".join(out)
+    return form
+
+
+def found_texts(author, dialect, methods):
+    """What known_texts.py would say of a class that has been tried: {(method, digest): facts}, or {}.
+
+    methods: the judge's verdicts, in words.
+    """
+    node = author.text.class_at(author.cls.__name__, author.line)
+    try:
+        texts = {item.name: item for item in node.body if isinstance(item, ast.FunctionDef)}
+        read, arguments = read_constructor(texts.get("__init__"), author)
+    except Unknown:
+        return {}
+    found = {}
+    for name, how in methods.items():
+        if name in texts and is_that(author.body[name], texts[name]) and (name in METHODS or name == author.backward) \
+                and (how == "ours" or how.startswith("the author's: at ")):
+            form = canonical(texts[name], author.cls.__name__, read, arguments)
+            if not are_builtin(form.globals, author):
+                continue
+            facts = {"why": how.partition(": ")[2]} if how != "ours" else {}
+            if name in ("__add__", "__mul__"):
+                facts["results"] = dialect.results
+            if name == author.backward:
+                facts["float_seed"] = dialect.float_seed
+            if name == author.backward or ".closure" in form.text or "local_grads=" in form.text:
+                facts["late"] = dialect.is_late
+            if name == "relu" and how == "ours":
+                facts["knobs"] = (dialect.float_zero, dialect.same_zero, dialect.int_step)
+            found[role(name, author), digest(form.text)] = facts
+    return found
+
+
+def is_power_name(op):
+    """Whether an f-string is f'**{exponent}'."""
+    return len(op.values) == 2 and isinstance(op.values[0], ast.Constant) and op.values[0].value == "**" \
+        and isinstance(op.values[1], ast.FormattedValue) and isinstance(op.values[1].value, ast.Name) \
+        and op.values[1].conversion == -1 and op.values[1].format_spec is None
+
+
+def body_of(function):
+    """A function's statements without its docstring."""
+    first = function.body[0]
+    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) \
+        and isinstance(first.value.value, str)
+    return function.body[1:] if is_docstring else function.body

@@ -1,0 +1,264 @@
+"""What an author's class calls things, and what it makes an int or a float: its dialect, found out by trying it.
+
+`measure` makes a leaf, a sum and a product and sees which attribute holds the number, which the gradient, which the
+operands. Only methods that may be tried are tried (closed.py).
+"""
+import contextlib
+import enum
+import functools
+from dataclasses import dataclass, field
+from types import FunctionType
+
+from fastgrad.script.sandbox import TRIAL_ERRORS, NotReplaceable, Untried
+from fastgrad.script.trials import OPERATIONS
+
+MISSING = type("Missing", (), {"__repr__": lambda self: "missing"})()      # what a leaf has where it has no attribute
+
+
+@dataclass
+class Dialect:
+    data: str = ""
+    grad: str = ""
+    backward: str = "backward"
+    children: dict = field(default_factory=dict)    # name: the type that a product has
+    kinds: dict = field(default_factory=dict)       # (name, what `op` shows): the type, where it's another
+    op: list = field(default_factory=list)
+    local_grads: list = field(default_factory=list)
+    closure: list = field(default_factory=list)
+    on_leaf: dict = field(default_factory=dict)     # of children, op and closure: what a leaf has, or MISSING
+    extras: dict = field(default_factory=dict)      # name: what it is on every new instance
+    names: list = field(default_factory=list)       # of all attributes, in their order
+    float_data: bool = False                        # the constructor makes floats of ints
+    float_grad: bool = False                        # a new gradient is 0.0
+    float_seed: bool = False                        # backward() starts from 1.0
+    float_zero: bool = False                        # relu of a negative number is 0.0
+    same_zero: bool = False                         # but of what isn't below 0 it's that
+    int_step: bool = False                          # and its derivative an int
+    is_late: bool = False                           # derivatives are taken in backward()
+    results: int = 0                                # the class of results, a number (classes.pxi)
+    op_names: dict = field(default_factory=dict)    # operations' names other than ours
+    backward_is_tried: bool = True                  # else `run_backward` does what a backward() does
+
+    @property
+    def fields(self):
+        """The names of the fields of a node."""
+        return {self.data, self.grad, *self.children, *self.op, *self.local_grads, *self.closure}
+
+    @functools.cached_property
+    def is_ordered(self):
+        return not {set, frozenset} & {*self.children.values(), *self.kinds.values()}
+
+    def style(self):
+        """The arguments of engine._make_class, but for those that are the class's own."""
+        return {"float_data": self.float_data, "float_grad": self.float_grad, "float_seed": self.float_seed,
+                "float_zero": self.float_zero, "same_zero": self.same_zero, "int_step": self.int_step,
+                "late": self.is_late, "results": self.results, "names": self.op_names}
+
+    def run_backward(self, root):
+        """root.backward(); or, if the author's may not be tried, the same by way of closures or local derivatives."""
+        if self.backward_is_tried:
+            return getattr(root, self.backward)()
+        setattr(root, self.grad, 1.0)
+        for x in reversed(self.topological(root)):
+            if self.closure:
+                if (pull := getattr(x, self.closure[0], None)) is not None:
+                    pull()
+            else:
+                for child, local in zip(self.children_of(x), getattr(x, self.local_grads[0])):
+                    setattr(child, self.grad, getattr(child, self.grad) + local * getattr(x, self.grad))
+        return None
+
+    def children_of(self, x):
+        return list(getattr(x, next(iter(self.children)), None) or ())
+
+    def topological(self, root):
+        order, seen, path = [], {id(root)}, [(root, iter(self.children_of(root)))]
+        while path:
+            x, children = path[-1]
+            child = next((child for child in children if id(child) not in seen), None)
+            if child is None:
+                order.append(x)
+                path.pop()
+            else:
+                seen.add(id(child))
+                path.append((child, iter(self.children_of(child))))
+        return order
+
+
+def is_number(x):
+    return type(x) in (int, float)
+
+
+def attributes(x):
+    """An instance's attributes. (Of a sandbox's class: those that were slots are in the dict too.)"""
+    return dict(vars(x))
+
+
+def measure(author):
+    """The dialect of an author's class; raises NotReplaceable."""
+    try:
+        dialect = find_roles(author.theirs, author.backward, author.may_try(author.backward))
+        dialect.is_late = takes_late(author.theirs, dialect)
+        find_habits(author.theirs, dialect, author.may_try)
+        dialect.results = find_results(author.theirs)
+    except Untried as name:
+        raise NotReplaceable(f"{name} {author.why_not(str(name))}") from None
+    return dialect
+
+
+def find_roles(cls, backward, backward_is_tried):
+    dialect = Dialect(backward=backward, backward_is_tried=backward_is_tried)
+    try:
+        a, b = cls(2.5), cls(-1.25)
+        total, product, another = a + b, a * b, b * b
+        whole = cls(2)
+    except TRIAL_ERRORS as error:
+        raise NotReplaceable(f"it can't be tried: {type(error).__name__}: {error}") from None
+    if type(total) is not cls or type(product) is not cls:
+        raise NotReplaceable("its operations make something else than its instances")
+    leaf, inner, other, leaf_b = attributes(a), attributes(product), attributes(total), attributes(b)
+    if inner.keys() != other.keys() or not leaf.keys() <= inner.keys():
+        raise NotReplaceable("its results have other attributes than its leaves")
+
+    dialect.data = the_only([name for name, x in leaf.items() if type(x) is float and x == 2.5
+                             and inner[name] == -3.125], "the number")
+    dialect.float_data = type(attributes(whole)[dialect.data]) is float
+    for name, result in inner.items():
+        x = leaf.get(name, MISSING)
+        if name == dialect.data:
+            continue
+        if type(result) in (set, tuple, list, frozenset) and len(result) == 2 and {*map(id, result)} == {id(a), id(b)}:
+            if x is not MISSING and x:
+                raise NotReplaceable(f"{name!r} of a leaf is {x!r}")
+            dialect.children[name] = type(result)
+        elif type(result) in (tuple, list) and [*map(is_number, result)] == [True, True] and [*result] == [-1.25, 2.5]:
+            dialect.local_grads.append(name)
+        elif isinstance(result, (str, enum.Enum)) and result != other[name] and result == vars(another).get(name):
+            dialect.op.append(name)
+        elif isinstance(result, FunctionType):
+            dialect.closure.append(name)
+        else:
+            continue
+        dialect.on_leaf[name] = x
+    if not dialect.children:
+        raise NotReplaceable("no attribute holds the operands")
+    if not dialect.closure and not dialect.local_grads:
+        raise NotReplaceable("no attribute holds the derivatives")
+
+    gradients = [name for name, x in leaf.items() if is_number(x) and x == 0 and name != dialect.data]
+    after_a, after_b, root = find_gradient(dialect, gradients, a, b, product)
+    dialect.float_grad = type(leaf[dialect.grad]) is float
+    dialect.float_seed = type(root[dialect.grad]) is float
+    for name, x in leaf.items():
+        if name in dialect.fields:
+            continue
+        if type(x) in (str, bool, int, float, type(None)) \
+                and x == inner[name] == other[name] == leaf_b[name] == after_a[name] == root[name]:
+            dialect.extras[name] = x
+        elif x != leaf_b[name] or x != inner[name]:
+            raise NotReplaceable(f"its attribute {name!r} isn't understood: {x!r:.30} of one instance is "
+                                 f"{inner[name]!r:.30} of another")
+        else:
+            raise NotReplaceable(f"its attribute {name!r} isn't understood")
+    if unknown := inner.keys() - leaf.keys() - dialect.fields:
+        raise NotReplaceable(f"its results have {min(unknown)!r}, its leaves not")
+    dialect.names.extend(inner)
+    if root.keys() != inner.keys():
+        raise NotReplaceable(f"{backward}() adds attributes")
+    return dialect
+
+
+def the_only(names, what):
+    if len(names) != 1:
+        raise NotReplaceable(f"no attribute holds {what}, or several do")
+    return names[0]
+
+
+def find_gradient(dialect, candidates, a, b, product):
+    """Set dialect.grad; the attributes of two leaves and their product after backward()."""
+    def has_gradients(name):
+        return [*map(is_number, seen := [attributes(x)[name] for x in (a, b, product)])] == [True] * 3 \
+            and seen == [-1.25, 2.5, 1]
+
+    what = f"the gradient after {dialect.backward}()"
+    try:
+        if dialect.backward_is_tried:
+            dialect.run_backward(product)
+            dialect.grad = the_only([name for name in candidates if has_gradients(name)], what)
+        else:
+            found = []
+            for dialect.grad in candidates:
+                before = [(x, attributes(x)) for x in (a, b, product)]
+                with contextlib.suppress(*TRIAL_ERRORS):
+                    dialect.run_backward(product)
+                found += [dialect.grad] if has_gradients(dialect.grad) else []
+                for x, state in before if len(candidates) > 1 else ():
+                    vars(x).update(state)
+            dialect.grad = the_only(found, what)
+    except TRIAL_ERRORS as error:
+        raise NotReplaceable(f"{dialect.backward}() can't be tried: {type(error).__name__}: {error}") from None
+    return attributes(a), attributes(b), attributes(product)
+
+
+def takes_late(cls, dialect):
+    """Whether derivatives are taken in backward(), of what the numbers are then."""
+    a, b = cls(2.0), cls(3.0)
+    product = a * b
+    setattr(b, dialect.data, 5.0)
+    dialect.run_backward(product)
+    return getattr(a, dialect.grad) == 5.0
+
+
+def find_habits(cls, dialect, may_try):
+    """How it calls operations, and what its relu makes of ints and of nothing.
+
+    may_try: says of a method's name whether it's to be tried.
+    """
+    if may_try("relu"):
+        with contextlib.suppress(*TRIAL_ERRORS, Untried):
+            a = cls(-2.5)
+            y = a.relu()
+            dialect.float_zero = type(getattr(y, dialect.data)) is float
+            dialect.same_zero = repr(getattr(cls(-0.0).relu(), dialect.data)) == "-0.0"
+            dialect.run_backward(y)
+            dialect.int_step = type(getattr(a, dialect.grad)) is int
+    for name, (method, make) in OPERATIONS.items():
+        if may_try(method):
+            with contextlib.suppress(*TRIAL_ERRORS, Untried):
+                note_result(dialect, name, make(cls(0.7)))
+    if may_try("__pow__"):
+        with contextlib.suppress(*TRIAL_ERRORS, Untried):
+            square, cube = cls(0.7) ** 2, cls(0.7) ** 3
+            note_result(dialect, "**", square, is_named=False)
+            if dialect.op and getattr(square, dialect.op[0]) == getattr(cube, dialect.op[0]):
+                dialect.op_names["**"] = getattr(square, dialect.op[0])
+
+
+def note_result(dialect, name, result, is_named=True):
+    """Note what an operation that we call name is called, and what its operands are in."""
+    if is_named and dialect.op and getattr(result, dialect.op[0]) != name:
+        dialect.op_names[name] = getattr(result, dialect.op[0])
+    label = getattr(result, dialect.op[0]) if dialect.op else name
+    for field_name, kind in dialect.children.items():
+        if type(getattr(result, field_name)) is not kind:
+            dialect.kinds[field_name, plain_name(label)] = type(getattr(result, field_name))
+
+
+def plain_name(op):
+    """The name of an operation without the exponent of a power."""
+    return "**" if isinstance(op, str) and op.startswith("**") else op
+
+
+def find_results(cls):
+    """The class of results where a subclass is among the operands, as a number (classes.pxi)."""
+    derived = type("Derived", (cls,), {})
+    base, more = cls(2.0), derived(3.0)
+    rules = {(derived, derived, derived): 0, (derived, cls, derived): 1, (cls, cls, cls): 2}
+    try:
+        found = {(type(f(more, more)), type(f(base, more)), type(f(more, base)))
+                 for f in (lambda a, b: a + b, lambda a, b: a * b)}
+    except TRIAL_ERRORS:
+        found = {}
+    if len(found) != 1 or (rule := rules.get(*found)) is None:
+        raise NotReplaceable("its subclasses' results aren't understood")
+    return rule

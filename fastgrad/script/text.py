@@ -1,0 +1,120 @@
+"""The text around a class: what its file says about names before any of it is run.
+
+Python binds names as it goes, and a name that a method uses may mean something else an hour later. The text tells
+which names are bound once, which functions come only after the class statement, and what is assigned to the class.
+"""
+import ast
+import linecache
+from collections import Counter
+
+EXECUTES = {"exec", "globals"}      # what may bind a name out of sight
+
+
+class Text:
+    """The facts about one file. `tree` is None if the file can't be read."""
+
+    def __init__(self, file, source=None):
+        self.file = file
+        self.lines = linecache.getlines(file) if source is None else source.splitlines(True)
+        try:
+            self.tree = ast.parse("".join(self.lines)) if self.lines else None
+        except (SyntaxError, ValueError):
+            self.tree = None
+        self.bindings = Counter()       # of each name at the module's level: how often it's bound
+        self.imports = Counter()        # of that: by imports
+        self.modules = set()            # what is imported, by its own name, at the module's level
+        self.classes = set()            # names of classes at the module's level
+        self.functions = {}             # the definitions at the module's level: name: node
+        self.constants = {}             # names bound to a number or string at the module's level
+        self.set_later = {}             # of each class: its attributes that are assigned outside of its body, by name
+        self.is_dynamic = False         # whether it may bind names in a way that can't be seen here
+        if self.tree is not None:
+            self._read(self.tree.body, at_top=True)
+
+    def is_bound_once(self, name):
+        """Whether a name that has a meaning keeps it as far as this file goes."""
+        return self.tree is not None and not self.is_dynamic and self.bindings[name] <= 1
+
+    def is_rebound(self, cls_name):
+        """Whether a class's name is bound by something else than class statements and imports."""
+        classes = sum(isinstance(node, ast.ClassDef) and node.name == cls_name for node in ast.walk(self.tree))
+        return self.bindings[cls_name] > classes + self.imports[cls_name]
+
+    def class_at(self, name, line):
+        """The class statement that begins, decorators included, at a line."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.ClassDef) and node.name == name \
+                    and min([node.lineno, *(d.lineno for d in node.decorator_list)]) <= line <= node.lineno:
+                return node
+        return None
+
+    def later_function(self, name):
+        """The code of a function that the module defines once and has not come to yet, or None."""
+        node = self.functions.get(name)
+        if node is None or node.decorator_list or not self.is_bound_once(name):
+            return None
+        return compile(ast.Module([node], []), self.file, "exec", dont_inherit=True)
+
+    def _read(self, body, at_top):
+        """Note what statements bind. at_top: they are at the module's level, not in a function or a class."""
+        todo = list(body)
+        while todo:
+            node = todo.pop()
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                if at_top:
+                    self.bindings[node.name] += 1
+                    if isinstance(node, ast.ClassDef):
+                        self.classes.add(node.name)
+                    if isinstance(node, ast.FunctionDef):
+                        self.functions[node.name] = node
+                    todo += node.decorator_list
+                self._read(node.body, False)
+                continue
+            if isinstance(node, ast.Lambda):
+                self._read([node.body], False)
+                continue
+            if isinstance(node, (ast.Global, ast.Nonlocal)):
+                self.bindings.update(2 * node.names)        # in the function it may be bound any number of times
+            elif isinstance(node, ast.Name):
+                if at_top and not isinstance(node.ctx, ast.Load):
+                    self.bindings[node.id] += 1
+                self.is_dynamic |= node.id in EXECUTES and isinstance(node.ctx, ast.Load)
+            elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and at_top and node.name:
+                self.bindings[node.name] += 2               # which are deleted or bound again and again
+            elif isinstance(node, (ast.Import, ast.ImportFrom)) and at_top:
+                for alias in node.names:
+                    name = alias.asname or alias.name.partition(".")[0]
+                    self.modules |= {name} & {alias.name} if isinstance(node, ast.Import) else set()
+                    if not (alias.name == name == "math" or getattr(node, "module", None) == "math"):
+                        self.bindings[name] += 1
+                        self.imports[name] += 1
+            elif isinstance(node, ast.comprehension):           # its targets are its own
+                todo += [node.iter, *node.ifs]
+                continue
+            elif isinstance(node, (ast.For, ast.AsyncFor)) and at_top:
+                self.bindings.update(2 * [n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)])
+            elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+                if isinstance(node.value, ast.Name):
+                    self.set_later.setdefault(node.value.id, {}).setdefault(node.attr, None)
+            if isinstance(node, ast.Assign) and len(node.targets) == 1:
+                self._read_assignment(node.targets[0], node.value, at_top)
+            todo += ast.iter_child_nodes(node)
+
+    def _read_assignment(self, target, value, at_top):
+        if isinstance(target, ast.Name) and at_top and isinstance(value, ast.Constant):
+            self.constants[target.id] = value.value
+        elif isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and at_top \
+                and isinstance(value, ast.Name):
+            self.set_later.setdefault(target.value.id, {})[target.attr] = value.id
+
+
+_texts = {}
+
+
+def text_of(file):
+    """The Text of a file, read again if its lines are others than before."""
+    lines = linecache.getlines(file)
+    text = _texts.get(file)
+    if text is None or text.lines is not lines and text.lines != lines:
+        text = _texts[file] = Text(file)
+    return text

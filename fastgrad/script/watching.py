@@ -1,0 +1,96 @@
+"""Going back to the author's methods when something changes that the twin relied on.
+
+A twin (twin.py) does with our operations what the author's methods did in the trials. Three things can make the
+author's methods do something else later: an assignment to the class (`Value.__init__ = counted`), an assignment to a
+module (`engine.leak = ...`, `math.exp = ...`), and a cell of a notebook that binds a name again. All three come by
+here. (What the class's own file does to its names is read beforehand, in text.py.) From then on the author's methods
+run, on our nodes.
+"""
+import sys
+from types import ModuleType
+
+from fastgrad.script.text import Text
+
+_twins: list = []               # all there are, in the order of their making
+
+
+def watch(twin):
+    """From now on look at what happens to a twin's class and to the modules that it relies on."""
+    _twins.append(twin)
+    for module in {*twin.modules, sys.modules.get(twin.ours.__module__)} - {None}:
+        if type(module) is ModuleType:
+            module.__class__ = WatchedModule
+
+
+class WatchedClass(type):
+    """The class of twins."""
+
+    def __setattr__(cls, name, value):
+        if (twin := twin_of(cls)) is None or not twin.expects(name, value):
+            type.__setattr__(cls, name, value)
+            _note_change(cls, name)
+
+    def __delattr__(cls, name):
+        type.__delattr__(cls, name)
+        _note_change(cls, name)
+
+
+WatchedClass.__name__ = WatchedClass.__qualname__ = "type"      # nobody asks a class for its class by another name
+WatchedClass.__module__ = "builtins"
+
+
+def twin_of(cls):
+    """The twin whose class this is, or None; a class that is still being made has none."""
+    return next((twin for twin in _twins if twin.ours is cls), None)
+
+
+def _note_change(cls, name):
+    for twin in _twins:
+        if issubclass(cls, twin.ours) and twin.is_changed_by(cls, name):
+            twin.go_back()
+
+
+def note_subclass(cls):
+    """Called for a class that derives from a twin's: it may give methods of the twin's another meaning."""
+    for name in list(vars(cls)):
+        _note_change(cls, name)
+
+
+def note_class_again(name, module_globals):
+    """Called before a class statement binds a name: an older class of this name now refers to the new one by it."""
+    for twin in _twins:
+        if twin.cls.__qualname__ == name and twin.module_globals is module_globals:
+            twin.go_back()
+
+
+class WatchedModule(ModuleType):
+    """The class of modules that twins rely on."""
+
+    def __setattr__(self, name, value):
+        ModuleType.__setattr__(self, name, value)
+        _note_names(vars(self), {name})
+
+    def __delattr__(self, name):
+        ModuleType.__delattr__(self, name)
+        _note_names(vars(self), {name})
+
+
+WatchedModule.__name__ = WatchedModule.__qualname__ = "module"
+WatchedModule.__module__ = "builtins"
+
+
+def _note_names(module_globals, names):
+    for twin in _twins:
+        if twin.relies_on(module_globals, names):
+            twin.go_back()
+
+
+def before_cell(source, module_globals=None):
+    """Called before a notebook's cell runs: it may bind names again."""
+    if module_globals is None:
+        module_globals = vars(sys.modules["__main__"])
+    if any(twin.module_globals is module_globals for twin in _twins):
+        text = Text("<cell>", source)
+        _note_names(module_globals, {name for name, n in text.bindings.items() if n > 0} - text.classes)
+        if text.is_dynamic:
+            _note_names(module_globals, None)
