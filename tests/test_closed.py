@@ -290,8 +290,8 @@ def test_what_a_twin_cannot_hold_says_keep(folder, bad):                        
 def test_names_that_the_author_does_not_have(folder):                               # noqa: F811
     names = ["exp", "relu", "log", "detach", "zero_grad", "label", "_children", "_repr_html_"]
     said = same(folder, engine() + DEMO + f"for x in {names}: print(x, hasattr(Value, x), x != 'label' and "
-                "hasattr(a, x), getattr(Value, x, None))\nValue.exp = lambda self: Value(math.exp(self.data), (self,))\n"
-                "print(a.exp(), hasattr(a, 'exp'))\n")
+                "hasattr(a, x), getattr(Value, x, None))\n"
+                "Value.exp = lambda self: Value(math.exp(self.data), (self,))\nprint(a.exp(), hasattr(a, 'exp'))\n")
     assert "is replaced" in said
 
 
@@ -301,8 +301,9 @@ OPERATORS = ENGINE[ENGINE.index("    def __neg__"):ENGINE.index("    def backwar
 
 
 def test_operators_in_a_mixin(folder):                                              # noqa: F811
-    said = same(folder, "class Operators:\n" + OPERATORS + engine(OPERATORS, "", "class Value:", "class Value(Operators):")
-                + DEMO + "print(isinstance(a, Operators), 2 * a, 2 + a, issubclass(Value, Operators))\n")
+    said = same(folder, "class Operators:\n" + OPERATORS
+                + engine(OPERATORS, "", "class Value:", "class Value(Operators):") + DEMO
+                + "print(isinstance(a, Operators), 2 * a, 2 + a, issubclass(Value, Operators))\n")
     assert "is replaced" in said and "__sub__        ours" in said
 
 

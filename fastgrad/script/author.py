@@ -121,23 +121,12 @@ ARRAY_MAKERS = {"array", "zeros", "ones", "randn", "rand", "arange", "linspace",
 def check_program(file, name, dialect):
     """Raise NotReplaceable for what the file around a class, or the script, does with it that a Value can't do."""
     for path in {file, getattr(sys.modules["__main__"], "__file__", None) or file}:
-        tree = text_of(path).tree
-        parsed = {node.targets[0].id for node in ast.walk(tree) if is_parsed_arguments(node)} if tree else ()
-        for node in ast.walk(tree) if tree else ():
-            if complaint := complaint_about(node, name, dialect, parsed):
+        for node in text_of(path).nodes:
+            if complaint := complaint_about(node, name, dialect):
                 raise NotReplaceable(f"line {node.lineno} of {os.path.basename(path)} {complaint}")
 
 
-def is_parsed_arguments(node):
-    """Whether a statement is `args = parser.parse_args()`."""
-    return isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and is_call_of_parse_args(node.value)
-
-
-def is_call_of_parse_args(node):
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("parse_")
-
-
-def complaint_about(node, name, dialect, parsed):
+def complaint_about(node, name, dialect):
     """What speaks against a twin in a piece of the author's program, or None."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         if node.func.attr in MUTATORS and is_attribute(node.func.value, dialect.children):
@@ -149,8 +138,11 @@ def complaint_about(node, name, dialect, parsed):
         if node.func.id == name and isinstance(first, ast.Call) and isinstance(first.func, ast.Attribute) \
                 and first.func.attr in ARRAY_MAKERS and first.args:
             return "puts an array into it"
-        if node.func.id == "get_type_hints":
-            return "uses get_type_hints"
+        if node.func.id == "get_type_hints" or node.func.id == "vars" and is_name(first, name):
+            return f"uses {node.func.id}"
+    elif isinstance(node, ast.Attribute) and (node.attr == "__slots__" or node.attr == "__dict__"
+                                              and is_name(node.value, name)):
+        return f"uses {node.attr}"
     elif isinstance(node, (ast.Subscript, ast.Starred)) and isinstance(node.ctx, (ast.Store, ast.Del)) \
             and is_attribute(node.value, dialect.children):
         return f"changes {node.value.attr!r} in place"
@@ -166,6 +158,10 @@ def complaint_about(node, name, dialect, parsed):
             if module in modules:
                 return f"imports {module}"
     return None
+
+
+def is_name(node, name):
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def is_attribute(node, names):

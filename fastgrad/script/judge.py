@@ -127,9 +127,9 @@ class Judge:
         """Ours if nobody can tell, else the author's if that does on our nodes what it did on the author's."""
         if name in self.known:
             why = self.known[name].get("why")
-            self.twin.methods[name] = f"the author's: {why}" if why else OURS
             if why:
                 self.twin.keep(name)
+            self.twin.methods[name] = f"the author's: {why}" if why else OURS
             return
         untried = self.author.why_not(name)
         found = self.may_change(name)

@@ -108,8 +108,8 @@ def read_field(name, value, parameters, defaults, dialect, roles):
         convert, given = value.func.id, value.args[0]
     default = getattr(defaults.get(given.id), "value", defaults.get(given.id)) if isinstance(given, ast.Name) else None
     if isinstance(given, ast.Name) and given.id in parameters and given.id not in roles:
-        if given.id not in defaults and convert in (None, "float"):
-            roles[given.id], dialect.data, dialect.float_data = "data", name, convert == "float"
+        if given.id not in defaults and convert is None:
+            roles[given.id], dialect.data = "data", name
         elif isinstance(default, ast.Tuple) and not default.elts and convert in ("set", "tuple", None):
             is_derivatives = convert is None and bool(dialect.children)
             roles[given.id] = "local_grads" if is_derivatives else "children"

@@ -220,8 +220,13 @@ def find_habits(cls, dialect, may_try):
             y = a.relu()
             dialect.float_zero = type(getattr(y, dialect.data)) is float
             dialect.same_zero = repr(getattr(cls(-0.0).relu(), dialect.data)) == "-0.0"
-            dialect.run_backward(y)
-            dialect.int_step = type(getattr(a, dialect.grad)) is int
+            if dialect.closure:
+                setattr(a, dialect.grad, 0)
+                setattr(y, dialect.grad, 1)
+                getattr(y, dialect.closure[0])()
+                dialect.int_step = type(getattr(a, dialect.grad)) is int
+            else:
+                dialect.int_step = type(getattr(y, dialect.local_grads[0])[0]) is int
     for name, (method, make) in OPERATIONS.items():
         if may_try(method):
             with contextlib.suppress(*TRIAL_ERRORS, Untried):

@@ -151,4 +151,7 @@ def different_part(wanted, seen):
 
 
 def shown(part):
-    return repr(part[0] if len(part) == 1 else part)[:60]
+    """Names, or pairs of a type and a number, in a row."""
+    if part and isinstance(part[0], tuple) and part[0] and isinstance(part[0][0], tuple):
+        part = [number for _, number in part[0]]
+    return ", ".join(map(str, part))[:40]

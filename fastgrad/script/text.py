@@ -23,11 +23,12 @@ class Text:
         self.bindings = Counter()       # of each name at the module's level: how often it's bound
         self.imports = Counter()        # of that: by imports
         self.modules = set()            # what is imported, by its own name, at the module's level
-        self.classes = set()            # names of classes at the module's level
         self.functions = {}             # the definitions at the module's level: name: node
         self.constants = {}             # names bound to a number or string at the module's level
         self.set_later = {}             # of each class: its attributes that are assigned outside of its body, by name
         self.is_dynamic = False         # whether it may bind names in a way that can't be seen here
+        self.nodes = list(ast.walk(self.tree)) if self.tree is not None else []
+        self.class_statements = Counter(node.name for node in self.nodes if isinstance(node, ast.ClassDef))
         if self.tree is not None:
             self._read(self.tree.body, at_top=True)
 
@@ -37,12 +38,11 @@ class Text:
 
     def is_rebound(self, cls_name):
         """Whether a class's name is bound by something else than class statements and imports."""
-        classes = sum(isinstance(node, ast.ClassDef) and node.name == cls_name for node in ast.walk(self.tree))
-        return self.bindings[cls_name] > classes + self.imports[cls_name]
+        return self.bindings[cls_name] > self.class_statements[cls_name] + self.imports[cls_name]
 
     def class_at(self, name, line):
         """The class statement that begins, decorators included, at a line."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.ClassDef) and node.name == name \
                     and min([node.lineno, *(d.lineno for d in node.decorator_list)]) <= line <= node.lineno:
                 return node
@@ -63,8 +63,6 @@ class Text:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 if at_top:
                     self.bindings[node.name] += 1
-                    if isinstance(node, ast.ClassDef):
-                        self.classes.add(node.name)
                     if isinstance(node, ast.FunctionDef):
                         self.functions[node.name] = node
                     todo += node.decorator_list

@@ -91,6 +91,6 @@ def before_cell(source, module_globals=None):
         module_globals = vars(sys.modules["__main__"])
     if any(twin.module_globals is module_globals for twin in _twins):
         text = Text("<cell>", source)
-        _note_names(module_globals, {name for name, n in text.bindings.items() if n > 0} - text.classes)
+        _note_names(module_globals, {name for name, n in text.bindings.items() if n > text.class_statements[name]})
         if text.is_dynamic:
             _note_names(module_globals, None)

@@ -1,0 +1,48 @@
+"""Makes fastgrad/script/known_texts.py, the table of methods' texts that need no trial, of tests/scripts/engines.py.
+
+    python tests/known_texts.py         # write the table
+
+Each engine is tried as if nothing were known; what the trials find goes into the table. tests/test_known.py holds the
+table to that.
+"""
+import runpy
+from pathlib import Path
+from unittest import mock
+
+from fastgrad.script import known, replace, twin
+
+HERE = Path(__file__).parent
+ENGINES = HERE / "scripts" / "engines.py"
+TABLE = HERE.parent / "fastgrad" / "script" / "known_texts.py"
+HEAD = '''"""The methods that known.py knows by their text: (method, digest of its canonical form): what trials found.
+
+why: why it stays the author's; without it, it's ours. late: whether its derivatives are taken in backward(). results:
+the class of results, float_seed: what backward() starts from, knobs: of relu, as in measure.py.
+Made by tests/known_texts.py of tests/scripts/engines.py.
+"""
+KNOWN = {
+'''
+
+
+def found(path=ENGINES):
+    """What trials find of the engines in a file: {(method, digest): facts}."""
+    facts, finish = {}, twin.Twin.finish
+
+    def note(self):
+        finish(self)
+        for key, value in known.found_texts(self.author, self.dialect, self.methods).items():
+            if key not in facts or "why" in value:      # what is ours in one class only isn't known to be ours
+                facts[key] = value
+
+    with mock.patch.object(twin.Twin, "finish", note), mock.patch.dict(known.KNOWN, clear=True):
+        replace.start()
+        try:
+            runpy.run_path(str(path))
+        finally:
+            replace.stop()
+    return facts
+
+
+if __name__ == "__main__":
+    lines = [f"    {key!r}:\n        {value!r},\n" for key, value in sorted(found().items())]
+    TABLE.write_text(HEAD + "".join(lines) + "}\n")
