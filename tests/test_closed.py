@@ -343,6 +343,73 @@ def test_a_cell_that_is_run_again_and_again(folder):                            
 def test_the_report_names_the_cause(folder):                                        # noqa: F811
     said = same(folder, engine("return self + (-other)", "return Value(self.data - other.data, (self, other), 'minus')")
                 + DEMO)
-    assert "its name of the operation: 'minus', ours: '+'" in said
+    assert "its name of the operation: minus, ours: +" in said
     said = same(folder, engine(LABEL, "self.label = label or str(data)") + DEMO)
     assert "'label' isn't understood: '2.5' of one instance is '-3.125' of another" in said
+
+
+def test_dataclasses(folder):                                                       # noqa: F811
+    fields = ENGINE[ENGINE.index("    def __init__"):ENGINE.index("    def __repr__")]
+    said = same(folder, "from dataclasses import dataclass, field\nfrom typing import Callable\n"
+                + engine(fields, "    data: float\n    _prev: tuple = ()\n    _op: str = ''\n    grad: float = 0.0\n"
+                         "    _backward: Callable = field(default=None, repr=False)\n\n",
+                         "class Value:", "@dataclass(eq=False)\nclass Value:", "v._backward()",
+                         "if v._backward: v._backward()") + DEMO + "print(Value.__match_args__, Value(1.5)._prev)\n")
+    assert "is replaced" in said
+
+
+# ---- What a class's methods use of each other ----
+
+def test_a_helper_method_that_a_subclass_overrides(folder):                         # noqa: F811
+    source = engine(MUL, "out = self.make(self.data * other.data, other)", "    def __pow__",
+                    "    def make(self, data, other): return Value(data, (self, other), '*')\n\n    def __pow__")
+    demo = """
+class Scaled(Value):
+    def make(self, data, other): return Value(10 * data, (self, other), '*')
+print(Scaled(2.0) * Value(3.0), Value(2.0) * Value(3.0))
+"""
+    same(folder, source + DEMO + demo)
+    same(folder, source + DEMO + "Value.make = lambda self, x, other: Value(-x, (self, other), '*')\nprint(a * b)\n")
+
+
+def test_a_method_that_is_deleted(folder):                                          # noqa: F811
+    same(folder, engine() + DEMO + """
+del Value.__rmul__, Value.double
+for f in (lambda: 2 * a, lambda: a.double()):
+    try: print(f())
+    except (TypeError, AttributeError) as error: print(type(error).__name__)
+print(hasattr(Value, 'double'), a * 2)
+""")
+
+
+def test_what_dir_shows(folder):                                                    # noqa: F811
+    same(folder, engine() + DEMO + "print([x for x in dir(Value) if x[:2] != '__'], '__pow__' in dir(Value))\n"
+         "a.note = 1\nprint([x for x in dir(a) if x[:2] != '__'])\n"
+         "for x in dir(Value):\n    if x in ('__add__', 'tanh', 'exp'): print(x, callable(getattr(Value, x)))\n")
+
+
+def test_a_decorator_that_goes_through_the_attributes(folder):                      # noqa: F811
+    same(folder, """calls = 0
+def counted(cls):
+    def wrap(f):
+        def counting(*args, **named):
+            global calls
+            calls += 1
+            return f(*args, **named)
+        return counting
+    for name, f in list(vars(cls).items()):
+        if callable(f) and name in ('__add__', '__mul__', 'tanh'): setattr(cls, name, wrap(f))
+    return cls
+""" + engine("class Value:", "@counted\nclass Value:") + DEMO + "print(calls)\n")
+
+
+def test_a_class_made_in_a_function_whose_variable_is_bound_again(folder):          # noqa: F811
+    body = textwrap.indent(engine(*WITH_RELU), "    ")
+    same(folder, "def make():\n    leak = lambda x: 0\n    slope = lambda: 0.0\n" + body
+         + "    leak = lambda x: 0.25 * x\n    slope = lambda: 0.25\n    return Value\nValue = make()\n" + NEGATIVE)
+
+
+def test_private_names_and_properties(folder):                                      # noqa: F811
+    same(folder, engine("self.grad", "self.__grad", "out.grad", "out.__grad", "other.grad", "other.__grad",
+                        DOUBLE, "    grad = property(lambda self: self.__grad)\n" + DOUBLE)
+         + DEMO + "print(a.grad, sorted(vars(a)))\n")

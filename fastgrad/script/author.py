@@ -32,6 +32,11 @@ def looks_like_engine(cls, set_later=()):
             and any(isinstance(body.get(name), FunctionType) or name in set_later for name in BACKWARD_NAMES))
 
 
+def goes_through_attributes(function):
+    """Whether a class's decorator doesn't name the attributes that it looks at."""
+    return any({"vars", "__dict__", "dir", "getmembers"} & {*code.co_names} for code in codes_of(function.__code__))
+
+
 class Author:
     """What is known of a class without trying it. Raises NotReplaceable.
 
@@ -72,8 +77,19 @@ class Author:
             for code in codes_of(function.__code__):
                 if name := next((name for name in FOREIGN if name in code.co_names), None):
                     raise NotReplaceable(f"{function.__name__} uses {name!r}")
+        if odd := next((d for d in self._decorators() if goes_through_attributes(d)), None):
+            raise NotReplaceable(f"its decorator {odd.__name__} goes through its attributes")
         if "doctest" in sys.modules and any(">>>" in (f.__doc__ or "") for f in self.functions()):
             raise NotReplaceable("its docstrings are tests")
+
+    def _decorators(self):
+        """The functions of the class's module that decorate it."""
+        node = self.text.class_at(self.cls.__name__, self.line)
+        for decorator in node.decorator_list if node else ():
+            name = getattr(decorator, "func", decorator)
+            thing = self.module_globals.get(getattr(name, "id", None))
+            if isinstance(thing, FunctionType) and thing.__globals__ is self.module_globals:
+                yield thing
 
     def _find_backward(self):
         name = next((name for name in BACKWARD_NAMES if isinstance(self.body.get(name), FunctionType)), None)

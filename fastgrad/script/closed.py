@@ -48,6 +48,9 @@ class Reader:
     def __init__(self, cls, body, module_globals, text, scratch):
         self.cls, self.body, self.globals, self.text, self.scratch = cls, body, module_globals, text, scratch
         self.reasons, self.relied, self.later = {}, {}, {}
+        constructor = body.get("__init__")
+        self.set_by_constructor = attributes_used(constructor.__code__, ("STORE_ATTR",)) \
+            if isinstance(constructor, FunctionType) else set()
 
     def why_not(self, function):
         """Why a function isn't closed, in words that go after its name; None if it is."""
@@ -74,6 +77,9 @@ class Reader:
         for code in codes_of(function.__code__):
             for instruction in dis.get_instructions(code):
                 self._read_instruction(function, instruction)
+        if function is self.body.get("__init__") and (read := attributes_used(function.__code__) & self.body.keys()
+                                                      & self.set_by_constructor):
+            raise NotClosed(f"reads {min(read)!r}, which it also sets")
 
     def _read_variable(self, function, name, cell):
         """A variable of an enclosing function."""
@@ -83,7 +89,7 @@ class Reader:
             thing = self.cls if name == self.cls.__name__ else None
         if name in ("__class__", self.cls.__name__) or thing is self.cls:
             return
-        if not self.text.is_bound_once(name) or not self._is_closed(thing) or is_constant(thing):
+        if self.text.times_bound(name) > 1 or not self._is_closed(thing) or is_constant(thing):
             raise NotClosed(f"uses {name!r} of the function around it")
 
     def _read_instruction(self, function, instruction):
@@ -94,7 +100,7 @@ class Reader:
             raise NotClosed(f"imports {name!r}")
         if what in ("LOAD_GLOBAL", "LOAD_NAME"):
             self._read_global(function, name)
-        elif what in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "STORE_ATTR"):
+        elif what in LOADS or what == "STORE_ATTR":
             self._read_attribute(what, name)
 
     def _read_global(self, function, name):
@@ -143,7 +149,7 @@ class Reader:
         if name not in self.body:
             return
         thing = self.body[name]
-        if isinstance(thing, MemberDescriptorType):
+        if isinstance(thing, MemberDescriptorType) or is_constant(thing) and name in self.set_by_constructor:
             return
         if what == "STORE_ATTR" and not isinstance(thing, property):
             raise NotClosed(f"assigns the class's {name!r}")
@@ -194,10 +200,12 @@ def codes_of(code):
             yield from codes_of(constant)
 
 
-def attributes_loaded(code):
-    """The names of the attributes that a code object itself reads."""
-    return {instruction.argval for instruction in dis.get_instructions(code)
-            if instruction.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")}
+LOADS = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
+
+
+def attributes_used(code, how=LOADS):
+    """The names of the attributes that a code object itself reads, or that it stores."""
+    return {instruction.argval for instruction in dis.get_instructions(code) if instruction.opname in how}
 
 
 def only_stores(function):

@@ -6,7 +6,7 @@ since the names of Value's own properties may mean something else in the author'
 from types import FunctionType
 
 from fastgrad.engine import Value
-from fastgrad.script.measure import MISSING, plain_name
+from fastgrad.script.dialect import MISSING, plain_name
 
 NODE = Value.__mro__[1]         # where the descriptors of the fields are
 DATA, GRAD, CHILDREN, OP, LOCAL_GRADS, CLOSURE, DICT = (
@@ -217,15 +217,21 @@ UNSUPPORTED = {"__neg__": "bad operand type for unary -: {}", "__pos__": "bad op
 def hide(cls, names):
     """Let a class derived from Value seem to lack what Value has and the author's class, with these names, hasn't."""
     for name in set(dir(Value)) - set(dir(object)) - OUR_OWN - names:
-        if name in BINARY or name.startswith("__r") and name.replace("__r", "__", 1) in BINARY:
-            setattr(cls, name, lambda self, other, *modulo: NotImplemented)
-        elif name in UNSUPPORTED:
-            setattr(cls, name, Unsupported(name))
-        else:
-            setattr(cls, name, Hidden(name))
+        forward = name.replace("__r", "__", 1)
+        if name == forward or forward not in BINARY or forward not in names:    # else the engine sees to it (lacks)
+            hide_one(cls, name)
     for name in (*COMPARISONS, "__format__", "__repr__", "__hash__", "__eq__", "__ne__", "__reduce_ex__"):
         if name not in names and getattr(cls, name) is not getattr(object, name) and name != "__reduce_ex__":
             setattr(cls, name, getattr(object, name))
+
+
+def hide_one(cls, name):
+    if name in BINARY or name.startswith("__r") and name.replace("__r", "__", 1) in BINARY:
+        setattr(cls, name, lambda self, other, *modulo: NotImplemented)
+    elif name in UNSUPPORTED:
+        setattr(cls, name, Unsupported(name))
+    else:
+        setattr(cls, name, Hidden(name))
 
 
 class Unsupported:

@@ -6,7 +6,6 @@ author's untried. In the end the whole is compared in random programs. If the tw
 does, there is none.
 """
 import contextlib
-import inspect
 import random
 from types import FunctionType
 
@@ -133,7 +132,7 @@ class Judge:
             return
         untried = self.author.why_not(name)
         found = self.may_change(name)
-        if not found and len(inspect.signature(self.author.body[name]).parameters) > 1 and not name.startswith("__"):
+        if not found and parameters(self.author.body[name]) and not name.startswith("__"):
             found = "takes arguments"
         found = found and f"it {found}" or self.difference(name)
         if found is None:
@@ -147,7 +146,8 @@ class Judge:
 
     def choose_constructor(self):
         """Ours if it takes the same arguments and there's nothing else that the author's does."""
-        if takes_our_arguments(self.author.body["__init__"], self.dialect):
+        function = self.author.body["__init__"]
+        if (self.known or closed.only_stores(function)) and takes_our_arguments(function, self.dialect):
             self.twin.methods["__init__"] = OURS
             return
         self.twin.keep_constructor()
@@ -165,7 +165,7 @@ class Judge:
         for how in (OURS, ZEROING):
             self.twin.use_backward(zeroing=how is ZEROING)
             if self.gradients_differ() is None:
-                takes_more = len(inspect.signature(self.author.body[name]).parameters) > 1
+                takes_more = bool(parameters(self.author.body[name]))
                 if takes_more:
                     self.twin.use_backward(zeroing=how is ZEROING, with_arguments=True)
                 if not self.dialect.is_ordered or not self.programs_differ():
@@ -234,7 +234,7 @@ def attributes_read(function):
     at_once, later = set(), set()
     for code in closed.codes_of(function.__code__):
         into = at_once if code is function.__code__ or code.co_name.startswith("<") else later
-        into.update(closed.attributes_loaded(code))
+        into.update(closed.attributes_used(code))
     return at_once, later
 
 
@@ -242,23 +242,29 @@ def attributes_read(function):
 
 OUR_ARGUMENTS = [("data",), ("_children", "children", "_prev"), ("_op", "op", "local_grads", "_local_grads"),
                  ("label",)]
+OUR_DEFAULTS = [((), None), ("", (), None), ("", None)]
+CO_VARARGS, CO_VARKEYWORDS = 0x4, 0x8
+
+
+def parameters(function):
+    """The names of a method's arguments after self."""
+    code = function.__code__
+    others = bool(code.co_flags & CO_VARARGS) + bool(code.co_flags & CO_VARKEYWORDS)
+    return code.co_varnames[1:code.co_argcount + code.co_kwonlyargcount + others]
 
 
 def takes_our_arguments(function, dialect):
-    """Whether Value's own constructor does for a class: the same arguments, nothing done but to store them, and no
-    attributes beyond the node's."""
-    if not closed.only_stores(function):
+    """Whether Value's own constructor does for a class that only stores its arguments: the same ones, and no attributes
+    beyond the node's."""
+    names, defaults = parameters(function), function.__defaults__ or ()
+    if len(names) > len(OUR_ARGUMENTS) or len(names) != len(defaults) + 1 or set(dialect.extras) - {"label"} \
+            or function.__code__.co_flags & (CO_VARARGS | CO_VARKEYWORDS) or function.__code__.co_kwonlyargcount:
         return False
-    parameters = list(inspect.signature(function).parameters.values())[1:]
-    if len(parameters) > len(OUR_ARGUMENTS) or set(dialect.extras) - {"label"}:
+    if not all(name in ours for name, ours in zip(names, OUR_ARGUMENTS)):
         return False
-    for parameter, names in zip(parameters, OUR_ARGUMENTS):
-        if parameter.name not in names or parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
-            return False
-    wanted = [(inspect.Parameter.empty,), ((), None), ("", (), None), ("", None)]
-    if not all(type(p.default) in (set, list) or p.default in some for p, some in zip(parameters, wanted)):
+    if not all(type(x) in (set, list) or x in some for x, some in zip(defaults, OUR_DEFAULTS)):
         return False
-    return not (len(parameters) > 2 and parameters[2].name in ("_op", "op") and not dialect.op)
+    return not (len(names) > 2 and names[2] in ("_op", "op") and not dialect.op)
 
 
 def static_state(cls):

@@ -9,11 +9,11 @@ Which attribute holds what is read from the constructor, if that is one of the u
 import ast
 import builtins
 import math
-from types import FunctionType
+from types import FunctionType, MemberDescriptorType
 from zlib import crc32
 
+from fastgrad.script.dialect import Dialect
 from fastgrad.script.known_texts import KNOWN
-from fastgrad.script.measure import Dialect
 from fastgrad.script.trials import METHODS
 
 
@@ -44,8 +44,15 @@ def recognise(author):
                 verdicts[name] = {**facts, "op": form.op, "relied": form.globals}
     if not {"__add__", "__mul__", author.backward} <= verdicts.keys():
         raise Unknown
+    if {"__eq__", "__hash__"} & author.body.keys() or any(map(is_odd_field, map(author.body.get, dialect.names))):
+        raise Unknown
     complete(dialect, verdicts)
     return dialect, verdicts
+
+
+def is_odd_field(thing):
+    """Whether a field's name has another meaning in the class's body than that of a slot."""
+    return thing is not None and not isinstance(thing, MemberDescriptorType)
 
 
 def role(name, author):
@@ -91,7 +98,8 @@ def read_constructor(node, author):
             raise Unknown
         target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
         if isinstance(statement, ast.Assign) and len(statement.targets) != 1 or not isinstance(target, ast.Attribute) \
-                or not isinstance(target.value, ast.Name) or target.value.id != self or target.attr in dialect.names:
+                or not isinstance(target.value, ast.Name) or target.value.id != self or target.attr in dialect.names \
+                or target.attr.startswith("__"):
             raise Unknown
         read_field(target.attr, statement.value, parameters, defaults, dialect, roles)
         dialect.names.append(target.attr)

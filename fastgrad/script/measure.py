@@ -1,89 +1,15 @@
-"""What an author's class calls things, and what it makes an int or a float: its dialect, found out by trying it.
+"""The dialect of an author's class, found out by trying it.
 
 `measure` makes a leaf, a sum and a product and sees which attribute holds the number, which the gradient, which the
 operands. Only methods that may be tried are tried (closed.py).
 """
 import contextlib
 import enum
-import functools
-from dataclasses import dataclass, field
 from types import FunctionType
 
+from fastgrad.script.dialect import MISSING, Dialect, plain_name
 from fastgrad.script.sandbox import TRIAL_ERRORS, NotReplaceable, Untried
 from fastgrad.script.trials import OPERATIONS
-
-MISSING = type("Missing", (), {"__repr__": lambda self: "missing"})()      # what a leaf has where it has no attribute
-
-
-@dataclass
-class Dialect:
-    data: str = ""
-    grad: str = ""
-    backward: str = "backward"
-    children: dict = field(default_factory=dict)    # name: the type that a product has
-    kinds: dict = field(default_factory=dict)       # (name, what `op` shows): the type, where it's another
-    op: list = field(default_factory=list)
-    local_grads: list = field(default_factory=list)
-    closure: list = field(default_factory=list)
-    on_leaf: dict = field(default_factory=dict)     # of children, op and closure: what a leaf has, or MISSING
-    extras: dict = field(default_factory=dict)      # name: what it is on every new instance
-    names: list = field(default_factory=list)       # of all attributes, in their order
-    float_data: bool = False                        # the constructor makes floats of ints
-    float_grad: bool = False                        # a new gradient is 0.0
-    float_seed: bool = False                        # backward() starts from 1.0
-    float_zero: bool = False                        # relu of a negative number is 0.0
-    same_zero: bool = False                         # but of what isn't below 0 it's that
-    int_step: bool = False                          # and its derivative an int
-    is_late: bool = False                           # derivatives are taken in backward()
-    results: int = 0                                # the class of results, a number (classes.pxi)
-    op_names: dict = field(default_factory=dict)    # operations' names other than ours
-    backward_is_tried: bool = True                  # else `run_backward` does what a backward() does
-
-    @property
-    def fields(self):
-        """The names of the fields of a node."""
-        return {self.data, self.grad, *self.children, *self.op, *self.local_grads, *self.closure}
-
-    @functools.cached_property
-    def is_ordered(self):
-        return not {set, frozenset} & {*self.children.values(), *self.kinds.values()}
-
-    def style(self):
-        """The arguments of engine._make_class, but for those that are the class's own."""
-        return {"float_data": self.float_data, "float_grad": self.float_grad, "float_seed": self.float_seed,
-                "float_zero": self.float_zero, "same_zero": self.same_zero, "int_step": self.int_step,
-                "late": self.is_late, "results": self.results, "names": self.op_names}
-
-    def run_backward(self, root):
-        """root.backward(); or, if the author's may not be tried, the same by way of closures or local derivatives."""
-        if self.backward_is_tried:
-            return getattr(root, self.backward)()
-        setattr(root, self.grad, 1.0)
-        for x in reversed(self.topological(root)):
-            if self.closure:
-                if (pull := getattr(x, self.closure[0], None)) is not None:
-                    pull()
-            else:
-                for child, local in zip(self.children_of(x), getattr(x, self.local_grads[0])):
-                    setattr(child, self.grad, getattr(child, self.grad) + local * getattr(x, self.grad))
-        return None
-
-    def children_of(self, x):
-        return list(getattr(x, next(iter(self.children)), None) or ())
-
-    def topological(self, root):
-        order, seen, path = [], {id(root)}, [(root, iter(self.children_of(root)))]
-        while path:
-            x, children = path[-1]
-            child = next((child for child in children if id(child) not in seen), None)
-            if child is None:
-                order.append(x)
-                path.pop()
-            else:
-                seen.add(id(child))
-                path.append((child, iter(self.children_of(child))))
-        return order
-
 
 def is_number(x):
     return type(x) in (int, float)
@@ -107,7 +33,8 @@ def measure(author):
 
 
 def find_roles(cls, backward, backward_is_tried):
-    dialect = Dialect(backward=backward, backward_is_tried=backward_is_tried)
+    dialect = Dialect(backward)
+    dialect.backward_is_tried = backward_is_tried
     try:
         a, b = cls(2.5), cls(-1.25)
         total, product, another = a + b, a * b, b * b
@@ -247,11 +174,6 @@ def note_result(dialect, name, result, is_named=True):
     for field_name, kind in dialect.children.items():
         if type(getattr(result, field_name)) is not kind:
             dialect.kinds[field_name, plain_name(label)] = type(getattr(result, field_name))
-
-
-def plain_name(op):
-    """The name of an operation without the exponent of a power."""
-    return "**" if isinstance(op, str) and op.startswith("**") else op
 
 
 def find_results(cls):

@@ -41,7 +41,8 @@ def observe(make, cls, dialect, values, *, times=1, change=False, whole=False):
                 seen.append(callable(closure) and type(closure()).__name__)
             seen.append([seen_number(getattr(x, grad)) for x in leaves])
     except TRIAL_ERRORS as error:
-        return ["error", type(error).__name__, *seen]
+        words = str(error) if isinstance(error, (ArithmeticError, ValueError)) else ""
+        return ["error", f"{type(error).__name__} {words}".strip(), *seen]
     return seen
 
 

@@ -6,11 +6,8 @@ if there's any doubt, stays as it is.
 """
 import ast
 import builtins
-import dataclasses
 import os
-import site
 import sys
-import sysconfig
 from types import FunctionType
 
 import fastgrad
@@ -23,14 +20,12 @@ from fastgrad.script.twin import Twin, make_twin
 from fastgrad.script.watching import before_cell        # noqa: F401: what runs a notebook calls it
 
 
-@dataclasses.dataclass
 class Report:
-    """What came of one class, for --report."""
-    cls: type
-    file: str
-    line: int
-    twin: Twin | None = None
-    reason: str = ""            # why there's none
+    """What came of one class, for --report. reason: why it has no twin."""
+
+    def __init__(self, cls, file, line):
+        self.cls, self.file, self.line = cls, file, line
+        self.twin, self.reason = None, ""
 
     @property
     def result(self):
@@ -56,10 +51,7 @@ keep_all = False                # try them all, but leave them as they are
 # ---- The hook ----
 
 _build_class = builtins.__build_class__
-_dataclass = dataclasses.dataclass
-INSTALLED = [os.path.realpath(path) + os.sep for path in
-             {*sysconfig.get_paths().values(), *site.getsitepackages(), site.getusersitepackages()}
-             if not path.endswith(("bin", "include"))]
+LIBRARY = os.path.dirname(os.path.realpath(os.__file__)) + os.sep       # the standard library
 OURS = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + os.sep
 
 
@@ -70,7 +62,8 @@ def is_teaching_code(file):
         return False
     if f"{os.sep}micrograd{os.sep}" in path:
         return True
-    return not any(path.startswith(folder) for folder in INSTALLED) and not file.startswith("<frozen")
+    is_installed = {"site-packages", "dist-packages"} & set(path.split(os.sep))
+    return not is_installed and not path.startswith(LIBRARY) and not file.startswith("<frozen")
 
 
 def consider(cls, module_globals, file, line):
@@ -92,10 +85,9 @@ def consider(cls, module_globals, file, line):
 
 def twin_for(cls, module_globals, file, line):
     """A new twin; or, if a cell with the same text has been run again and again, the last one."""
-    node = text_of(file).class_at(cls.__name__, line) if text_of(file).tree else None
-    key = cls.__qualname__, id(module_globals), node and ast.dump(node)
-    twins = _made.setdefault(key, [])
-    if len(twins) < MOST_TWINS or "<locals>" in cls.__qualname__:
+    node = text_of(file).class_at(cls.__name__, line)
+    twins = _made.setdefault((cls.__qualname__, id(module_globals), node and ast.dump(node)), [])
+    if len(twins) < MOST_TWINS or node is None or "<locals>" in cls.__qualname__:
         twins.append(make_twin(cls, module_globals, file, line))
     return twins[-1]
 
@@ -103,6 +95,7 @@ def twin_for(cls, module_globals, file, line):
 def build_class(function, name, *bases, **keywords):
     """What class statements call from start() to stop()."""
     cls = _build_class(function, name, *bases, **keywords)
+    watch_dataclasses()
     if not isinstance(cls, type) or not is_teaching_code(function.__code__.co_filename):
         return cls
     watching.note_class_again(cls.__qualname__, function.__globals__)
@@ -121,17 +114,27 @@ def is_engine(cls, file):
         and not any(looks_like_engine(base) for base in cls.__mro__[1:])
 
 
-def dataclass(cls=None, /, **options):
-    """dataclasses.dataclass, which writes a constructor when the class statement is over."""
-    if cls is None:
-        return lambda cls: dataclass(cls, **options)
-    had_constructor = "__init__" in vars(cls)
-    cls = _dataclass(cls, **options)
-    module = sys.modules.get(cls.__module__)
-    add = vars(cls).get("__add__")
-    if not had_constructor and module and looks_like_engine(cls) and is_teaching_code(add.__code__.co_filename):
-        return consider(cls, vars(module), add.__code__.co_filename, add.__code__.co_firstlineno)
-    return cls
+def after_dataclass(make):
+    """dataclasses' own function, which writes a constructor when the class statement is over; then it's looked at."""
+    def process(cls, *options, **named):
+        had_constructor = "__init__" in vars(cls)
+        cls = make(cls, *options, **named)
+        module = sys.modules.get(cls.__module__)
+        add = vars(cls).get("__add__")
+        if builtins.__build_class__ is build_class and not had_constructor and module and looks_like_engine(cls) \
+                and is_teaching_code(add.__code__.co_filename):
+            return consider(cls, vars(module), add.__code__.co_filename, add.__code__.co_firstlineno)
+        return cls
+    process.is_ours = True
+    return process
+
+
+def watch_dataclasses():
+    """Let dataclasses come by here too, once the script has imported it: we don't, it takes longer than all else."""
+    module = sys.modules.get("dataclasses")
+    make = getattr(module, "_process_class", None)
+    if make is not None and not hasattr(make, "is_ours"):
+        module._process_class = after_dataclass(make)
 
 
 def start():
@@ -140,9 +143,7 @@ def start():
         print("fastgrad: without the compiled engine nothing is replaced", file=sys.stderr)
         return
     builtins.__build_class__ = build_class
-    dataclasses.dataclass = dataclass
 
 
 def stop():
     builtins.__build_class__ = _build_class
-    dataclasses.dataclass = _dataclass

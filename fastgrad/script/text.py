@@ -36,6 +36,12 @@ class Text:
         """Whether a name that has a meaning keeps it as far as this file goes."""
         return self.tree is not None and not self.is_dynamic and self.bindings[name] <= 1
 
+    def times_bound(self, name):
+        """How often a name is bound anywhere in the file, in whatever function."""
+        return sum(getattr(node, "id", None) == name and not isinstance(node.ctx, ast.Load)
+                   or getattr(node, "arg", None) == name and isinstance(node, ast.arg)
+                   or getattr(node, "name", None) == name or name in getattr(node, "names", ()) for node in self.nodes)
+
     def is_rebound(self, cls_name):
         """Whether a class's name is bound by something else than class statements and imports."""
         return self.bindings[cls_name] > self.class_statements[cls_name] + self.imports[cls_name]

@@ -5,11 +5,11 @@ decides method by method what is ours. If something changes later that this reli
 author's methods (watching.py).
 """
 import math
-import sys
+from types import MemberDescriptorType
 
 from fastgrad import engine
 from fastgrad.script import fields, watching
-from fastgrad.script.author import NOT_COPIED, Author, check_program
+from fastgrad.script.author import NOT_COPIED, Author, check_program, codes_of
 from fastgrad.script.judge import Judge
 from fastgrad.script.known import Unknown, recognise
 from fastgrad.script.measure import find_habits, measure
@@ -54,15 +54,18 @@ class Twin:
         self.ours.__qualname__ = cls.__qualname__
         fields.hide(self.ours, {*author.body, *dialect.names})
         fields.name_fields(self.ours, dialect)
+        self.invisible = vars(self.ours).keys() - author.body.keys()       # for dir(Value)
         if "__eq__" in author.body and "__ne__" not in author.body:
             self.ours.__ne__ = object.__ne__
+        if "__dir__" not in author.body:
+            self.ours.__dir__ = lambda x: sorted({*dir(cls), *dialect.names, *(x._attributes() or ())})
 
     # ---- What the judge calls ----
 
     def keep(self, name):
         """Let the twin have the author's attribute; for now the sandbox's copy of it, or what stands for it there."""
         thing = self.author.body[name]
-        if name in NOT_COPIED or type(thing).__name__ in ("member_descriptor", "getset_descriptor"):
+        if name in NOT_COPIED or name in self.dialect.names or isinstance(thing, MemberDescriptorType):
             return
         self.kept[name] = thing
         sandbox = self.author.sandbox
@@ -100,6 +103,8 @@ class Twin:
         relied = self.author.reader.relied
         self.relied = {name for facts in self.known.values() for name in facts["relied"]}
         self.relied.update(name for function in self.functions_of_ours() for name in relied.get(function, ()))
+        self.used = {name for function in self.functions_of_ours() for code in codes_of(function.__code__)
+                     for name in code.co_names if name in self.author.body}
         self.modules = {math} if "math" in self.relied else set()
         watching.watch(self)
 
@@ -131,7 +136,7 @@ class Twin:
         if cls is not self.ours and name in ("__init__", "__new__"):
             return self.dialect.results != 2        # else results are of our class
         return name in ("__init__", "__new__", "__eq__", "__hash__", "__getattribute__", "__getattr__", "__setattr__") \
-            or name in self.dialect.fields
+            or name in self.dialect.fields or name in self.used
 
     def go_back(self):
         """From now on the author's methods run, on our nodes."""

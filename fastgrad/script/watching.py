@@ -9,6 +9,7 @@ run, on our nodes.
 import sys
 from types import ModuleType
 
+from fastgrad.script.fields import hide_one
 from fastgrad.script.text import Text
 
 _twins: list = []               # all there are, in the order of their making
@@ -31,8 +32,16 @@ class WatchedClass(type):
             _note_change(cls, name)
 
     def __delattr__(cls, name):
-        type.__delattr__(cls, name)
+        twin = twin_of(cls)
+        if twin is not None and name not in vars(cls) and name in vars(twin.cls):
+            hide_one(cls, name)             # it was ours, and now the author's class doesn't have it any more
+        else:
+            type.__delattr__(cls, name)
         _note_change(cls, name)
+
+    def __dir__(cls):
+        twin = twin_of(cls)
+        return type.__dir__(cls) if twin is None else sorted({*dir(twin.cls), *vars(cls)} - twin.invisible)
 
 
 WatchedClass.__name__ = WatchedClass.__qualname__ = "type"      # nobody asks a class for its class by another name
