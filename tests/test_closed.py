@@ -312,6 +312,7 @@ def test_operators_in_a_mixin(folder):                                          
     ("_op=''", "_op=()"), ("_op=''", "_op=None"),
     ("        self._backward = lambda: None\n", ""),
     ("_children=()", "_children=None"),
+    ("def backward(", "def run_it_backwards("),
 ])
 def test_leaves_of_other_kinds(folder, old, new):                                   # noqa: F811
     changes = [old, new]
@@ -321,9 +322,9 @@ def test_leaves_of_other_kinds(folder, old, new):                               
         changes += ["(self, other), '+'", "{self, other}, '+'", "(self, other), '*'", "{self, other}, '*'"]
     elif not new:
         changes += ["v._backward()", "getattr(v, '_backward', lambda: None)()"]
-    said = same(folder, engine(*changes) + DEMO
-                + "print(a._op, type(a._prev), type(c._prev), type((a ** 2)._prev), hasattr(a, '_backward'), "
-                  "hasattr(c, '_backward'))\n")
+    demo = DEMO.replace("d.backward", "d.run_it_backwards") if "run_it" in new else DEMO
+    said = same(folder, engine(*changes) + demo + "print(a._op, type(a._prev), type(c._prev), type((a ** 2)._prev), "
+                "hasattr(a, '_backward'), hasattr(c, '_backward'))\n")
     assert "is replaced" in said
 
 
@@ -413,3 +414,9 @@ def test_private_names_and_properties(folder):                                  
     same(folder, engine("self.grad", "self.__grad", "out.grad", "out.__grad", "other.grad", "other.__grad",
                         DOUBLE, "    grad = property(lambda self: self.__grad)\n" + DOUBLE)
          + DEMO + "print(a.grad, sorted(vars(a)))\n")
+
+
+def test_operands_that_are_no_container(folder):                                    # noqa: F811
+    same(folder, engine("self._prev = set(_children)", "self._prev = _children", "(self,), f'**{other}'",
+                        "(self), f'**{other}'") + "a, b = Value(2.0), Value(-3.0)\nc = a * b + a\nc.backward()\n"
+         "print(a, b, (a ** 2)._prev is a)\n")

@@ -11,7 +11,7 @@ from fastgrad.script.text import text_of
 
 BACKWARD_NAMES = ("backward", "backprop", "backpropagate", "back_propagate", "backwards", "back", "run_backward")
 FOREIGN = ("shape", "dot", "matmul", "ndarray", "ones_like", "zeros_like", "transpose", "weakref", "logging")
-UNTOUCHABLE = ("__new__", "__del__", "__getattr__", "__getattribute__", "__setattr__", "__delattr__", "__call__",
+UNTOUCHABLE = ("__new__", "__del__", "__getattr__", "__getattribute__", "__setattr__", "__delattr__",
                "__array_ufunc__", "__set_name__", "__init_subclass__", "__class_getitem__")
 NOT_COPIED = ("__dict__", "__weakref__", "__slots__", "__module__", "__qualname__", "__doc__", "__firstlineno__",
               "__static_attributes__")
@@ -25,11 +25,21 @@ def body_of(cls):
     return body
 
 
+def backward_of(body, set_later=()):
+    """The name of the method that passes gradients back: a usual one, or one with "back" in it. None if there's none.
+
+    set_later: attributes that the class is given after its statement.
+    """
+    names = [name for name, x in body.items() if isinstance(x, FunctionType)] + [*set_later]
+    return next((name for name in (*BACKWARD_NAMES, *(name for name in names if "back" in name and name[0] != "_"))
+                 if name in names), None)
+
+
 def looks_like_engine(cls, set_later=()):
     """Whether a class may be a scalar autograd engine. set_later: attributes that it's given after its statement."""
     body = body_of(cls)
     return (all(isinstance(body.get(name), FunctionType) for name in ("__init__", "__add__", "__mul__"))
-            and any(isinstance(body.get(name), FunctionType) or name in set_later for name in BACKWARD_NAMES))
+            and backward_of(body, set_later) is not None)
 
 
 def goes_through_attributes(function):
@@ -92,11 +102,11 @@ class Author:
                 yield thing
 
     def _find_backward(self):
-        name = next((name for name in BACKWARD_NAMES if isinstance(self.body.get(name), FunctionType)), None)
+        name = backward_of(self.body)
         if name is not None:
             return name
         later = self.text.set_later.get(self.cls.__name__, {})
-        name = next(name for name in BACKWARD_NAMES if name in later)
+        name = backward_of({}, later)
         function = self.module_globals.get(later[name])
         if function is None and (code := self.text.later_function(later[name] or "")) is not None:
             exec(code, self.sandbox.globals)

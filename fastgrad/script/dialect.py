@@ -12,6 +12,7 @@ class Missing:
 
 
 MISSING = Missing()
+CONTAINERS = (set, tuple, list, frozenset)
 
 
 class Dialect:
@@ -68,7 +69,9 @@ class Dialect:
         return None
 
     def children_of(self, x):
-        return list(getattr(x, next(iter(self.children)), None) or ())
+        """A node's operands; none if they are in no container."""
+        nodes = getattr(x, next(iter(self.children)), None)
+        return list(nodes) if isinstance(nodes, CONTAINERS) else []
 
     def topological(self, root):
         order, seen, path = [], {id(root)}, [(root, iter(self.children_of(root)))]

@@ -109,16 +109,16 @@ class Judge:
         """While our class is tried, the class's name means it in the sandbox."""
         return bound(self.sandbox, self.twin.ours, self.theirs)
 
-    def difference(self, name, any_error=False):
+    def difference(self, name, but_complex=False):
         """What tells a method of ours from the author's, in the method's experiments.
 
-        any_error: where both raise, it doesn't matter what. (A Value raises for a complex number at once, an author's
+        but_complex: it doesn't matter if it's that a Value can't be a complex number. (It raises at once, an author's
         class when it comes to do something with it.)
         """
         for make, values in experiments(name, self.author.constants(name)):
             for change in (False, True):
-                if (found := self.differs(make, values, change=change)) and not (any_error and "it raises" in found
-                                                                                 and "ours raises" in found):
+                found = self.differs(make, values, change=change)
+                if found and not (but_complex and "it raises" in found and "is a complex number" in found):
                     return found
         return None
 
@@ -139,7 +139,7 @@ class Judge:
             self.twin.methods[name], self.has_tried = OURS, True
             return
         self.twin.keep(name)
-        if not untried and not self.sandbox.untried and (still := self.difference(name, any_error=True)) is not None \
+        if not untried and not self.sandbox.untried and (still := self.difference(name, but_complex=True)) is not None \
                 and not self.sandbox.untried:
             raise NotReplaceable(f"{name} doesn't do on our nodes what it does on its own: {still}")
         self.twin.methods[name] = f"the author's: {found}"

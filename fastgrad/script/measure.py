@@ -7,7 +7,7 @@ import contextlib
 import enum
 from types import FunctionType
 
-from fastgrad.script.dialect import MISSING, Dialect, plain_name
+from fastgrad.script.dialect import CONTAINERS, MISSING, Dialect, plain_name
 from fastgrad.script.sandbox import TRIAL_ERRORS, NotReplaceable, Untried
 from fastgrad.script.trials import OPERATIONS
 
@@ -54,7 +54,7 @@ def find_roles(cls, backward, backward_is_tried):
         x = leaf.get(name, MISSING)
         if name == dialect.data:
             continue
-        if type(result) in (set, tuple, list, frozenset) and len(result) == 2 and {*map(id, result)} == {id(a), id(b)}:
+        if type(result) in CONTAINERS and len(result) == 2 and {*map(id, result)} == {id(a), id(b)}:
             if x is not MISSING and x:
                 raise NotReplaceable(f"{name!r} of a leaf is {x!r}")
             dialect.children[name] = type(result)
@@ -171,9 +171,10 @@ def note_result(dialect, name, result, is_named=True):
     if is_named and dialect.op and getattr(result, dialect.op[0]) != name:
         dialect.op_names[name] = getattr(result, dialect.op[0])
     label = getattr(result, dialect.op[0]) if dialect.op else name
-    for field_name, kind in dialect.children.items():
-        if type(getattr(result, field_name)) is not kind:
-            dialect.kinds[field_name, plain_name(label)] = type(getattr(result, field_name))
+    for field_name, usual in dialect.children.items():
+        kind = type(getattr(result, field_name))
+        if kind is not usual and kind in CONTAINERS:
+            dialect.kinds[field_name, plain_name(label)] = kind
 
 
 def find_results(cls):
