@@ -9,15 +9,15 @@ import fastgrad
 if fastgrad.backend != "c":
     pytest.skip("the plain engine replaces nothing", allow_module_level=True)
 
-from fastgrad.script import known, replace, twin
+from fastgrad.script import known, measure as measuring, replace
 from known_texts import ENGINES, found
 
 
 def verdicts(path):
     """What comes of each class in a file: {class: {method: words}}, and which of them have been tried."""
     tried, before = set(), len(replace.reports)
-    measure = twin.measure
-    with mock.patch.object(twin, "measure", lambda author: tried.add(author.cls.__name__) or measure(author)):
+    measure = measuring.measure
+    with mock.patch.object(measuring, "measure", lambda author: tried.add(author.cls.__name__) or measure(author)):
         replace.start()
         try:
             runpy.run_path(str(path))

@@ -5,8 +5,7 @@ import os
 import sys
 from types import FunctionType, MemberDescriptorType
 
-from fastgrad.script.closed import Reader, codes_of
-from fastgrad.script.sandbox import NotReplaceable, Sandbox, functions_in
+from fastgrad.script.sandbox import NotReplaceable, Sandbox, codes_of, functions_in
 from fastgrad.script.text import text_of
 
 BACKWARD_NAMES = ("backward", "backprop", "backpropagate", "back_propagate", "backwards", "back", "run_backward")
@@ -62,9 +61,13 @@ class Author:
             raise NotReplaceable("its text can't be read")
         self._check_kind()
         self.sandbox = Sandbox(cls, module_globals)
-        self.reader = Reader(cls, self.body, module_globals, self.text, self.sandbox.globals)
         self.backward = self._find_backward()
         self.has_bases = cls.__bases__ != (object,)
+
+    @functools.cached_property
+    def reader(self):
+        from fastgrad.script.closed import Reader       # which takes long to import, and a known class doesn't need
+        return Reader(self.cls, self.body, self.module_globals, self.text, self.sandbox.globals)
 
     @functools.cached_property
     def theirs(self):

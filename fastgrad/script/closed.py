@@ -18,6 +18,8 @@ import operator
 import typing
 from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, ModuleType
 
+from fastgrad.script.sandbox import codes_of
+
 MODULES = (math, cmath, operator, collections, numbers, typing)
 HARMLESS = {*"""abs all any bool callable complex dict divmod enumerate filter float format frozenset getattr hasattr
     hash id int isinstance issubclass iter len list map max min next object pow property range repr reversed round set
@@ -190,14 +192,6 @@ def is_harmless_class(cls):
         return True                     # numpy.float64 and its like; not an array
     return issubclass(cls, (enum.Enum, Exception)) and not any(
         isinstance(x, (FunctionType, property)) and x.__module__ == cls.__module__ for x in vars(cls).values())
-
-
-def codes_of(code):
-    """A code object and those of the functions within it."""
-    yield code
-    for constant in code.co_consts:
-        if hasattr(constant, "co_names"):
-            yield from codes_of(constant)
 
 
 LOADS = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")

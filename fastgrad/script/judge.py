@@ -11,54 +11,31 @@ from types import FunctionType
 
 from fastgrad.script import closed
 from fastgrad.script.probe import describe, observe, same
-from fastgrad.script.sandbox import TRIAL_ERRORS, NotReplaceable, Untried
+from fastgrad.script.sandbox import TRIAL_ERRORS, NotReplaceable, Untried, codes_of
 from fastgrad.script.trials import GRAPHS, METHODS, MIXED, experiments, random_program
-
-OURS = "ours"
-ZEROING = "ours, after setting the gradients to 0"
+from fastgrad.script.verdict import OURS, ZEROING, Verdict, parameters
 
 
-class Judge:
-    """Fills a twin with the author's methods where they aren't ours. Raises NotReplaceable.
-
-    The verdict is in twin.methods: of each method in words; what begins with "ours" is ours.
-    """
+class Judge(Verdict):
+    """A verdict that takes trials. Raises NotReplaceable."""
 
     def __init__(self, author, dialect, twin, known):
-        self.author, self.dialect, self.twin, self.sandbox = author, dialect, twin, author.sandbox
-        self.known, self.attributes, self.has_tried = known, {*dialect.names, *author.body}, False
+        super().__init__(author, dialect, twin, known)
+        self.sandbox, self.attributes = author.sandbox, {*dialect.names, *author.body}
 
     @property
     def theirs(self):
         return self.author.theirs
 
     def decide(self):
-        before = None if self.known else static_state(self.theirs)
-        for name in ("__init__", "__add__", "__mul__") if not self.known else ():
+        before = static_state(self.theirs)
+        for name in {"__init__", "__add__", "__mul__"} - self.known.keys():
             if why := self.may_change(name):
                 raise NotReplaceable(f"{name} {why}")
-        for name in self.author.body:
-            if name not in METHODS and name not in ("__init__", self.dialect.backward):
-                self.twin.keep(name)
-        self.choose_constructor()
-        for name in METHODS:
-            if name in self.author.body:
-                self.choose(name)
-        if not self.is_ours("__add__") and not self.is_ours("__mul__"):
-            raise NotReplaceable(f"its + and * aren't ours: {self.twin.methods['__add__'].partition(': ')[2]}")
-        self.choose_backward()
-        if not self.dialect.is_ordered:
-            self.twin.note = "a set of operands has no order, so the last bits of gradients may differ"
-        if not self.has_tried:
-            return
+        super().decide()
         self.check_whole()
-        if before is None:
-            return
         if static_state(self.theirs) != before or self.sandbox.has_kept_traces():
             raise NotReplaceable("it counts or collects its instances")
-
-    def is_ours(self, name):
-        return self.twin.methods.get(name, "").startswith(OURS)
 
     def may_change(self, name):
         """Why a method could do something else later though it's what ours is now; None if it can't."""
@@ -122,21 +99,15 @@ class Judge:
                     return found
         return None
 
-    def choose(self, name):
+    def choose_untold(self, name):
         """Ours if nobody can tell, else the author's if that does on our nodes what it did on the author's."""
-        if name in self.known:
-            why = self.known[name].get("why")
-            if why:
-                self.twin.keep(name)
-            self.twin.methods[name] = f"the author's: {why}" if why else OURS
-            return
         untried = self.author.why_not(name)
         found = self.may_change(name)
         if not found and parameters(self.author.body[name]) and not name.startswith("__"):
             found = "takes arguments"
         found = found and f"it {found}" or self.difference(name)
         if found is None:
-            self.twin.methods[name], self.has_tried = OURS, True
+            self.twin.methods[name] = OURS
             return
         self.twin.keep(name)
         if not untried and not self.sandbox.untried and (still := self.difference(name, but_complex=True)) is not None \
@@ -144,20 +115,10 @@ class Judge:
             raise NotReplaceable(f"{name} doesn't do on our nodes what it does on its own: {still}")
         self.twin.methods[name] = f"the author's: {found}"
 
-    def choose_constructor(self):
-        """Ours if it takes the same arguments and there's nothing else that the author's does."""
-        function = self.author.body["__init__"]
-        if (self.known or closed.only_stores(function)) and takes_our_arguments(function, self.dialect):
-            self.twin.methods["__init__"] = OURS
-            return
-        self.twin.keep_constructor()
-        self.twin.methods["__init__"] = "the author's: it takes other arguments than ours, or does more"
+    def only_stores(self, constructor):
+        return closed.only_stores(constructor)
 
-    def choose_backward(self):
-        name = self.dialect.backward
-        if name in self.known:
-            self.twin.methods[name] = OURS
-            return
+    def choose_backward(self, name):
         if why := self.may_change(name):
             self.twin.keep(name)
             self.twin.methods[name] = f"the author's: it {why}"
@@ -232,39 +193,10 @@ def bound(sandbox, ours, theirs):
 def attributes_read(function):
     """The attributes that a method reads itself, and those that functions within it read."""
     at_once, later = set(), set()
-    for code in closed.codes_of(function.__code__):
+    for code in codes_of(function.__code__):
         into = at_once if code is function.__code__ or code.co_name.startswith("<") else later
         into.update(closed.attributes_used(code))
     return at_once, later
-
-
-# ---- The constructor ----
-
-OUR_ARGUMENTS = [("data",), ("_children", "children", "_prev"), ("_op", "op", "local_grads", "_local_grads"),
-                 ("label",)]
-OUR_DEFAULTS = [((), None), ("", (), None), ("", None)]
-CO_VARARGS, CO_VARKEYWORDS = 0x4, 0x8
-
-
-def parameters(function):
-    """The names of a method's arguments after self."""
-    code = function.__code__
-    others = bool(code.co_flags & CO_VARARGS) + bool(code.co_flags & CO_VARKEYWORDS)
-    return code.co_varnames[1:code.co_argcount + code.co_kwonlyargcount + others]
-
-
-def takes_our_arguments(function, dialect):
-    """Whether Value's own constructor does for a class that only stores its arguments: the same ones, and no attributes
-    beyond the node's."""
-    names, defaults = parameters(function), function.__defaults__ or ()
-    if len(names) > len(OUR_ARGUMENTS) or len(names) != len(defaults) + 1 or set(dialect.extras) - {"label"} \
-            or function.__code__.co_flags & (CO_VARARGS | CO_VARKEYWORDS) or function.__code__.co_kwonlyargcount:
-        return False
-    if not all(name in ours for name, ours in zip(names, OUR_ARGUMENTS)):
-        return False
-    if not all(type(x) in (set, list) or x in some for x, some in zip(defaults, OUR_DEFAULTS)):
-        return False
-    return not (len(names) > 2 and names[2] in ("_op", "op") and not dialect.op)
 
 
 def static_state(cls):

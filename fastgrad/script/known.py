@@ -22,10 +22,17 @@ class Unknown(Exception):
 
 
 def recognise(author):
-    """The dialect and verdicts ({method: facts}) of a class whose constructor, `+`, `*` and backward() are known.
+    """The dialect and what is known of methods ({name: facts}), if constructor, `+`, `*` and backward() are known.
 
-    Raises Unknown.
+    None if not.
     """
+    try:
+        return _recognise(author)
+    except Unknown:
+        return None
+
+
+def _recognise(author):
     node = author.text.class_at(author.cls.__name__, author.line)
     if node is None or author.has_bases or author.set_later:
         raise Unknown

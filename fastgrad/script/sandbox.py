@@ -104,3 +104,11 @@ def functions_in(thing):
         return [f for f in (thing.fget, thing.fset, thing.fdel) if f is not None]
     thing = getattr(thing, "__func__", thing)
     return [thing] if callable(thing) and not isinstance(thing, type) else []
+
+
+def codes_of(code):
+    """A code object and those of the functions within it."""
+    yield code
+    for constant in code.co_consts:
+        if hasattr(constant, "co_names"):
+            yield from codes_of(constant)

@@ -4,7 +4,7 @@ Python binds names as it goes, and a name that a method uses may mean something 
 which names are bound once, which functions come only after the class statement, and what is assigned to the class.
 """
 import ast
-import linecache
+import sys
 from collections import Counter
 
 EXECUTES = {"exec", "globals"}      # what may bind a name out of sight
@@ -15,9 +15,9 @@ class Text:
 
     def __init__(self, file, source=None):
         self.file = file
-        self.lines = linecache.getlines(file) if source is None else source.splitlines(True)
+        self.source = source_of(file) if source is None else source
         try:
-            self.tree = ast.parse("".join(self.lines)) if self.lines else None
+            self.tree = ast.parse(self.source) if self.source else None
         except (SyntaxError, ValueError):
             self.tree = None
         self.bindings = Counter()       # of each name at the module's level: how often it's bound
@@ -112,13 +112,22 @@ class Text:
             self.set_later.setdefault(target.value.id, {})[target.attr] = value.id
 
 
+def source_of(file):
+    """A file's bytes; or, of a notebook's cell, the lines that linecache has; '' if it can't be read."""
+    try:
+        with open(file, "rb") as opened:
+            return opened.read()
+    except (OSError, ValueError):
+        linecache = sys.modules.get("linecache")    # who has registered the lines has imported it
+        return "".join(linecache.getlines(file)) if linecache else ""
+
+
 _texts = {}
 
 
 def text_of(file):
-    """The Text of a file, read again if its lines are others than before."""
-    lines = linecache.getlines(file)
+    """The Text of a file, made anew if its source is another than before."""
     text = _texts.get(file)
-    if text is None or text.lines is not lines and text.lines != lines:
+    if text is None or text.source != source_of(file):
         text = _texts[file] = Text(file)
     return text

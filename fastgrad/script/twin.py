@@ -1,7 +1,7 @@
 """A twin of an author's engine class: a class derived from fastgrad.Value under the author's names for things.
 
-Author (author.py) reads the class, measure (measure.py) finds out its dialect, a Twin is built, and Judge (judge.py)
-decides method by method what is ours. If something changes later that this relied on, the twin goes back to the
+Author (author.py) reads the class. Its dialect is known from its text (known.py) or measured (measure.py); a Twin is
+built; and a Verdict (verdict.py, with trials judge.py) says method by method what is ours. If something changes later that this relied on, the twin goes back to the
 author's methods (watching.py).
 """
 import math
@@ -9,27 +9,28 @@ from types import MemberDescriptorType
 
 from fastgrad import engine
 from fastgrad.script import fields, watching
-from fastgrad.script.author import NOT_COPIED, Author, check_program, codes_of
-from fastgrad.script.judge import Judge
-from fastgrad.script.known import Unknown, recognise
-from fastgrad.script.measure import find_habits, measure
-from fastgrad.script.sandbox import functions_in
+from fastgrad.script.author import NOT_COPIED, Author, check_program
+from fastgrad.script.known import recognise
+from fastgrad.script.sandbox import codes_of, functions_in
 from fastgrad.script.trials import METHODS
+from fastgrad.script.verdict import Verdict
 
 
 def make_twin(cls, module_globals, file, line):
     """The Twin of an author's class. line: where its statement begins. Raises NotReplaceable."""
     author = Author(cls, module_globals, file, line)
-    try:
-        dialect, known = recognise(author)
-        unknown = [name for name in author.body if name not in known and name in METHODS and author.may_try(name)]
-        if unknown:
-            find_habits(author.theirs, dialect, unknown.__contains__)
-    except Unknown:
-        dialect, known, unknown = measure(author), {}, author.body
+    dialect, known = recognise(author) or (None, {})
+    kind, is_tried = Verdict, not author.body.keys() & {*METHODS} <= known.keys()
+    if is_tried:                # then it takes what takes longer to import
+        from fastgrad.script.judge import Judge as kind
+        from fastgrad.script.measure import find_habits, measure
+        if dialect is None:
+            dialect = measure(author)
+        else:
+            find_habits(author.theirs, dialect, lambda name: name not in known and author.may_try(name))
     check_program(file, cls.__name__, dialect)
-    twin = Twin(author, dialect, known, is_tried=bool(unknown))
-    Judge(author, dialect, twin, known).decide()
+    twin = Twin(author, dialect, known, is_tried)
+    kind(author, dialect, twin, known).decide()
     twin.finish()
     return twin
 
@@ -100,7 +101,7 @@ class Twin:
             for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
                 if name == "__class__":
                     cell.cell_contents = self.ours
-        relied = self.author.reader.relied
+        relied = self.author.reader.relied if self.is_tried else {}
         self.relied = {name for facts in self.known.values() for name in facts["relied"]}
         self.relied.update(name for function in self.functions_of_ours() for name in relied.get(function, ()))
         self.used = {name for function in self.functions_of_ours() for code in codes_of(function.__code__)
