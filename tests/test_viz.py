@@ -1,5 +1,6 @@
 """Drawings: what they show, of graphs of any size, on both engines; that boxes don't overlap; and plots."""
 import math
+import os
 import random
 import re
 import shutil
@@ -149,6 +150,22 @@ def test_a_drawing_displays_itself_and_can_be_saved(Value, tmp_path):
     assert (tmp_path / "v.svg").read_text(encoding="utf-8") == str(drawing) == drawing._repr_svg_()
     assert str(drawing).startswith("<svg ")
     assert " id=" not in str(drawing) and "<style" not in str(drawing)     # nothing that other pictures could mix with
+
+
+@pytest.mark.parametrize("name", ["v.png", "v.PDF", "v.jpg", "v.svgz", "v.svg.png", "v.txt", "v.html"])
+def test_svg_is_saved_as_nothing_else(Value, tmp_path, name):
+    drawing = viz.draw_svg(Value(1.0))
+    for path in (tmp_path / name, str(tmp_path / name), os.fsencode(tmp_path / name)):
+        with pytest.raises(ValueError, match=r"ends in \.svg.*draw_dot\(v, format='png'\)"):
+            drawing.save(path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["v.svg", "V.SVG", "v", ".hidden", "v.1.svg"])
+def test_names_that_svg_can_have(Value, tmp_path, name):
+    drawing = viz.draw_svg(Value(1.0))
+    drawing.save(str(tmp_path / name))
+    assert (tmp_path / name).read_text(encoding="utf-8") == str(drawing)
 
 
 def test_both_operands_of_a_plus_a_have_an_edge(Value):

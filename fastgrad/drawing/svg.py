@@ -4,6 +4,7 @@ The text is self-contained: no styles and no ids, which in a notebook would get 
 and a white page, so that it can be read on a dark one. Letters are of a typewriter's font, so that their widths are
 known.
 """
+import os
 import unicodedata
 from html import escape
 
@@ -30,7 +31,11 @@ class Drawing:
         return self._svg
 
     def save(self, path):
-        """Write it to a file, whose name should end in .svg."""
+        """Write it to a file whose name ends in .svg or has no ending; raises ValueError for any other."""
+        ending = os.path.splitext(os.fsdecode(path))[1]
+        if ending.lower() not in ("", ".svg"):
+            raise ValueError(f"a drawing is saved as SVG, so the file's name ends in .svg, not {ending}; "
+                             "draw_dot(v, format='png').render() makes other pictures, by Graphviz")
         with open(path, "w", encoding="utf-8") as file:
             file.write(self._svg)
 
