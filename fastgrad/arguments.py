@@ -1,4 +1,18 @@
-"""The arguments of Value's constructor, which takes both dialects' names for them; shared by both engines."""
+"""What both engines ask of arguments: what is a number, and the constructor's, with both dialects' names for them."""
+
+NOT_REAL = frozenset("cSUTMm")      # kinds of NumPy's dtypes: complex, bytes, two of text, times and spans of time
+NO_SLOPE = ": x ** 0 is 1, but microgpt's formula for its derivative, 0 * 0.0 ** -1, has no value"
+
+
+def is_number(x):
+    """Whether x can be taken for a real number: it has __float__ or __index__, and isn't NumPy's text, raw bytes, a
+    complex number or a time, which have these as well."""
+    kind = type(x)
+    if not (hasattr(kind, "__float__") or hasattr(kind, "__index__")):
+        return False
+    if isinstance(x, (str, bytes, bytearray)) or kind.__name__ == "void":
+        return False
+    return not hasattr(kind, "dtype") or getattr(x.dtype, "kind", "") not in NOT_REAL
 
 
 def parse(children, op_or_local_grads, named):

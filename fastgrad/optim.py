@@ -13,10 +13,12 @@ another order.) Here are the settings, what may be wrong with them, and the stat
 for the C engine, in csrc/optim.c.
 """
 import math
+import operator
 from array import array
 from collections.abc import Mapping
 
 from fastgrad import engine
+from fastgrad.arguments import is_number
 from fastgrad.parameters import Parameters
 
 __all__ = ["SGD", "Adam", "AdamW", "clip_grad_norm_"]
@@ -26,9 +28,8 @@ __all__ = ["SGD", "Adam", "AdamW", "clip_grad_norm_"]
 
 def _number(name, x, below=math.inf, limit="finite"):
     """x as a float from 0 to less than below (None: to infinity); raises TypeError and ValueError that name it."""
-    kind = type(x)
-    if hasattr(kind, "__len__") or not (hasattr(kind, "__float__") or hasattr(kind, "__index__")):
-        raise TypeError(f"{name} must be a number, not {kind.__name__!r}")
+    if hasattr(type(x), "__len__") or not is_number(x):
+        raise TypeError(f"{name} must be a number, not {type(x).__name__!r}")
     try:
         number = float(x)
     except OverflowError:
@@ -120,19 +121,24 @@ class Optimizer:
             if name not in names:
                 raise ValueError(f"state_dict has {name!r}, which {type(self).__name__} doesn't know")
         settings = {name: getattr(type(self), name).check(name, state_dict[name]) for name in self._settings}
-        steps = state_dict["step"]
-        if not isinstance(steps, int):
-            raise TypeError(f"step must be an int, not {type(steps).__name__!r}")
+        try:
+            steps = operator.index(state_dict["step"])
+        except TypeError:
+            raise TypeError(f"step must be an int, not {type(state_dict['step']).__name__!r}") from None
         if not 0 <= steps < 2 ** 53:
             raise ValueError(f"step must be at least 0 and less than 2**53, not {steps}")
         memory = {name: self._array(name, state_dict[name]) for name in self._arrays}
         vars(self).update(settings)
-        self._steps, self._memory = int(steps), memory
+        self._steps, self._memory = steps, memory
 
     def _array(self, name, numbers):
         """Numbers of a state_dict as an array."""
         try:
-            memory = array("d", list(numbers))
+            numbers = list(numbers)
+            for x in numbers:
+                if not is_number(x):        # an array of doubles would take NumPy's text and complex numbers
+                    raise TypeError(f"{x!r} is none")
+            memory = array("d", numbers)
         except (TypeError, OverflowError) as error:
             raise TypeError(f"{name} must be a list of numbers: {error}") from None
         n = len(self._params.values)

@@ -411,6 +411,25 @@ def test_a_state_of_the_other_engine(Value):
     assert reprs(values) == reprs(others)
 
 
+@pytest.mark.parametrize("kind, settings", SOME)
+def test_a_state_of_numpys_numbers(Value, kind, settings):
+    """As it comes out of np.savez and the like: scalars and arrays for numbers and lists."""
+    values, others = [[Value(0.1 * i) for i in range(20)] for _ in range(2)]
+    optimizer, other = kind(values, **settings), kind(others, lr=7.0)
+    random_steps(optimizer, values, 2, 5)
+    state = optimizer.state_dict()
+    assert type(state["step"]) is int and state["step"] == 5
+    as_numpy = {name: np.array(x) if isinstance(x, (list, tuple)) else np.float64(x) for name, x in state.items()}
+    for step in (np.int64(5), np.uint8(5), np.array(5)):
+        other.load_state_dict({**as_numpy, "step": step})
+        assert repr(other.state_dict()) == repr(state)
+    for p, q in zip(values, others):
+        q.data = p.data
+    random_steps(optimizer, values, 4, 5)
+    random_steps(other, others, 4, 5)
+    assert reprs(others) == reprs(values)
+
+
 @pytest.mark.parametrize("change, error, problem", [
     (lambda s: None, TypeError, "state_dict must be a dict, not 'NoneType'"),
     (lambda s: list(s), TypeError, "state_dict must be a dict, not 'list'"),
@@ -424,6 +443,15 @@ def test_a_state_of_the_other_engine(Value):
     (lambda s: {**s, "step": -1}, ValueError, "step must be at least 0"),
     (lambda s: {**s, "step": 10 ** 400}, ValueError, "step must be at least 0 and less than"),
     (lambda s: {**s, "step": 1.0}, TypeError, "step must be an int, not 'float'"),
+    (lambda s: {**s, "step": "1"}, TypeError, "step must be an int, not 'str'"),
+    (lambda s: {**s, "step": np.float64(1)}, TypeError, "step must be an int, not 'float64'"),
+    (lambda s: {**s, "step": np.array([1])}, TypeError, "step must be an int, not 'ndarray'"),
+    (lambda s: {**s, "step": np.int64(-1)}, ValueError, "step must be at least 0"),
+    (lambda s: {**s, "lr": np.complex128(1)}, TypeError, "lr must be a number, not 'complex128'"),
+    (lambda s: {**s, "lr": np.str_("1")}, TypeError, "lr must be a number, not 'str_'"),
+    (lambda s: {**s, "betas": [0.9, np.complex64(0)]}, TypeError, r"betas\[1\] must be a number"),
+    (lambda s: {**s, "exp_avg": np.array([0j, 1j])}, TypeError, "exp_avg must be a list of numbers"),
+    (lambda s: {**s, "exp_avg": [0.0, np.str_("1")]}, TypeError, "exp_avg must be a list of numbers"),
     (lambda s: {**s, "exp_avg": [0.0]}, ValueError, "exp_avg has 1 numbers, and there are 2 parameters"),
     (lambda s: {**s, "exp_avg": [0.0, "x"]}, TypeError, "exp_avg must be a list of numbers"),
     (lambda s: {**s, "exp_avg": [0.0, 10 ** 400]}, TypeError, "exp_avg must be a list of numbers"),
