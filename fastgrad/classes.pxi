@@ -19,6 +19,7 @@ cdef enum Results:
 cdef struct Light:
     PyTypeObject *cls           # never freed
     uint16_t fresh              # flags of a new node: the class's number, and whether the gradient starts as an int
+    bint any_number             # no script's own class: the constructor takes numbers of every kind
     bint float_data             # the constructor makes floats of ints, and so do operations of their constants
     bint float_seed             # backward() starts from 1.0, not 1
     bint float_zero             # relu() of a negative number is 0.0, not 0
@@ -108,9 +109,10 @@ cdef object name_of(fg_index index, object name, object key=None):
     return name if names is NULL else (<dict>names).get(key or name, name)
 
 
-cdef int add_light(object cls, bint float_data=False, bint float_grad=False, bint float_seed=False,
-                   bint float_zero=False, bint same_zero=False, bint int_step=False, object power=None,
-                   bint late=False, int results=MORE_DERIVED, object methods=REFLECTED, dict names=None) except -1:
+cdef int add_light(object cls, bint any_number=False, bint float_data=False, bint float_grad=False,
+                   bint float_seed=False, bint float_zero=False, bint same_zero=False, bint int_step=False,
+                   object power=None, bint late=False, int results=MORE_DERIVED, object methods=REFLECTED,
+                   dict names=None) except -1:
     """Let a class be a light one. Raises OverflowError if there are too many, and MemoryError."""
     global n_lights
     cdef Light *new = &lights[n_lights]
@@ -125,6 +127,7 @@ cdef int add_light(object cls, bint float_data=False, bint float_grad=False, bin
     incref(<PyObject *>cls)         # for as long as there are handles, even when this module is gone
     new.fresh = n_lights * FG_CLASS_UNIT | (0 if float_grad else FG_GRAD_INT) | (FG_LATE if late else 0)
     new.results = <Results>results
+    new.any_number = any_number
     new.float_data, new.float_seed = float_data, float_seed
     new.float_zero, new.same_zero, new.int_step = float_zero, same_zero, int_step
     new.lacks = 0
@@ -146,10 +149,10 @@ cdef PyType_Slot light_slots[2]
 cdef PyType_Spec light_spec
 
 
-def _make_class(str module, str name, str doc=None, *, bint float_data=False, bint float_grad=False,
-                bint float_seed=False, bint float_zero=False, bint same_zero=False, bint int_step=False, power=None,
-                bint late=False, int results=0, methods=REFLECTED, dict names=None, tuple bases=(), metaclass=None,
-                instance_dict=None):
+def _make_class(str module, str name, str doc=None, *, bint any_number=False, bint float_data=False,
+                bint float_grad=False, bint float_seed=False, bint float_zero=False, bint same_zero=False,
+                bint int_step=False, power=None, bint late=False, int results=0, methods=REFLECTED, dict names=None,
+                tuple bases=(), metaclass=None, instance_dict=None):
     """A class derived from Value whose instances cost no more than Values.
 
     The arguments after doc are what's in a Light; methods: those that the class has, by name; bases: classes to derive
@@ -165,8 +168,8 @@ def _make_class(str module, str name, str doc=None, *, bint float_data=False, bi
     cls = PyType_FromSpecWithBases(&light_spec, (Value, *bases))
     cls.__name__ = name             # Python has only borrowed the other
     cls.__doc__ = doc
-    add_light(cls, float_data, float_grad, float_seed, float_zero, same_zero, int_step, power, late, results,
-              methods, names)
+    add_light(cls, any_number, float_data, float_grad, float_seed, float_zero, same_zero, int_step, power, late,
+              results, methods, names)
     if instance_dict is not None:
         (<dict>(<PyTypeObject *>cls).tp_dict)["__dict__"] = instance_dict   # setattr would mean the class's own
         PyType_Modified(cls)

@@ -91,7 +91,7 @@ cdef class Node:
                 set_edges(self, (), (), False)
                 op = ""
         style = light_at(self.index)
-        if style is not &lights[0] and not is_plain_number(data):
+        if not style.any_number and not is_plain_number(data):
             check_foreign(data)
         set_data(self, Number(number.value, number.is_int and not style.float_data))
         set_grad(self, Number(0.0, style.fresh & FG_GRAD_INT))
@@ -241,10 +241,16 @@ cdef class Node:
         return unary(self, FG_SIGMOID, y, y * (1.0 - y))
 
     def sqrt(self):
-        """The square root. Raises ValueError if it's negative, and ZeroDivisionError at 0, which has no derivative."""
+        """The square root. Raises ValueError if it's negative, and ZeroDivisionError at 0, which has no derivative
+        (unless under no_grad, where none is asked for)."""
         cdef double x = node_at(self.index).data
         cdef double y = c_sqrt(x) if x > 0.0 else math.sqrt(x)
-        return unary(self, FG_SQRT, y, 0.5 / y if y != 0.0 else 0.5 / <object>y)
+        cdef double slope = NAN
+        if y != 0.0:
+            slope = 0.5 / y
+        elif is_recording():
+            slope = 0.5 / <object>y         # which raises
+        return unary(self, FG_SQRT, y, slope)
 
     def sin(self):
         """The sine of an angle in radians. Raises ValueError if it's infinite."""
@@ -336,22 +342,35 @@ cdef class Node:
     # ---- What Python asks of a number ----
 
     def __lt__(self, other):
-        return self.data < number_of(other) if is_operand(other) else NotImplemented
+        return self.data < plain_of(other) if is_operand(other) else NotImplemented
 
     def __le__(self, other):
-        return self.data <= number_of(other) if is_operand(other) else NotImplemented
+        return self.data <= plain_of(other) if is_operand(other) else NotImplemented
 
     def __gt__(self, other):
-        return self.data > number_of(other) if is_operand(other) else NotImplemented
+        return self.data > plain_of(other) if is_operand(other) else NotImplemented
 
     def __ge__(self, other):
-        return self.data >= number_of(other) if is_operand(other) else NotImplemented
+        return self.data >= plain_of(other) if is_operand(other) else NotImplemented
 
     def __float__(self):
         return node_at(self.index).data
 
     def __int__(self):
         return int(self.data)
+
+    def __trunc__(self):
+        return math.trunc(self.data)
+
+    def __round__(self, ndigits=None):
+        return round(self.data, ndigits)
+
+    def __pos__(self):
+        return self
+
+    def conjugate(self):
+        """This Value itself, as of every real number: np.std and np.var ask for it."""
+        return self
 
     def __format__(self, str spec not None):
         return format(self.data, spec) if spec else str(self)
@@ -394,7 +413,7 @@ spec.slots = slots
 Value = PyType_FromSpecWithBases(&spec, (Node, Copying, Display))
 Value.label = ""
 Value.__name__ = "Value"                # without the module, as in error messages about classes made by Python
-add_light(Value)
+add_light(Value, any_number=True)
 
 
 @cython.binding(True)     # so that it shows its signature

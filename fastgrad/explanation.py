@@ -88,7 +88,7 @@ def _making(v):
 
 def _recomputed(v):
     """What a built-in operation gives on its operands as they are now, or None."""
-    if not _formulas(v):
+    if not _formulas(v) or v._op == "ReLU" and math.isnan(v._operands[0].data):     # nan or 0, by the class's dialect
         return None
     op, operands = v._op, [Value(child.data) for child in v._operands]
     try:

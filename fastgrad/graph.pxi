@@ -162,6 +162,10 @@ cdef tuple local_grads_of(Node self):
 CONSTANT_POWER = re.compile(r"\*\*NUMBER|NUMBER\*\*".replace("NUMBER", r"-?(\d+(\.\d+)?(e[-+]?\d+)?|inf|nan)"))
 
 
+cdef object constant_of(str text):
+    return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
 cdef int rebuild_op(Node self, op) except -1:
     """Give a node that has its edges back the operation that it had, which `_op` has named."""
     cdef fg_node *node = node_at(self.index)
@@ -170,8 +174,11 @@ cdef int rebuild_op(Node self, op) except -1:
     if is_ours and op in CODES:
         node.op = CODES[op]
     elif is_ours and node.arity == FG_UNARY and CONSTANT_POWER.fullmatch(op):
-        text = op.strip("*")
-        read_number(int(text) if text.lstrip("-").isdigit() else float(text), &constant)
+        number = constant_of(op.strip("*"))
+        if is_beyond(number):
+            self._op = op
+            return 0
+        read_number(number, &constant)
         node.op = FG_POW_CONST if op.startswith("**") else FG_CONST_POW
         node.local[1] = constant.value
         if constant.is_int:

@@ -34,16 +34,20 @@ cdef int check_foreign(object x) except -1:
     return 0
 
 
+cdef inline bint is_number(object x) except -1:
+    return isinstance(x, (int, float)) or arguments.is_number(x)
+
+
 cdef object as_plain_number(object x):
-    """Anything with __index__ or __float__ as an int or float."""
+    """Anything with __index__ or __float__ as an int or float; raises TypeError as reference.plain does."""
     if type(x).__name__ in ("bool", "bool_"):       # Python's and NumPy's, which doesn't want to be an index
         return int(bool(x))
-    if hasattr(type(x), "__index__"):
+    if is_number(x) and hasattr(type(x), "__index__"):
         try:
             return int(operator.index(x))
         except TypeError:
             pass        # an array of one float has __index__ too, and it raises
-    if not hasattr(type(x), "__float__"):
+    if not is_number(x) or not hasattr(type(x), "__float__"):
         raise TypeError(f"a Value holds a number, not {type(x).__name__!r}")
     return float(float(x))      # of a subclass of float, a float
 
@@ -69,6 +73,23 @@ cdef object number_of(object x):
     cdef Number number
     read_number(x, &number)
     return as_object(number.value, number.is_int)
+
+
+cdef object plain_of(object x):
+    """The number in a Value or anything else as Python's int or float, of any size: for what isn't stored."""
+    if isinstance(x, Node):
+        return number_of(x)
+    return x if is_plain_number(x) else as_plain_number(x)
+
+
+cdef inline bint is_beyond(object x) noexcept:
+    """Whether x is an int beyond 2**53, with which Python computes exactly and C doesn't."""
+    cdef int overflow
+    cdef long long n
+    if not PyLong_CheckExact(x):
+        return False
+    n = PyLong_AsLongLongAndOverflow(x, &overflow)
+    return overflow or not -(1LL << 53) <= n <= 1LL << 53
 
 
 cdef inline Number number_at(fg_index index) noexcept:

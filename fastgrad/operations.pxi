@@ -139,7 +139,7 @@ cdef int power(Number x, Number n, Number *out) except -1:
 
 
 cdef object power_of_objects(object x, object n):
-    if type(x) is int and type(n) is int and abs(x) > 1 and n >= 1024:
+    if type(x) is int and type(n) is int and n > 0 and (abs(x).bit_length() - 1) * n >= 1024:
         raise OverflowError("int too large to convert to float")    # without computing millions of digits first
     y = operator.pow(x, n)
     if type(y) is complex:
@@ -154,19 +154,32 @@ cdef object rounded(object x):
 
 cdef int power_local_grad(Number x, Number n, Number *out) except -1:
     """The derivative of x ** n by x."""
-    if x.is_int and n.is_int:
-        base, exponent = as_object(x.value, True), as_object(n.value, True)
-        return read_number(rounded(exponent * power_of_objects(base, exponent - 1)), out)
+    if x.is_int and n.is_int or x.value == 0.0 and n.value == 0.0:
+        return read_number(derivative_of_objects(as_object(x.value, x.is_int), as_object(n.value, n.is_int)), out)
     power(x, Number(n.value - 1.0, n.is_int), out)
     out[0] = Number(n.value * out.value, False)
     return 0
+
+
+cdef object derivative_of_objects(object x, object n):
+    try:
+        return rounded(n * power_of_objects(x, n - 1))
+    except ZeroDivisionError as error:
+        if n != 0 or not light.any_number:      # an author's own class has no such words
+            raise
+        raise ZeroDivisionError(f"{error}{arguments.NO_SLOPE}") from None
+
+
+cdef inline bint has_slope() except -1:
+    """Whether the derivative of an operation that is going on is to be taken now: it may raise."""
+    return not light.fresh & FG_LATE and (no_grad_blocks == 0 or is_recording())
 
 
 cdef fg_index power_const(fg_index a, Number n) except FG_NONE:
     """The node of a number's power."""
     cdef Number x = number_at(a), y, by_x = Number(NAN, False)
     power(x, n, &y)
-    if not light.fresh & FG_LATE:
+    if has_slope():
         power_local_grad(x, n, &by_x)
     return new_unary(FG_POW_CONST, a, y, by_x, n)
 
@@ -177,10 +190,11 @@ cdef double log_of_base(double x):
 
 
 cdef fg_index power_of_nodes(fg_index a, fg_index b) except FG_NONE:
-    cdef Number x = number_at(a), y, by_x
+    cdef Number x = number_at(a), y, by_x = Number(NAN, False)
     cdef Number n = number_at(b)
     power(x, n, &y)
-    power_local_grad(x, n, &by_x)
+    if is_recording():
+        power_local_grad(x, n, &by_x)
     return new_binary(FG_POW, a, b, y.value, by_x.value, y.value * log_of_base(x.value),
                       (FG_DATA_INT if y.is_int else 0) | (FG_LOCAL0_INT if by_x.is_int else 0))
 
@@ -189,6 +203,33 @@ cdef fg_index const_power(Number x, fg_index a) except FG_NONE:
     cdef Number n = number_at(a), y
     power(x, n, &y)
     return new_unary(FG_CONST_POW, a, y, Number(y.value * log_of_base(x.value), False), x)
+
+
+# ---- Powers with ints beyond 2**53, which no field of a node holds: Python computes, and they're in the name ----
+
+cdef object to_the_huge(Node self, object n):
+    """self ** n"""
+    x = number_of(self)
+    y = rounded(power_of_objects(x, n))
+    return power_node(self, y, derivative_of_objects(x, n) if is_recording() else 0.0, f"**{n}", "**",
+                      class_of_result(self))
+
+
+cdef object huge_to_the(object x, Node self):
+    """x ** self"""
+    y = rounded(power_of_objects(x, number_of(self)))
+    return power_node(self, y, y * (math.log(x) if x > 0 else NAN), f"{x}**", None, class_of(self))
+
+
+cdef object power_node(Node operand, object y, object by_operand, str name, object key, PyTypeObject *cls):
+    cdef Number data, local_grad, none = Number(0.0, False)
+    cdef Node result
+    read_number(y, &data)
+    read_number(by_operand, &local_grad)
+    result = wrap(new_unary(FG_CUSTOM, operand.index, data, local_grad, none), cls)
+    if node_at(result.index).arity != FG_NULLARY:
+        result._op = name_of(result.index, name, key)
+    return result
 
 
 cdef int pass_on(fg_index index) except -1:

@@ -124,6 +124,9 @@ cdef object inverse(object x):
     cdef Number number
     if isinstance(x, Node):
         return x ** -1
+    x = plain_of(x)
+    if is_beyond(x):
+        return power_of_objects(x, -1)
     read_number(x, &number)
     power(number, Number(-1.0, True), &number)
     return as_object(number.value, number.is_int)
@@ -257,11 +260,17 @@ cdef object value_power(object left, object right, object modulo):
     if modulo is not None or not is_operand(left) or not is_operand(right) or lacks(left, right, RPOW):
         return NotImplemented
     if not isinstance(left, Node):
+        left = plain_of(left)
+        if is_beyond(left):
+            return huge_to_the(left, <Node>right)
         read_number(left, &number)
         return wrap(const_power(number, (<Node>right).index), class_of(right))
     if isinstance(right, Node):
         return wrap(power_of_nodes((<Node>left).index, (<Node>right).index), result_class(left, right))
-    read_number(right, &number)
+    right = plain_of(right)
     if class_of(left) is not plain:
         favour(light_for(class_of(left)))
+    if is_beyond(right) and not light.fresh & FG_LATE:
+        return to_the_huge(<Node>left, right)
+    read_number(right, &number)
     return wrap(power_const((<Node>left).index, number), class_of_result(left))

@@ -10,6 +10,7 @@ import operator
 import sys
 
 from fastgrad import arguments
+from fastgrad.arguments import NO_SLOPE, is_number
 from fastgrad.copying import Copying
 from fastgrad.display import Display
 from fastgrad.grad_mode import is_recording
@@ -25,24 +26,28 @@ def rounded(x):
     return float(x) if type(x) is int and abs(x) > EXACT else x
 
 
-def number(x):
-    """x as an int or a float that a double holds exactly; raises TypeError and OverflowError."""
+def plain(x):
+    """x as an int or a float of any size; raises TypeError."""
     if isinstance(x, Value):
         return x.data
     if type(x).__name__ in ("bool", "bool_"):       # Python's and NumPy's, which doesn't want to be an index
         return int(bool(x))
-    if hasattr(type(x), "__index__"):
+    if is_number(x) and hasattr(type(x), "__index__"):
         try:
-            n = operator.index(x)
+            return operator.index(x)
         except TypeError:
             pass        # an array of one float has __index__ too, and it raises
-        else:
-            if float(n) != n:
-                raise OverflowError(f"int {n} can't be held exactly by a double")
-            return rounded(n)
-    if not hasattr(type(x), "__float__"):
+    if not is_number(x) or not hasattr(type(x), "__float__"):
         raise TypeError(f"a Value holds a number, not {type(x).__name__!r}")
     return float(x)
+
+
+def number(x):
+    """x as an int or a float that a double holds exactly, for what is stored; raises TypeError and OverflowError."""
+    n = plain(x)
+    if type(n) is int and float(n) != n:
+        raise OverflowError(f"int {n} can't be held exactly by a double")
+    return rounded(n)
 
 
 def is_operand(x):
@@ -59,7 +64,7 @@ def real(x):
 
 def inverse(x):
     """x ** -1 of a Value or a number."""
-    return x ** -1 if isinstance(x, Value) else power(number(x), -1)
+    return x ** -1 if isinstance(x, Value) else power(plain(x), -1)
 
 
 def values(children):
@@ -78,7 +83,7 @@ def numbers(local_grads):
 
 def power(x, n):
     """x ** n for real results only."""
-    if type(x) is int and type(n) is int and abs(x) > 1 and n >= 1024:
+    if type(x) is int and type(n) is int and n > 0 and (abs(x).bit_length() - 1) * n >= 1024:
         raise OverflowError("int too large to convert to float")    # without computing millions of digits first
     y = x ** n
     if type(y) is complex:
@@ -88,7 +93,12 @@ def power(x, n):
 
 def power_local_grad(x, n):
     """The derivative of x ** n by x."""
-    return n * power(x, n - 1)
+    try:
+        return n * power(x, n - 1)
+    except ZeroDivisionError as error:
+        if n != 0:
+            raise
+        raise ZeroDivisionError(f"{error}{NO_SLOPE}") from None
 
 
 class Value(Copying, Display):
@@ -101,6 +111,7 @@ class Value(Copying, Display):
     __slots__ = ("_data", "_grad", "_edges", "_locals", "_op", "__dict__", "__weakref__")
 
     label = ""
+    _same_zero = _int_step = False      # relu's dialect: _make_class says what
 
     def __init__(self, data, children=None, op_or_local_grads=None, label=None, **named):
         children, op, local_grads = arguments.parse(children, op_or_local_grads, named)
@@ -156,20 +167,22 @@ class Value(Copying, Display):
     def __add__(self, other):
         if not is_operand(other):
             return NotImplemented
-        other = other if isinstance(other, Value) else Value(other)
+        other = other if isinstance(other, Value) else self._constant(other)
         return self._result(self.data + other.data, (self, other), (1, 1), "+")
 
     def __mul__(self, other):
         if not is_operand(other):
             return NotImplemented
-        other = other if isinstance(other, Value) else Value(other)
+        other = other if isinstance(other, Value) else self._constant(other)
         return self._result(self.data * other.data, (self, other), (other.data, self.data), "*")
 
     def __pow__(self, other):
         if not is_operand(other):
             return NotImplemented
-        x, n = self.data, number(other)
+        x, n = self.data, plain(other)
         y = power(x, n)
+        if not is_recording():
+            return self._result(y, (self, other) if isinstance(other, Value) else (self,), (), "")
         if not isinstance(other, Value):
             return self._result(y, (self,), (power_local_grad(x, n),), f"**{n}")
         log = math.log(x) if x > 0 else 0.0 if x == 0 else math.nan
@@ -178,7 +191,7 @@ class Value(Copying, Display):
     def __rpow__(self, other):
         if not is_operand(other):
             return NotImplemented
-        x, n = number(other), self.data
+        x, n = plain(other), self.data
         y = rounded(power(x, n))
         log = math.log(x) if x > 0 else 0.0 if x == 0 else math.nan
         return self._result(y, (self,), (y * log,), f"{x}**")
@@ -199,7 +212,9 @@ class Value(Copying, Display):
         return self._result(math.log(self.data), (self,), (1 / self.data,), "log")
 
     def relu(self):
-        return self._result(max(0, self.data), (self,), (float(self.data > 0),), "ReLU")
+        y = (0 if self.data < 0 else self.data) if self._same_zero else max(0, self.data)
+        step = self.data > 0
+        return self._result(y, (self,), (int(step) if self._int_step else float(step),), "ReLU")
 
     def tanh(self):
         y = math.tanh(self.data)
@@ -212,7 +227,7 @@ class Value(Copying, Display):
 
     def sqrt(self):
         y = math.sqrt(self.data)
-        return self._result(y, (self,), (0.5 / y,), "sqrt")
+        return self._result(y, (self,), (0.5 / y,) if is_recording() else (), "sqrt")
 
     def sin(self):
         return self._result(math.sin(self.data), (self,), (math.cos(self.data),), "sin")
@@ -268,14 +283,33 @@ class Value(Copying, Display):
 
     # What Python asks of a number.
 
-    def __lt__(self, other): return self.data < number(other) if is_operand(other) else NotImplemented
-    def __le__(self, other): return self.data <= number(other) if is_operand(other) else NotImplemented
-    def __gt__(self, other): return self.data > number(other) if is_operand(other) else NotImplemented
-    def __ge__(self, other): return self.data >= number(other) if is_operand(other) else NotImplemented
+    def __lt__(self, other): return self.data < plain(other) if is_operand(other) else NotImplemented
+    def __le__(self, other): return self.data <= plain(other) if is_operand(other) else NotImplemented
+    def __gt__(self, other): return self.data > plain(other) if is_operand(other) else NotImplemented
+    def __ge__(self, other): return self.data >= plain(other) if is_operand(other) else NotImplemented
     def __float__(self): return float(self.data)
     def __int__(self): return int(self.data)
+    def __trunc__(self): return math.trunc(self.data)
+    def __round__(self, ndigits=None): return round(self.data, ndigits)
+    def __pos__(self): return self
+    def conjugate(self): return self
     def __format__(self, spec): return format(self.data, spec) if spec else str(self)
     def __repr__(self): return f"Value(data={self.data}, grad={self.grad})"
+
+
+Value._constant = Value     # the class of numbers that operators have made Values of
+
+
+def _make_class(module, name, doc=None, *, any_number=True, same_zero=False, int_step=False):
+    """A class derived from Value that is micrograd's dialect (fastgrad/micrograd/engine.py) instead of microgpt's.
+
+    any_number: always True. same_zero: relu() gives what isn't below 0 as it is, also nan and -0.0. int_step: relu's
+    derivative is 1 or 0, not 1.0 or 0.0.
+    """
+    cls = type(name, (Value,), {"__module__": module, "__qualname__": name, "__doc__": doc, "__slots__": (),
+                                "_same_zero": same_zero, "_int_step": int_step})
+    cls._constant = cls
+    return cls
 
 
 def arena_stats():

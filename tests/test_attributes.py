@@ -426,6 +426,19 @@ def test_a_leaf_s_backward(Value):
     assert a.grad == 1
 
 
+@pytest.mark.parametrize("name, nothing", [("_prev", set()), ("_children", ())])
+def test_without_children_nothing_is_passed_on(Value, name, nothing):
+    """README, "Not the same": micrograd's closure would remember them."""
+    a, b = Value(2.0), Value(3.0)
+    c = a * b
+    setattr(c, name, nothing)
+    c.backward()
+    assert (a.grad, b.grad, c.grad) == (0, 0, 1)
+    setattr(c, "_children", (a, b))
+    c.backward()
+    assert (a.grad, b.grad) == (3.0, 2.0)
+
+
 # no_grad and detach.
 
 def test_no_grad(Value):

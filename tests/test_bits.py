@@ -9,12 +9,14 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastgrad
+import fastgrad.micrograd
 import programs
 from fastgrad.engine import Value as CValue
 from fastgrad.reference import Value as PyValue
@@ -53,6 +55,16 @@ def test_pinned_programs(start):
     """The same programs on every run and every machine."""
     for seed in range(start, start + 500):
         check(programs.generate(random.Random(seed)), f"seed {seed}")
+
+
+def test_programs_in_micrograds_dialect(monkeypatch):
+    oracle = ModuleType("oracle")       # where pickles find its class
+    oracle.Value = fastgrad.reference._make_class("oracle", "Value", same_zero=True, int_step=True)
+    monkeypatch.setitem(sys.modules, "oracle", oracle)
+    for seed in range(500):
+        program = programs.generate(random.Random(seed))
+        assert programs.same(programs.run(program, fastgrad.micrograd.Value, fastgrad.no_grad),
+                             programs.run(program, oracle.Value, fastgrad.no_grad)), f"seed {seed}"
 
 
 @pytest.mark.skipif(fastgrad.backend != "c", reason="the C engine isn't in use")
@@ -168,7 +180,7 @@ def microgpt_program(cls, seed):
         try:
             out = op(a, b, x)
         except (ArithmeticError, ValueError) as error:
-            log.append((type(error).__name__, str(error)))
+            log.append((type(error).__name__, str(error).partition(": x ** 0 is 1")[0]))     # where ours says why
         else:
             if isinstance(out.data, complex):
                 log.append(("ValueError", f"{a.data!r} ** {x!r} is a complex number, and a Value is real"))

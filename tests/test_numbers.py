@@ -3,9 +3,14 @@ without being seen: beyond 2**53 in magnitude an integer result is a float.
 """
 import math
 import re
+import sys
 
 import numpy as np
 import pytest
+
+import fastgrad
+import fastgrad.micrograd.nn
+from fastgrad import reference
 
 inf, nan = math.inf, math.nan
 E53 = 2 ** 53
@@ -100,6 +105,157 @@ def test_what_kinds_of_numbers_become(Value, x, expected):
 def test_operands_keep_their_kind(Value, x, expected):
     assert typed((Value(2) + x).data) == typed((x + Value(2)).data) == typed(expected)
     assert typed((Value(3) * x).data) == typed((x * Value(3)).data) == typed(expected)
+
+
+# Ints that no double holds are welcome where they aren't stored: in comparisons, as divisors, in powers.
+
+HUGE = (sys.maxsize, -sys.maxsize, 2 ** 53 + 1, -2 ** 53 - 1, 2 ** 53 + 2, 2 ** 60, 2 ** 64 - 1, 10 ** 25, -10 ** 25,
+        math.factorial(23), 2 ** 1023, 2 ** 1024 - 2 ** 970 - 1)
+
+
+def what(action):
+    """A number, type and all, or the error."""
+    try:
+        return typed(action())
+    except (ArithmeticError, ValueError) as error:
+        return type(error).__name__, str(error)
+
+
+@pytest.mark.parametrize("n", [*HUGE, 10 ** 400, -10 ** 400])
+def test_comparisons_with_huge_ints_are_exact(Value, n):
+    for x in (0.5, -3, 2.0 ** 53, 2 ** 53, 2.0 ** 60, 2.0 ** 63, 1e25, -1e25, math.inf, -math.inf, math.nan):
+        v = Value(x)
+        assert [v < n, v <= n, v > n, v >= n] == [x < n, x <= n, x > n, x >= n]
+        assert [n < v, n <= v, n > v, n >= v] == [n < x, n <= x, n > x, n >= x]
+    assert Value(0.5) < sys.maxsize and Value(2 ** 53) < np.uint64(2 ** 64 - 1)
+
+
+@pytest.mark.parametrize("n", HUGE)
+def test_division_by_huge_ints(Value, n):
+    """As microgpt has it, x * n ** -1: what is stored is the inverse."""
+    for x in (1.0, 3, -0.5, 1e300):
+        v = Value(x) / n
+        assert typed(v.data) == typed(x * n ** -1)
+        assert list(map(typed, v._local_grads)) == list(map(typed, (n ** -1, x)))
+        v.backward()
+    assert (Value(1.0) / math.factorial(23)).data == 3.8681701706306835e-23
+    assert (Value(1.0) / np.uint64(2 ** 64 - 1)).data == (2 ** 64 - 1) ** -1
+
+
+@pytest.mark.parametrize("n", [*HUGE, -2 ** 60, 1 - 2 ** 1024 + 2 ** 971])
+def test_powers_with_huge_exponents(Value, n):
+    """As microgpt has it: x ** n, with the derivative n * x ** (n - 1). Stored ints beyond 2**53 are floats."""
+    stored = lambda x: float(x) if type(x) is int and abs(x) > E53 else x
+    for x in (1.0, -1.0, 1, -1, 0.5, 1.0000000000000002, 0, 0.0, math.inf, math.nan):
+        if what(lambda: x ** n)[0].endswith("Error") or what(lambda: n * x ** (n - 1))[0].endswith("Error"):
+            with pytest.raises(ArithmeticError):
+                Value(x) ** n
+            continue
+        v = Value(x)
+        y = v ** n
+        assert typed(y.data) == typed(stored(x ** n)), (x, n)
+        assert list(map(typed, y._local_grads)) == [typed(stored(n * x ** (n - 1)))], (x, n)
+        assert (y._op, y._children) == (f"**{n}", (v,))
+        y.backward()
+        assert repr(float(v.grad)) == repr(0.0 + stored(n * x ** (n - 1)))
+        with fastgrad.no_grad():
+            assert (v ** n)._op == ""
+
+
+@pytest.mark.parametrize("n", HUGE)
+def test_powers_of_huge_bases(Value, n):
+    for x in (0.5, 2, 1, 0, -1, -0.25, 1.0):
+        wanted = what(lambda: n ** x)
+        if wanted[0] == "complex":
+            with pytest.raises(ValueError, match="complex"):
+                n ** Value(x)
+        elif wanted[0].endswith("Error") or wanted[0] == "int" and abs(n ** x) >= 2 ** 1024:
+            with pytest.raises(OverflowError):
+                n ** Value(x)
+        else:
+            y, exact = n ** Value(x), n ** x
+            assert typed(y.data) == typed(float(exact) if abs(exact) > E53 else exact)
+            slope = y.data * math.log(n) if n > 0 else math.nan
+            assert (repr(y._local_grads), y._op) == (f"({slope!r},)", f"{n}**")
+
+
+def test_powers_with_huge_ints_can_be_copied(Value):
+    import copy
+    import pickle
+    for y in (Value(1.0) ** (E53 + 1), Value(-1) ** 10 ** 25, (10 ** 30) ** Value(0.5), Value(1.0) ** 2 ** 60):
+        for z in (copy.copy(y), copy.deepcopy(y), pickle.loads(pickle.dumps(y))):
+            assert (z._op, z._local_grads, z.data) == (y._op, y._local_grads, y.data)
+
+
+# Relu in two dialects: microgpt's max(0, x) in fastgrad.Value, micrograd's in fastgrad.micrograd, which is what
+# `micrograd` means after install() and under python -m fastgrad.
+
+@pytest.fixture
+def Micrograd(engine):
+    """micrograd's Value of one engine."""
+    if engine is fastgrad.engine:
+        return fastgrad.micrograd.engine.Value
+    return reference._make_class("fastgrad.micrograd.engine", "Value", same_zero=True, int_step=True)
+
+
+@pytest.mark.parametrize("x", [nan, -nan, 0.0, -0.0, 0, 3, 3.0, -3, -3.0, inf, -inf, 5e-324, -5e-324])
+def test_relu_of_micrograd(Micrograd, x):
+    v = Micrograd(x)
+    out = v.relu()
+    assert type(out) is Micrograd and out._op == "ReLU"
+    assert typed(out.data) == typed(0 if x < 0 else x)
+    for seed in (1, 2.5, -2, inf, nan):
+        out.grad, v.grad = seed, 0
+        out._backward()
+        assert typed(v.grad) == typed(0 + (out.data > 0) * seed)
+    v.grad = 0
+    out.backward()
+    assert typed(v.grad) == typed(0 + (out.data > 0) * 1)
+
+
+@pytest.mark.parametrize("x", [nan, 0.0, -0.0, 0, 3, 3.0, -3.0])
+def test_relu_of_microgpt(Value, x):
+    out = Value(x).relu()
+    assert typed(out.data) == typed(max(0, x))
+    assert list(map(typed, out._local_grads)) == [typed(float(x > 0))]
+
+
+def test_both_dialects_in_one_expression(Value, Micrograd):
+    v, m = Value(nan), Micrograd(2.0)
+    for out in (v * m, m * v, v + m, m - v, m / v, v / m, m ** v, v ** m, m + 1, 1 + m, 2.0 * m, 1 / m, m ** 2, 2 ** m,
+                -m, abs(m), m.exp(), m.detach(), sum([m, v]), sum([v, m])):
+        assert type(out) is Micrograd
+        assert isinstance(out, Value)
+    assert typed((v * m).relu().data) == typed(nan) and typed(v.relu().data) == typed(0)
+    assert [type(child) for child in (m + 1)._children] == [Micrograd] * 2
+    assert [type(child) for child in (v + 1)._children] == [Value] * 2
+    x, y = Value(3.0), Micrograd(-2.0)
+    loss = (x * y + 7.0).relu() * x.relu() - y.relu()
+    loss.backward()
+    assert (loss.data, x.grad, y.grad) == (3.0, 1.0 + 3.0 * -2.0, 9.0)
+
+
+def test_micrograd_s_value_takes_what_value_takes(Micrograd):
+    class Mine(Micrograd):
+        pass
+    assert Micrograd(np.float32(0.5)).data == 0.5 and typed(Micrograd(np.bool_(True)).data) == typed(1)
+    assert typed((Mine(nan) * 1).relu().data) == typed(nan) and type(Mine(1.0) + 1) is Mine
+    assert type(Mine(1.0).relu()) is Mine
+
+
+def test_micrograd_s_nn_is_of_micrograd_s_values():
+    import random
+    nn, Value = fastgrad.micrograd.nn, fastgrad.micrograd.engine.Value
+    random.seed(3)
+    model = nn.MLP(2, [3, 1])
+    random.seed(3)
+    other = fastgrad.nn.MLP(2, [3, 1])
+    assert repr(model) == repr(other)
+    assert {type(p) for p in model.parameters()} == {Value}
+    assert {type(p) for p in other.parameters()} == {fastgrad.Value}
+    assert [p.data for p in model.parameters()] == [p.data for p in other.parameters()]
+    assert typed(model([nan, 1.0]).data) == typed(nan) != typed(other([nan, 1.0]).data)
+    assert type(model([1.0, 2.0])) is Value
 
 
 # Gradients and local derivatives are numbers too.
@@ -200,3 +356,27 @@ def test_conversions(Value):
     assert repr(Value(1e16)) == "Value(data=1e+16, grad=0)"
     assert repr(Value(0.1 + 0.2)) == "Value(data=0.30000000000000004, grad=0)"
     assert repr(Value(nan)) == "Value(data=nan, grad=0)" and repr(Value(-inf)) == "Value(data=-inf, grad=0)"
+
+
+def test_what_a_float_has(Value):
+    for x in (2.5, -2.5, 3.5, 2, -7, 1234.5678, 1e300, -0.0):
+        v = Value(x)
+        assert typed(round(v)) == typed(round(x))
+        for n in (None, 0, 1, 2, -2):
+            assert typed(round(v, n)) == typed(round(x, n))
+        for f in (math.trunc, math.floor, math.ceil):
+            assert typed(f(v)) == typed(f(x))
+        assert +v is v and v.conjugate() is v
+        assert math.isnan(v) is False and math.isfinite(v) and math.isnan(Value(nan))
+
+
+def test_means_and_deviations_of_arrays(Value):
+    numbers = [1.0, 2.0, 4.0]
+    values = [Value(x) for x in numbers]
+    array = np.array(values)
+    for f in (np.mean, np.var, np.std, lambda x: np.std(x, ddof=1)):
+        assert type(f(array)) is Value
+        assert f(array).data == pytest.approx(f(numbers))
+    array.std().backward()
+    mean, deviation = np.mean(numbers), np.std(numbers)
+    assert [v.grad for v in values] == pytest.approx([(x - mean) / (3 * deviation) for x in numbers])

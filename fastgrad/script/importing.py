@@ -1,16 +1,18 @@
-"""micrograd by its own name: `from micrograd.engine import Value` gives fastgrad's."""
+"""micrograd by its own name: `from micrograd.engine import Value` gives fastgrad's, in micrograd's dialect."""
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 
 def install():
-    """Make `micrograd` importable as fastgrad: micrograd, micrograd.engine and micrograd.nn, in place of any other."""
-    import fastgrad.nn
+    """Make `micrograd` importable: micrograd, micrograd.engine and micrograd.nn are those of fastgrad.micrograd, in
+    place of any other. (The package itself stays another: what imports `micrograd` writes into its __spec__.)"""
+    import fastgrad.micrograd.nn as nn
+    from fastgrad.micrograd import engine
     package = ModuleType("micrograd", "fastgrad under micrograd's name.")
     package.__path__ = []
-    package.Value, package.engine, package.nn = fastgrad.Value, fastgrad.engine, fastgrad.nn
-    sys.modules.update({"micrograd": package, "micrograd.engine": fastgrad.engine, "micrograd.nn": fastgrad.nn})
+    package.Value, package.engine, package.nn = engine.Value, engine, nn
+    sys.modules.update({"micrograd": package, "micrograd.engine": engine, "micrograd.nn": nn})
 
 
 class Substitute:
