@@ -172,7 +172,7 @@ def _make_class(str module, str name, str doc=None, *, bint any_number=False, bi
               results, methods, names)
     if instance_dict is not None:
         (<dict>(<PyTypeObject *>cls).tp_dict)["__dict__"] = instance_dict   # setattr would mean the class's own
-        PyType_Modified(cls)
+        PyType_Modified(<PyTypeObject *>cls)
     if metaclass is not None:
         incref(<PyObject *>metaclass)   # a class holds a reference to its own
         set_type(<PyObject *>cls, <PyTypeObject *>metaclass)

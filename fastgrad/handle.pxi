@@ -61,7 +61,7 @@ cdef extern from "Python.h":
         Py_nb_power
         Py_nb_negative
     object PyType_FromSpecWithBases(PyType_Spec *, object)
-    void PyType_Modified(object)
+    void PyType_Modified(PyTypeObject *)
     void set_type "Py_SET_TYPE" (PyObject *, PyTypeObject *)
 
     PyTypeObject *type_of "Py_TYPE" (PyObject *)

@@ -206,12 +206,12 @@ OUR_OWN = {"data", "grad", "_op", "_local_grads", "_backward", "_operands", "_ac
            "__module__", "__copy__", "__deepcopy__", "__setstate__", "__reduce_ex__"}
 COMPARISONS = ("__lt__", "__le__", "__gt__", "__ge__")
 BINARY = ("__add__", "__mul__", "__sub__", "__truediv__", "__pow__")
-UNSUPPORTED = {"__neg__": "bad operand type for unary -: {}", "__pos__": "bad operand type for unary +: {}",
-               "__abs__": "bad operand type for abs(): {}", "__round__": "type {} doesn't define __round__ method",
+UNSUPPORTED = {"__neg__": "bad operand type for unary -: {!r}", "__pos__": "bad operand type for unary +: {!r}",
+               "__abs__": "bad operand type for abs(): {!r}", "__round__": "type {} doesn't define __round__ method",
                "__trunc__": "type {} doesn't define __trunc__ method",
                "__floor__": "must be real number, not {}", "__ceil__": "must be real number, not {}",
-               "__float__": "float() argument must be a string or a real number, not {}",
-               "__int__": "int() argument must be a string, a bytes-like object or a real number, not {}"}
+               "__float__": "float() argument must be a string or a real number, not {!r}",
+               "__int__": "int() argument must be a string, a bytes-like object or a real number, not {!r}"}
 
 
 def hide(cls, names):
@@ -247,7 +247,7 @@ class Unsupported:
 
     def refuse(self, cls_name):
         def refuse(*args):
-            raise TypeError(UNSUPPORTED[self.name].format(repr(cls_name)))
+            raise TypeError(UNSUPPORTED[self.name].format(cls_name))
         return refuse
 
 

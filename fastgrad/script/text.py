@@ -122,7 +122,7 @@ def source_of(file):
         return "".join(linecache.getlines(file)) if linecache else ""
 
 
-_texts = {}
+_texts: dict = {}
 
 
 def text_of(file):

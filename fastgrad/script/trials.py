@@ -4,6 +4,7 @@ An experiment is (f, values): a function of Values, and numbers to call it with.
 are among those it's tried with, since a special case begins there.
 """
 import math
+import operator
 
 EXTREMES = (0, 0.0, -0.0, 1000.0, -1000.0, float("inf"), float("-inf"), float("nan"))
 FUNCTIONS = ("exp", "log", "relu", "tanh", "sigmoid", "sqrt", "sin", "cos", "abs")
@@ -17,7 +18,7 @@ METHODS = ("__add__", "__mul__", "__pow__", "__neg__", "__radd__", "__rmul__", "
            "__rtruediv__", "__rpow__", "__abs__", *FUNCTIONS)
 # What `_op` shows, the method that makes it, and a way to call that.
 OPERATIONS = {"+": ("__add__", lambda a: a + a), "*": ("__mul__", lambda a: a * a),
-              **{name: (name, lambda a, name=name: getattr(a, name)()) for name in FUNCTIONS if name != "relu"},
+              **{name: (name, operator.methodcaller(name)) for name in FUNCTIONS if name != "relu"},
               "ReLU": ("relu", lambda a: a.relu())}
 
 
@@ -125,5 +126,5 @@ MIXED = {
     "__pow__": (lambda a, b: b ** 2,), "__neg__": (lambda a, b: -b,), "__abs__": (lambda a, b: abs(b),),
     "__radd__": (lambda a, b: 1.5 + b,), "__rmul__": (lambda a, b: 1.5 * b,), "__rsub__": (lambda a, b: 1.5 - b,),
     "__rtruediv__": (lambda a, b: 1.5 / b,), "__rpow__": (lambda a, b: 1.5 ** b,),
-    **{name: (lambda a, b, name=name: getattr(b, name)(),) for name in FUNCTIONS},
+    **{name: (lambda a, b, f=operator.methodcaller(name): f(b),) for name in FUNCTIONS},
 }

@@ -1,8 +1,8 @@
 """A twin of an author's engine class: a class derived from fastgrad.Value under the author's names for things.
 
 Author (author.py) reads the class. Its dialect is known from its text (known.py) or measured (measure.py); a Twin is
-built; and a Verdict (verdict.py, with trials judge.py) says method by method what is ours. If something changes later that this relied on, the twin goes back to the
-author's methods (watching.py).
+built; and a Verdict (verdict.py, with trials judge.py) says method by method what is ours. If something changes later
+that this relied on, the twin goes back to the author's methods (watching.py).
 """
 import math
 from types import MemberDescriptorType
