@@ -8,33 +8,63 @@ An engine provides `_topological()`, which lists a node and all below it, childr
 what was set on a Value beyond its fields, or None; and `_rebuild()`, which makes a Value of its fields.
 """
 import copy
+import copyreg
 import threading
 
 
 class _Running(threading.local):
     def __init__(self):
-        self.flat = set()       # ids of the nodes whose children are in this thread's running pickle already
+        self.listed = set()     # ids of nodes that this thread's running pickle has still to come to in a list
 
 
 _running = _Running()
 
 
 class _Below:
-    """The nodes below a pickled one, children first. It lives as long as the pickler that has it in its memo."""
+    """The nodes below a pickled one: a list for the pickler, children first."""
 
     def __init__(self, nodes):
-        self.nodes, self.flat = nodes, _running.flat
-        self.flat.update(map(id, nodes))
-
-    def __del__(self):
-        self.flat.difference_update(map(id, self.nodes))
+        self.nodes = nodes
 
     def __reduce__(self):
-        return list, (self.nodes,)
+        return list, (), None, _Listing(self.nodes)
+
+
+class _Listing:
+    """An iterator over listed nodes. A pickler drops it when all are pickled, or when one can't be."""
+
+    def __init__(self, nodes):
+        self.nodes, self.left, self.listed = nodes, iter(nodes), _running.listed
+        self.listed.update(map(id, nodes))
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.left)
+
+    def __del__(self):
+        self.listed.difference_update(map(id, self.nodes))
+
+
+def below(node, at_least=1):
+    """What is to be pickled before a node: the nodes below it, if there are so many, or None if they have been."""
+    if id(node) in _running.listed:
+        _running.listed.discard(id(node))
+        return None
+    nodes = node._topological()[:-1]
+    return _Below(nodes) if len(nodes) >= at_least else None
+
+
+def _rebuilt(below, cls, *fields):
+    """A Value in a pickle; cls None: of the class of the engine in use, whichever wrote the pickle."""
+    import fastgrad
+    return (cls or fastgrad.Value)._rebuild(*fields)
 
 
 def _unpickle(below, cls, *fields):
-    return cls._rebuild(*fields)
+    """The same in pickles of fastgrad 0.1, where the engine in plain Python has a name of its own."""
+    return _rebuilt(below, None if cls.__module__ == "fastgrad.reference" else cls, *fields)
 
 
 class Copying:
@@ -50,7 +80,16 @@ class Copying:
         getstate = getattr(type(self), "__getstate__", None)
         if getstate is not getattr(object, "__getstate__", None):
             return getstate(self)
-        return self._attributes() or None
+        slots = self._slots()
+        return (self._attributes() or None, slots) if slots else self._attributes() or None
+
+    def _slots(self):
+        """What is in the `__slots__` of subclasses."""
+        if Copying in type(self).__bases__:
+            return None
+        base = next(cls for cls in type(self).__mro__ if Copying in cls.__bases__)
+        names = set(copyreg._slotnames(type(self))).difference(vars(base).get("__slots__", ()))
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
 
     def __copy__(self):
         out = type(self)._rebuild(*self._fields())
@@ -78,13 +117,11 @@ class Copying:
     def __reduce_ex__(self, protocol):
         if type(self).__reduce__ is not object.__reduce__:
             return self.__reduce__()
-        if id(self) in _running.flat:
-            _running.flat.discard(id(self))
-            below = None
-        else:
-            below = _Below(self._topological()[:-1])
-        return _unpickle, (below, type(self), *self._fields()), self._state()
+        import fastgrad
+        cls = None if type(self) is fastgrad.Value else type(self)
+        return _rebuilt, (below(self), cls, *self._fields()), self._state()
 
-    def __setstate__(self, attributes):
-        for name, value in attributes.items():
+    def __setstate__(self, state):
+        attributes, slots = state if isinstance(state, tuple) else (state, None)
+        for name, value in {**(attributes or {}), **(slots or {})}.items():
             setattr(self, name, value)

@@ -328,6 +328,8 @@ cdef class Node:
 
     @classmethod
     def _rebuild(cls, data, grad, children, local_grads, op):
+        if not issubclass(cls, Value):
+            raise TypeError(f"a Value is to be made, not {cls.__name__!r}")
         cdef Node self = wrap(new_leaf(Number(0.0, True)), <PyTypeObject *>cls)
         cdef Number number
         read_number(data, &number)

@@ -159,30 +159,50 @@ cdef tuple local_grads_of(Node self):
                   for i in range(fg_node_n_locals(node))])
 
 
-CONSTANT_POWER = re.compile(r"\*\*NUMBER|NUMBER\*\*".replace("NUMBER", r"-?(\d+(\.\d+)?(e[-+]?\d+)?|inf|nan)"))
-
-
-cdef object constant_of(str text):
-    return int(text) if text.lstrip("-").isdigit() else float(text)
+NUMBER = r"(-?(?:[0-9]{1,16}|[0-9]+\.[0-9]+|[0-9]+(?:\.[0-9]+)?e[-+][0-9]+|inf|nan))"
+CONSTANT_POWER = re.compile(r"\*\*NUMBER|NUMBER\*\*".replace("NUMBER", NUMBER))
 
 
 cdef int rebuild_op(Node self, op) except -1:
-    """Give a node that has its edges back the operation that it had, which `_op` has named."""
-    cdef fg_node *node = node_at(self.index)
-    cdef Number constant
-    cdef bint is_ours = type(op) is str and fg_node_n_locals(node) == fg_node_n_children(node) > 0
-    if is_ours and op in CODES:
-        node.op = CODES[op]
-    elif is_ours and node.arity == FG_UNARY and CONSTANT_POWER.fullmatch(op):
-        number = constant_of(op.strip("*"))
-        if is_beyond(number):
-            self._op = op
-            return 0
-        read_number(number, &constant)
-        node.op = FG_POW_CONST if op.startswith("**") else FG_CONST_POW
-        node.local[1] = constant.value
-        if constant.is_int:
-            node.flags |= FG_LOCAL1_INT
-    else:
+    """Give a node that has its edges back the operation that it had, which `_op` has named; if it doesn't fit them, it's
+    only a name."""
+    cdef Number constant = Number(0.0, False)
+    cdef uint8_t code = FG_CUSTOM
+    if type(op) is str:
+        code = code_of(self.index, op)
+        if code == FG_CUSTOM:
+            code = code_of_power(op, &constant)
+    if code == FG_CUSTOM or not fits(code, node_at(self.index)):
         self._op = op
+        return 0
+    node_at(self.index).op = code
+    if code == FG_POW_CONST or code == FG_CONST_POW:
+        node_at(self.index).local[1] = constant.value
+        if constant.is_int:
+            node_at(self.index).flags |= FG_LOCAL1_INT
     return 0
+
+
+cdef uint8_t code_of(fg_index index, str op) except 255:
+    """The operation that a node's class calls so; FG_CUSTOM if there's none or there are several."""
+    if light_at(index).names is NULL:
+        return CODES.get(op, FG_CUSTOM)
+    codes = [code for name, code in CODES.items() if name_of(index, name) == op]
+    return codes[0] if len(codes) == 1 else FG_CUSTOM
+
+
+cdef uint8_t code_of_power(str op, Number *constant) except 255:
+    """The operation with a name like **3 or 3**, and its constant; FG_CUSTOM if it's another name."""
+    match = CONSTANT_POWER.fullmatch(op)
+    if match is None:
+        return FG_CUSTOM
+    text = match[1] or match[2]
+    read_number(rounded(int(text) if text.lstrip("-").isdigit() else float(text)), constant)
+    if str(as_object(constant.value, constant.is_int)) != text:
+        return FG_CUSTOM
+    return FG_POW_CONST if match[1] else FG_CONST_POW
+
+
+cdef bint fits(uint8_t code, fg_node *node) noexcept:
+    """Whether a node has the children that an operation has, and a derivative by each."""
+    return node.arity == (FG_BINARY if code == FG_ADD or code == FG_MUL or code == FG_POW else FG_UNARY)

@@ -41,6 +41,10 @@ class Parameters:
         check_parameters(values)
         self.values = values
 
+    def __reduce__(self):
+        from fastgrad.optim import _gather      # which takes the class of the engine in use
+        return _gather, (self.values,)
+
     def zero_grad(self):
         for p in self.values:
             p.grad = 0

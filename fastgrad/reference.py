@@ -134,7 +134,8 @@ class Value(Copying, Display):
     @classmethod
     def _rebuild(cls, data, grad, children, local_grads, op):
         out = object.__new__(cls)
-        out._data, out._grad, out._edges, out._locals, out._op = data, grad, children, local_grads, op
+        out._data, out._grad = number(data), number(grad)
+        out._edges, out._locals, out._op = values(children), numbers(local_grads), op or ""
         return out
 
     def _result(self, data, children, local_grads, op):

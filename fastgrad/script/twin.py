@@ -11,6 +11,7 @@ from fastgrad import engine
 from fastgrad.script import fields, watching
 from fastgrad.script.author import NOT_COPIED, Author, check_program
 from fastgrad.script.known import recognise
+from fastgrad.script.pickling import pickle_as
 from fastgrad.script.sandbox import codes_of, functions_in
 from fastgrad.script.trials import METHODS
 from fastgrad.script.verdict import Verdict
@@ -97,6 +98,7 @@ class Twin:
         """The author's attributes as they are in place of the sandbox's copies."""
         for name, thing in self.kept.items():
             setattr(self.ours, name, thing)
+        pickle_as(self.ours, self.cls, self.dialect)
         for function in self.author.functions():
             for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
                 if name == "__class__":

@@ -1,0 +1,118 @@
+"""Pickles of a twin's instances are those that plain Python makes of the author's own class, and so either side reads
+the other's.
+
+That's needed within one run: processes that multiprocessing starts with spawn or forkserver import the main script
+without the launcher, so there the author's own class receives what the twin has sent, and answers.
+
+A pickle of an ordinary object is its class, called without arguments, and then its attributes by name. A twin gives
+these as the author's class has them, closures included, which pickle refuses. Only a large graph has something more:
+the list of nodes below comes first, as an argument that `object.__new__` ignores, so that no recursion is needed.
+"""
+import copyreg
+from types import CodeType
+
+from fastgrad.copying import below
+from fastgrad.script import probe
+
+LARGE = 64      # nodes; pickle goes down from a node to its child in four steps, of a thousand that Python allows
+OWN_PROTOCOL = ("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
+
+
+def pickle_as(ours, cls, roles):
+    """Let the twin of a class pickle as the class does. What the author has written for that stays.
+
+    roles: of the attributes (probe.py).
+    """
+    form = _Form(cls, roles)
+
+    def __reduce_ex__(self, protocol):
+        if type(self).__reduce__ is not object.__reduce__:
+            return self.__reduce__()
+        before = below(self, at_least=LARGE)
+        return copyreg.__newobj__, (type(self),) if before is None else (type(self), before), form.state(self)
+
+    def __setstate__(self, state):
+        form.restore(self, state)
+
+    for function in (__reduce_ex__, __setstate__):
+        if function.__name__ not in vars(cls):
+            setattr(ours, function.__name__, function)
+    if not vars(cls).keys().isdisjoint(OWN_PROTOCOL):       # copies go by these too, unless they have their own
+        for name in ("__copy__", "__deepcopy__"):
+            if name not in vars(cls):
+                setattr(ours, name, None)
+
+
+class _Form:
+    """How the attributes of an author's class are laid out in a pickle."""
+
+    def __init__(self, cls, roles):
+        self.cls, self.roles = cls, roles
+        self.slots = [name for name in copyreg._slotnames(cls) if name in roles.names]
+        order = {name: i for i, name in enumerate(cls.__init__.__code__.co_names)}
+        self.in_dict = sorted(roles.names.difference(self.slots), key=lambda name: (order.get(name, len(order)), name))
+        self.ordered = next((name for name, kind in roles.children.items() if kind in (tuple, list)),
+                            next(iter(roles.children)))
+
+    def state(self, node):
+        """What pickle would have taken from an instance of the author's class."""
+        getstate = getattr(type(node), "__getstate__", None)
+        if getstate is not getattr(object, "__getstate__", None):
+            return getstate(node)
+        hidden = {*self.roles.names, *(["_op"] if self.roles.op else ()),
+                  *(["_backward"] if self.roles.closure else ())}
+        attributes = {name: self.value(node, name) for name in self.in_dict}
+        attributes.update((name, x) for name, x in (node._attributes() or {}).items() if name not in hidden)
+        slots = {name: self.value(node, name) for name in self.slots} | (node._slots() or {})
+        if not slots:
+            return attributes
+        return attributes if self.cls.__dictoffset__ or attributes else None, slots
+
+    def value(self, node, name):
+        if name not in self.roles.closure:
+            return getattr(node, name)
+        given = (node._attributes() or {}).get("_backward")
+        if given is not None:
+            return given
+        return _closure_of_result(self.cls, node) if node._operands else self.closure_of_leaf(name)
+
+    def closure_of_leaf(self, name):
+        try:
+            return getattr(self.cls(0.0), name)
+        except Exception:       # the constructor calls super(), say, whose class is the twin now
+            return _local_function(self.cls, "__init__", "<lambda>")
+
+    def restore(self, node, state):
+        """Give a new instance the attributes in a pickle, of this class or of the author's."""
+        attributes, slots = state if isinstance(state, tuple) else (state, None)
+        values = {**(attributes or {}), **(slots or {})}
+        for name in sorted(values, key=lambda name: name != self.ordered):
+            if name in self.roles.children and name != self.ordered and self.ordered in values:
+                continue        # the same nodes once more
+            if name in self.roles.no_closure and values[name] is None:
+                continue
+            if name in self.roles.extras and _is_same(values[name], getattr(node, name)):
+                continue        # as every instance has it
+            setattr(node, name, values[name])
+
+
+def _is_same(x, y):
+    return type(x) is type(y) and repr(x) == repr(y)
+
+
+def _closure_of_result(cls, node):
+    """Something that pickle refuses as it would the closure of the operation that made a node."""
+    makers = [(function, code) for function in probe.functions_of(cls) if function.__name__ != "__init__"
+              for code in function.__code__.co_consts if isinstance(code, CodeType)]
+    of_this_one = [maker for maker in makers if node._op in maker[0].__code__.co_consts]
+    for function, code in of_this_one or makers:
+        return _local_function(cls, function.__name__, code.co_name)
+    return _local_function(cls, "__add__", "_backward")
+
+
+def _local_function(cls, method, name):
+    def function():
+        pass
+    function.__module__, function.__name__ = cls.__module__, name
+    function.__qualname__ = f"{cls.__qualname__}.{method}.<locals>.{name}"
+    return function
