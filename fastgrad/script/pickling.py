@@ -21,9 +21,14 @@ OWN_PROTOCOL = ("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
 def pickle_as(ours, cls, roles):
     """Let the twin of a class pickle as the class does. What the author has written for that stays.
 
-    roles: of the attributes (probe.py).
+    roles: of the attributes (probe.py). Raises NotReplaceable if that needs what a plain object has.
     """
     form = _Form(cls, roles)
+    own = [name for name in OWN_PROTOCOL if name in vars(cls)]
+    for name in own:
+        code = getattr(vars(cls)[name], "__code__", None)
+        if code is None or not probe.names_used(code).isdisjoint({"super", "object", "copyreg"}):
+            raise probe.NotReplaceable(f"its {name} calls object's")
 
     def __reduce_ex__(self, protocol):
         if type(self).__reduce__ is not object.__reduce__:
@@ -37,7 +42,7 @@ def pickle_as(ours, cls, roles):
     for function in (__reduce_ex__, __setstate__):
         if function.__name__ not in vars(cls):
             setattr(ours, function.__name__, function)
-    if not vars(cls).keys().isdisjoint(OWN_PROTOCOL):       # copies go by these too, unless they have their own
+    if own:         # copies go by these too, unless they have functions of their own
         for name in ("__copy__", "__deepcopy__"):
             if name not in vars(cls):
                 setattr(ours, name, None)
@@ -74,7 +79,7 @@ class _Form:
         given = (node._attributes() or {}).get("_backward")
         if given is not None:
             return given
-        return _closure_of_result(self.cls, node) if node._operands else self.closure_of_leaf(name)
+        return _closure_of_result(self.cls, node._op) if node._operands else self.closure_of_leaf(name)
 
     def closure_of_leaf(self, name):
         try:
@@ -100,14 +105,18 @@ def _is_same(x, y):
     return type(x) is type(y) and repr(x) == repr(y)
 
 
-def _closure_of_result(cls, node):
-    """Something that pickle refuses as it would the closure of the operation that made a node."""
+def _closure_of_result(cls, op):
+    """Something that pickle refuses as it would the closure of the operation with this name."""
     makers = [(function, code) for function in probe.functions_of(cls) if function.__name__ != "__init__"
               for code in function.__code__.co_consts if isinstance(code, CodeType)]
-    of_this_one = [maker for maker in makers if node._op in maker[0].__code__.co_consts]
-    for function, code in of_this_one or makers:
-        return _local_function(cls, function.__name__, code.co_name)
-    return _local_function(cls, "__add__", "_backward")
+    if not makers:
+        return _local_function(cls, "__add__", "_backward")
+
+    def named(maker):
+        """How much of the name is in the function."""
+        return max((len(x) for x in maker[0].__code__.co_consts if isinstance(x, str) and op.startswith(x)), default=-1)
+    function, code = max(makers, key=named)
+    return _local_function(cls, function.__name__, code.co_name)
 
 
 def _local_function(cls, method, name):
