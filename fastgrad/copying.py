@@ -67,6 +67,16 @@ def _unpickle(below, cls, *fields):
     return _rebuilt(below, None if cls.__module__ == "fastgrad.reference" else cls, *fields)
 
 
+def slots_of(node):
+    """What is in the `__slots__` of subclasses, by name."""
+    if Copying in type(node).__bases__:
+        return {}
+    base = next(cls for cls in type(node).__mro__ if Copying in cls.__bases__)
+    own = vars(base).get("__slots__", ())
+    return {name: getattr(node, name) for name in copyreg._slotnames(type(node))
+            if name not in own and hasattr(node, name)}
+
+
 class Copying:
     """What `copy` and `pickle` call; a base class of both engines' Value."""
 
@@ -80,16 +90,8 @@ class Copying:
         getstate = getattr(type(self), "__getstate__", None)
         if getstate is not getattr(object, "__getstate__", None):
             return getstate(self)
-        slots = self._slots()
+        slots = slots_of(self)
         return (self._attributes() or None, slots) if slots else self._attributes() or None
-
-    def _slots(self):
-        """What is in the `__slots__` of subclasses."""
-        if Copying in type(self).__bases__:
-            return None
-        base = next(cls for cls in type(self).__mro__ if Copying in cls.__bases__)
-        names = set(copyreg._slotnames(type(self))).difference(vars(base).get("__slots__", ()))
-        return {name: getattr(self, name) for name in names if hasattr(self, name)}
 
     def __copy__(self):
         out = type(self)._rebuild(*self._fields())

@@ -331,6 +331,11 @@ cdef class Node:
         if not issubclass(cls, Value):
             raise TypeError(f"a Value is to be made, not {cls.__name__!r}")
         cdef Node self = wrap(new_leaf(Number(0.0, True)), <PyTypeObject *>cls)
+        self._refill(data, grad, children, local_grads, op)
+        return self
+
+    def _refill(self, data, grad, children, local_grads, op):
+        """Give a Value these fields in place of its own."""
         cdef Number number
         read_number(data, &number)
         set_data(self, number)
@@ -339,7 +344,6 @@ cdef class Node:
         set_edges(self, children, local_grads, False)
         if op:
             rebuild_op(self, op)
-        return self
 
     # ---- What Python asks of a number ----
 

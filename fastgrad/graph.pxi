@@ -164,8 +164,8 @@ CONSTANT_POWER = re.compile(r"\*\*NUMBER|NUMBER\*\*".replace("NUMBER", NUMBER))
 
 
 cdef int rebuild_op(Node self, op) except -1:
-    """Give a node that has its edges back the operation that it had, which `_op` has named; if it doesn't fit them, it's
-    only a name."""
+    """Give a node that has its edges back the operation that it had, which `_op` has named; if that doesn't fit them,
+    it's only a name."""
     cdef Number constant = Number(0.0, False)
     cdef uint8_t code = FG_CUSTOM
     if type(op) is str:
