@@ -468,7 +468,8 @@ def engine_of(slots="", more="", changes=(), protocols="range(2, pickle.HIGHEST_
 def report_on(folder):
     """What --report says of a script."""
     environment = {**os.environ, "PYTHONPATH": str(Path(fastgrad.__file__).parent.parent)}
-    return subprocess.run([sys.executable, "-m", "fastgrad", "--report", "script.py", "make", ""], cwd=folder, text=True,
+    command = [sys.executable, "-m", "fastgrad", "--report", "script.py", "make", ""]
+    return subprocess.run(command, cwd=folder, text=True,
                           env=environment, capture_output=True, check=True, timeout=300).stderr
 
 
