@@ -8,7 +8,6 @@ An engine provides `_topological()`, which lists a node and all below it, childr
 what was set on a Value beyond its fields, or None; and `_rebuild()`, which makes a Value of its fields.
 """
 import copy
-import copyreg
 import threading
 
 
@@ -69,12 +68,17 @@ def _unpickle(below, cls, *fields):
 
 def slots_of(node):
     """What is in the `__slots__` of subclasses, by name."""
-    if Copying in type(node).__bases__:
-        return {}
-    base = next(cls for cls in type(node).__mro__ if Copying in cls.__bases__)
-    own = vars(base).get("__slots__", ())
-    return {name: getattr(node, name) for name in copyreg._slotnames(type(node))
-            if name not in own and hasattr(node, name)}
+    found = {}
+    for cls in type(node).__mro__:
+        if Copying in cls.__bases__:        # an engine's Value
+            break
+        slots = vars(cls).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots if hasattr(type(slots), "__iter__") else ():
+            if name.startswith("__") and not name.endswith("__"):
+                name = f"_{cls.__name__.lstrip('_')}{name}"
+            if name not in ("__dict__", "__weakref__") and hasattr(node, name):
+                found[name] = getattr(node, name)
+    return found
 
 
 class Copying:

@@ -15,30 +15,31 @@ from types import CodeType
 
 from fastgrad.copying import below, slots_of
 from fastgrad.engine import Value
-from fastgrad.script import probe
+from fastgrad.script.closed import codes_of
+from fastgrad.script.fields import LOCAL_GRADS, MISSING, NODE, OP, missing
+from fastgrad.script.sandbox import NotReplaceable, functions_in
 from fastgrad.script.trials import FUNCTIONS
 
 LARGE = 64      # nodes; pickle goes down from a node to its child in four steps, of a thousand that Python allows
-NODE = Value.__mro__[1]
 OWN_PROTOCOL = ("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
 
 
-def pickle_as(ours, cls, roles):
+def pickle_as(ours, cls, dialect):
     """Let the twin of a class pickle as the class does. What the author has written for that stays.
 
-    roles: of the attributes (probe.py). Raises NotReplaceable if that needs what a plain object has.
+    Raises NotReplaceable if that needs what a plain object has.
     """
-    form = _Form(cls, roles, vars(ours)[roles.backward] is vars(cls)[roles.backward])
+    form = _Form(ours, cls, dialect)
     own = [name for name in OWN_PROTOCOL if name in vars(cls)]
     for name in own:
         code = getattr(vars(cls)[name], "__code__", None)
-        if code is None or not probe.names_used(code).isdisjoint({"super", "object", "copyreg"}):
-            raise probe.NotReplaceable(f"its {name} calls object's")
+        if code is None or any(x in ("super", "object", "copyreg") for part in codes_of(code) for x in part.co_names):
+            raise NotReplaceable(f"its {name} calls object's")
 
     def __reduce_ex__(self, protocol):
         if type(self).__reduce__ is not object.__reduce__:
             return self.__reduce__()
-        before = None if roles.closure else below(self, at_least=LARGE)
+        before = None if dialect.closure else below(self, at_least=LARGE)
         return copyreg.__newobj__, (type(self),) if before is None else (type(self), before), form.state(self)
 
     def __setstate__(self, state):
@@ -54,38 +55,46 @@ def pickle_as(ours, cls, roles):
 
 
 class _Form:
-    """How the attributes of an author's class are laid out in a pickle. own_backward: backward() is the author's."""
+    """How the attributes of an author's class are laid out in a pickle."""
 
-    def __init__(self, cls, roles, own_backward):
-        self.cls, self.roles = cls, roles
-        self.needs_derivatives = not (roles.local_grads or roles.closure or own_backward)
-        self.slots = [name for name in copyreg._slotnames(cls) if name in roles.names]
-        order = {name: i for i, name in enumerate(cls.__init__.__code__.co_names)}
-        self.in_dict = sorted(roles.names.difference(self.slots), key=lambda name: (order.get(name, len(order)), name))
-        self.ordered = next((name for name, kind in roles.children.items() if kind in (tuple, list)),
-                            next(iter(roles.children)))
+    def __init__(self, ours, cls, dialect):
+        self.ours, self.cls, self.dialect = ours, cls, dialect
+        self.slots = [name for name in copyreg._slotnames(cls) if name in dialect.names]
+        self.in_dict = [name for name in dialect.names if name not in self.slots]
+        self.ordered = next((name for name, kind in dialect.children.items() if kind in (tuple, list)),
+                            next(iter(dialect.children)))
 
     def state(self, node):
         """What pickle would have taken from an instance of the author's class."""
         getstate = getattr(type(node), "__getstate__", None)
         if getstate is not getattr(object, "__getstate__", None):
             return getstate(node)
-        hidden = {*self.roles.names, *(["_op"] if self.roles.op else ()),
-                  *(["_backward"] if self.roles.closure else ())}
-        attributes = {name: self.value(node, name) for name in self.in_dict}
+        hidden = {*self.dialect.names, *(["_op"] if self.dialect.op else ()),
+                  *(["_backward"] if self.dialect.closure else ())}
+        attributes = self.values(node, self.in_dict)
         attributes.update((name, x) for name, x in (node._attributes() or {}).items() if name not in hidden)
-        slots = {name: self.value(node, name) for name in self.slots} | slots_of(node)
+        slots = self.values(node, self.slots) | slots_of(node)
         if not slots:
             return attributes
         return attributes if self.cls.__dictoffset__ or attributes else None, slots
 
-    def value(self, node, name):
-        if name not in self.roles.closure:
-            return getattr(node, name)
+    def values(self, node, names):
+        """The attributes with these names that a node has."""
+        found = {}
+        for name in names:
+            with contextlib.suppress(AttributeError):
+                found[name] = self.closure(node, name) if name in self.dialect.closure else getattr(node, name)
+        return found
+
+    def closure(self, node, name):
         given = (node._attributes() or {}).get("_backward")
         if given is not None:
             return given
-        return _closure_of_result(self.cls, node._op) if node._operands else getattr(self.leaf, name, None)
+        if node._operands:
+            return _closure_of_result(self.cls, OP.__get__(node))
+        if self.dialect.on_leaf[name] is MISSING:
+            raise missing(node, name)
+        return getattr(self.leaf, name, self.dialect.on_leaf[name])
 
     @functools.cached_property
     def leaf(self):
@@ -97,46 +106,30 @@ class _Form:
         """Give a new instance the attributes in a pickle, of this class or of the author's."""
         attributes, slots = state if isinstance(state, tuple) else (state, None)
         values = {**(attributes or {}), **(slots or {})}
-        if self.roles.data in values and self.ordered in values:
+        if self.dialect.data in values and self.ordered in values:
             self.refill(node, values)
         for name, x in values.items():
-            if name in self.roles.no_closure and x is None:
+            if name in self.dialect.closure and x is None:
                 continue
-            if name in self.roles.extras and _is_same(x, getattr(node, name)):
+            if name in self.dialect.extras and _is_same(x, getattr(node, name)):
                 continue        # as every instance has it
             setattr(node, name, x)
 
     def refill(self, node, values):
         """Take the fields of a node from the values."""
-        roles, children = self.roles, tuple(values[self.ordered] or ())
-        op = values.get(roles.op[0], "") if roles.op else ""
-        local_grads = values.get(roles.local_grads[0], ()) if roles.local_grads else ()
-        if self.needs_derivatives and children:
+        dialect, children = self.dialect, tuple(values[self.ordered] or ())
+        op = values.get(dialect.op[0], "") if dialect.op else ""
+        local_grads = values.get(dialect.local_grads[0], ()) if dialect.local_grads else ()
+        if children and not (dialect.local_grads or dialect.closure or self.has_own_backward()):
             local_grads = _derivatives(children, op)
-        node._refill(values[roles.data], values.get(roles.grad, 0), children, local_grads, op)
-        for name in (roles.data, roles.grad, *roles.children, *roles.local_grads, *roles.op):
+        vars(NODE)["_refill"](node, values[dialect.data], values.get(dialect.grad, 0), children, local_grads, op)
+        for name in (dialect.data, dialect.grad, *dialect.children, *dialect.local_grads, *dialect.op):
             values.pop(name, None)
 
-
-def _derivatives(children, op):
-    """The local derivatives of an operation, of an author's class that only names it; raises TypeError."""
-    operations = [vars(NODE)["__abs__" if name == "abs" else name] for name in FUNCTIONS]
-    operations += [lambda x, n=n: Value.__pow__(x, n) for n in _exponents(op)]
-    for operation in operations if len(children) == 1 else (Value.__add__, Value.__mul__) if len(children) == 2 else ():
-        with contextlib.suppress(ArithmeticError, ValueError):
-            result = operation(*children)
-            if vars(NODE)["_op"].__get__(result) == op:
-                return vars(NODE)["_local_grads"].__get__(result)
-    raise TypeError(f"a node made by {op!r} can't be read from a pickle: run this script with its own class, by python "
-                    "itself or by python -m fastgrad --keep CLASS")
-
-
-def _exponents(op):
-    """The number in a name like **3."""
-    for kind in (int, float):
-        with contextlib.suppress(ValueError):
-            return [kind(str(op).lstrip("*"))]
-    return []
+    def has_own_backward(self):
+        """Whether the twin's backward() is the author's."""
+        name = self.dialect.backward
+        return vars(self.ours).get(name) is vars(self.cls).get(name)
 
 
 def _is_same(x, y):
@@ -145,14 +138,16 @@ def _is_same(x, y):
 
 def _closure_of_result(cls, op):
     """Something that pickle refuses as it would the closure of the operation with this name."""
-    makers = [(function, code) for function in probe.functions_of(cls) if function.__name__ != "__init__"
+    makers = [(function, code) for thing in vars(cls).values() for function in functions_in(thing)
+              if hasattr(function, "__code__") and function.__name__ != "__init__"
               for code in function.__code__.co_consts if isinstance(code, CodeType)]
     if not makers:
         return _local_function(cls, "__add__", "_backward")
 
     def named(maker):
         """How much of the name is in the function."""
-        return max((len(x) for x in maker[0].__code__.co_consts if isinstance(x, str) and op.startswith(x)), default=-1)
+        return max((len(x) for x in maker[0].__code__.co_consts if isinstance(x, str) and str(op).startswith(x)),
+                   default=-1)
     function, code = max(makers, key=named)
     return _local_function(cls, function.__name__, code.co_name)
 
