@@ -202,8 +202,8 @@ def instance_dict(dialect, has_slots):
 
 # What our own modules use of any Value; nobody asks for these names by chance.
 OUR_OWN = {"data", "grad", "_op", "_local_grads", "_backward", "_operands", "_accumulate", "_attributes",
-           "_topological", "_n_below", "_parents", "_rebuild", "_refill", "_fields", "_state", "__weakref__", "__dict__",
-           "__module__", "__copy__", "__deepcopy__", "__setstate__", "__reduce_ex__"}
+           "_topological", "_n_below", "_parents", "_rebuild", "_refill", "_fields", "_state", "__weakref__",
+           "__dict__", "__module__", "__copy__", "__deepcopy__", "__setstate__", "__reduce_ex__"}
 COMPARISONS = ("__lt__", "__le__", "__gt__", "__ge__")
 BINARY = ("__add__", "__mul__", "__sub__", "__truediv__", "__pow__")
 UNSUPPORTED = {"__neg__": "bad operand type for unary -: {!r}", "__pos__": "bad operand type for unary +: {!r}",
