@@ -14,11 +14,8 @@ import functools
 from types import CodeType
 
 from fastgrad.copying import below, slots_of
-from fastgrad.engine import Value
-from fastgrad.script.closed import codes_of
-from fastgrad.script.fields import LOCAL_GRADS, MISSING, NODE, OP, missing
-from fastgrad.script.sandbox import NotReplaceable, functions_in
-from fastgrad.script.trials import FUNCTIONS
+from fastgrad.script.fields import MISSING, NODE, OP, missing
+from fastgrad.script.sandbox import NotReplaceable, codes_of, functions_in
 
 LARGE = 64      # nodes; pickle goes down from a node to its child in four steps, of a thousand that Python allows
 OWN_PROTOCOL = ("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
@@ -29,7 +26,7 @@ def pickle_as(ours, cls, dialect):
 
     Raises NotReplaceable if that needs what a plain object has.
     """
-    form = _Form(ours, cls, dialect)
+    form = _Form(cls, dialect)
     own = [name for name in OWN_PROTOCOL if name in vars(cls)]
     for name in own:
         code = getattr(vars(cls)[name], "__code__", None)
@@ -57,8 +54,8 @@ def pickle_as(ours, cls, dialect):
 class _Form:
     """How the attributes of an author's class are laid out in a pickle."""
 
-    def __init__(self, ours, cls, dialect):
-        self.ours, self.cls, self.dialect = ours, cls, dialect
+    def __init__(self, cls, dialect):
+        self.cls, self.dialect = cls, dialect
         self.slots = [name for name in copyreg._slotnames(cls) if name in dialect.names]
         self.in_dict = [name for name in dialect.names if name not in self.slots]
         self.ordered = next((name for name, kind in dialect.children.items() if kind in (tuple, list)),
@@ -120,16 +117,9 @@ class _Form:
         dialect, children = self.dialect, tuple(values[self.ordered] or ())
         op = values.get(dialect.op[0], "") if dialect.op else ""
         local_grads = values.get(dialect.local_grads[0], ()) if dialect.local_grads else ()
-        if children and not (dialect.local_grads or dialect.closure or self.has_own_backward()):
-            local_grads = _derivatives(children, op)
         vars(NODE)["_refill"](node, values[dialect.data], values.get(dialect.grad, 0), children, local_grads, op)
         for name in (dialect.data, dialect.grad, *dialect.children, *dialect.local_grads, *dialect.op):
             values.pop(name, None)
-
-    def has_own_backward(self):
-        """Whether the twin's backward() is the author's."""
-        name = self.dialect.backward
-        return vars(self.ours).get(name) is vars(self.cls).get(name)
 
 
 def _is_same(x, y):
