@@ -117,6 +117,10 @@ def random_program(chance, names):
     return program
 
 
+def on_the_second(f):
+    return lambda a, b: f(b)
+
+
 # For the classes of results where a subclass is among the operands: a is of the class, b of the subclass.
 MIXED = {
     "__add__": (lambda a, b: a + b, lambda a, b: b + a, lambda a, b: b + 1.5),
@@ -126,5 +130,5 @@ MIXED = {
     "__pow__": (lambda a, b: b ** 2,), "__neg__": (lambda a, b: -b,), "__abs__": (lambda a, b: abs(b),),
     "__radd__": (lambda a, b: 1.5 + b,), "__rmul__": (lambda a, b: 1.5 * b,), "__rsub__": (lambda a, b: 1.5 - b,),
     "__rtruediv__": (lambda a, b: 1.5 / b,), "__rpow__": (lambda a, b: 1.5 ** b,),
-    **{name: (lambda a, b, f=operator.methodcaller(name): f(b),) for name in FUNCTIONS},
+    **{name: (on_the_second(operator.methodcaller(name)),) for name in FUNCTIONS},
 }
