@@ -1,4 +1,5 @@
-"""What one operation costs: arithmetic, attributes, construction; each against what Python has that comes nearest.
+"""What one operation costs: arithmetic, attributes, construction; each against what Python has that comes nearest, and
+in a no_grad block against outside.
 
     python benchmarks/bench_ops.py
 
@@ -36,6 +37,10 @@ PAIRS = {
     "construction": [
         ("Value(f)", "Slots(f)"), ("Value(f, (a, b), (f, g))", "Slots(f, (a, b), (f, g))"),
     ],
+    "in a no_grad block, against outside": [
+        (f"no_grad: {statement}", statement)
+        for statement in ("a * b", "a + b", "a - b", "a + 1.0", "sum(values)", "a.exp()", "Value(f, (a, b), (f, g))")
+    ],
 }
 COUNTERPARTS = "x, y: complex; f, g: float; s: an object with __slots__; numbers: 16 complex"
 
@@ -65,6 +70,7 @@ def names():
 def compiled(statement):
     """A function that runs a statement count times, on local variables, and returns its seconds."""
     variables = ", ".join(names())
+    _, in_block, statement = statement.rpartition("no_grad: ")
     source = (f"def run(repeat, clock, {variables}):\n"
               f"    begin = clock()\n"
               f"    for _ in repeat:\n"
@@ -72,7 +78,7 @@ def compiled(statement):
               f"    return clock() - begin\n")
     scope = {}
     exec(source, scope)
-    return scope["run"]
+    return harness.require("fastgrad").no_grad(scope["run"]) if in_block else scope["run"]
 
 
 def measure(pairs, rounds, count):

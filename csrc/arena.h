@@ -185,6 +185,12 @@ static inline bool fg_node_is_binary_without(const fg_node *node, uint16_t flags
     return FG_LIKELY(!(node->kind & fg_kind(0, UINT8_MAX, flags)));
 }
 
+/* Whether it has no children, and none of some flags. */
+static inline bool fg_node_is_leaf_without(const fg_node *node, uint16_t flags)
+{
+    return (node->kind & fg_kind(0, UINT8_MAX, flags)) == fg_kind(0, FG_NULLARY, 0);
+}
+
 /* The node with an index, in an arena's array. */
 static inline fg_node *fg_at(const fg_node *nodes, fg_index index)
 {
@@ -293,9 +299,15 @@ static inline void fg_node_release(fg_arena *arena, fg_index index)
 static inline bool fg_node_undo(fg_arena *arena, fg_index index)
 {
     const fg_node *node = fg_at(arena->nodes, index);
-    if (index + FG_STEP != arena->next || arena->holds || arena->suspect
-        || !fg_node_is_binary_without(node, FG_ATTACHED | FG_ASLEEP))
+    if (index + FG_STEP != arena->next || arena->holds || arena->suspect)
         return false;
+    if (!fg_node_is_binary_without(node, FG_ATTACHED | FG_ASLEEP)) {
+        if (!fg_node_is_leaf_without(node, FG_ATTACHED | FG_ASLEEP))
+            return false;
+        fg_arena_note_peak(arena);
+        arena->next = index;
+        return true;
+    }
     fg_node *first = fg_at(arena->nodes, node->child[0]), *second = fg_at(arena->nodes, node->child[1]);
     if (first->refs == 1)
         return false;

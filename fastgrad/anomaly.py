@@ -6,11 +6,13 @@ while it's off, and works alike in both engines.
 """
 import functools
 import math
+import os
 import sys
 import threading
 import types
 
 from fastgrad import words
+from fastgrad.decorating import decorated
 from fastgrad.engine import Value
 
 # What is watched, by its name in the class, and what the operation goes by.
@@ -54,58 +56,107 @@ class detect_anomaly:
     it once, around a training loop rather than in each step: each entry changes the class Value.
     """
 
+    def __init__(self):
+        self._threads = []      # for each entry the thread that has entered
+
     def __enter__(self):
-        _count(+1)
+        thread = threading.get_ident()
+        _open(thread)
+        self._threads.append(thread)
         return self
 
     def __exit__(self, *exc_info):
-        _count(-1)
+        if not self._threads:
+            raise RuntimeError("a detect_anomaly block is left that hasn't been entered")
+        thread = threading.get_ident()
+        if thread not in self._threads:
+            thread = self._threads[-1]
+        self._threads.remove(thread)
+        _close(thread)
 
     def __call__(self, function):
-        @functools.wraps(function)
-        def watched(*args, **kwargs):
-            with self:
-                return function(*args, **kwargs)
-        return watched
+        return decorated(function, detect_anomaly)
 
 
 # Watching the class: what stands in for what.
 
-_open_blocks = 0
-_counting = threading.RLock()       # of one's own thread again: to count may run the garbage collector, and that leave
-_replaced = {}                      # a block; name: what it has now, what it had
+_open_blocks = []       # for each the thread that has entered it
+_changing = threading.RLock()
+_is_changing = False
+_is_watched = False     # or None: half
+_replaced = {}          # name: what it has now, what it had
 _NOTHING = object()
 
 
-def _count(change):
-    global _open_blocks
-    with _counting:
-        _open_blocks += change
-        if _open_blocks == 0:
-            _put_back()
-        elif _open_blocks == 1 and change > 0:
-            try:
-                _replace()
-            except BaseException:       # Ctrl-C
-                _open_blocks = 0
-                _put_back()
-                raise
+def _open(thread):
+    try:
+        _open_blocks.append(thread)
+        _adapt()
+    except BaseException:       # Ctrl-C
+        _close(thread)
+        raise
+
+
+def _close(thread):
+    try:
+        _open_blocks.remove(thread)
+    except ValueError:
+        pass            # another thread's, which a fork has left behind
+    _adapt()
+
+
+def _adapt():
+    """Watch the class if there are open blocks. A signal handler or a destructor may come in the middle and enter or
+    leave one too. Then the change that it has interrupted goes on, until it's right for what's open."""
+    global _is_changing
+    with _changing:
+        if _is_changing:
+            return
+        _is_changing = True
+        try:
+            while _is_watched is not bool(_open_blocks):
+                if _open_blocks:
+                    _replace()
+                else:
+                    _put_back()
+        finally:
+            _is_changing = False
+
+
+def _adapt_in_child():
+    """A process just forked has this thread alone: the blocks of others are over, and so is what they were changing."""
+    global _changing, _is_changing, _is_watched
+    _open_blocks[:] = [thread for thread in _open_blocks if thread == threading.get_ident()]
+    if _changing.acquire(blocking=False):
+        _changing.release()
+    else:
+        _changing, _is_changing, _is_watched = threading.RLock(), False, None
+    _adapt()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_adapt_in_child)
 
 
 def _replace():
+    global _is_watched
     _put_back()         # what Ctrl-C may have left
     watched = {name: _watched_operation(name, getattr(Value, name)) for name in OPERATIONS}
     watched["__init__"] = _watched_init(Value.__init__)
     is_ours = isinstance(Value.backward, types.MethodDescriptorType)        # of the compiled class
     if is_ours or getattr(Value.backward, "__module__", None) == Value.__module__:
         watched["backward"] = _watched_backward(Value.backward)
+    _is_watched = None
     for name, function in watched.items():
         _replaced[name] = function, Value.__dict__.get(name, _NOTHING)
         setattr(Value, name, function)
+    _is_watched = True
 
 
 def _put_back():
     """Undo that, except where somebody else has assigned to the class meanwhile."""
+    global _is_watched
+    _is_watched = None
     while _replaced:
         name, (function, before) = next(iter(_replaced.items()))
         if Value.__dict__.get(name) is function:
@@ -114,6 +165,7 @@ def _put_back():
             else:
                 setattr(Value, name, before)
         _replaced.pop(name, None)
+    _is_watched = False
 
 
 # Each of these also works when it's called, by way of what somebody has assigned to the class, after the last block.

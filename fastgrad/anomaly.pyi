@@ -20,6 +20,7 @@ class AnomalyError(FloatingPointError, RuntimeError):
     place: tuple[str, int, str] | None
 
 class detect_anomaly:
+    def __init__(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self, *exc_info: type[BaseException] | BaseException | TracebackType | None

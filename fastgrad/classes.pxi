@@ -50,7 +50,8 @@ cdef Light *light = NULL
 cdef uint32_t fresh = 0, fresh_sum = 0, fresh_product = 0   # kinds of new nodes
 cdef PyObject **free_handle = NULL
 cdef PyObject **last_free_handle = NULL     # where the last one goes for which there's room
-cdef PyTypeObject *recorded = NULL          # plain, or while there's a no_grad block NULL
+cdef PyTypeObject *recorded = NULL          # plain if it's certain that operations record, else NULL
+cdef PyTypeObject *unrecorded = NULL        # plain if they don't where it was asked last (recording.pxi), else NULL
 
 
 cdef inline bint is_light(PyTypeObject *cls) noexcept:
@@ -79,7 +80,7 @@ cdef inline Light *light_at(fg_index index) noexcept:
 
 
 cdef void favour(Light *favourite) noexcept:
-    global plain, recorded, light, fresh, fresh_sum, fresh_product, free_handle, last_free_handle, n_class_attributes
+    global plain, light, fresh, fresh_sum, fresh_product, free_handle, last_free_handle, n_class_attributes
     if light is not NULL:
         light.free_handle = free_handle
     light = favourite
@@ -88,7 +89,7 @@ cdef void favour(Light *favourite) noexcept:
     fresh_sum = fresh | fg_kind(FG_ADD, FG_BINARY, FG_LOCAL0_INT | FG_LOCAL1_INT)
     fresh_product = fresh | fg_kind(FG_MUL, FG_BINARY, 0)
     last_free_handle = light.free_handles + MOST_FREE_HANDLES
-    recorded = NULL if no_grad_blocks else plain
+    note_answer(last_answer)
     n_class_attributes = -1
 
 

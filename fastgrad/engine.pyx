@@ -18,6 +18,7 @@ from cpython.array cimport array
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.long cimport PyLong_CheckExact, PyLong_AsDouble, PyLong_AsLongLongAndOverflow
 from libc.float cimport DBL_MIN
+from libc.stdint cimport uint64_t
 from libc.math cimport (INFINITY, NAN, cos as c_cos, exp as c_exp, fabs, floor, fmod, isfinite, log as c_log,
                         pow as c_pow, sin as c_sin, sqrt as c_sqrt, tanh as c_tanh)
 
@@ -43,6 +44,7 @@ CODES = {name: code for code, name in NAMES.items() if name}
 include "numbers.pxi"
 include "handle.pxi"
 include "classes.pxi"
+include "recording.pxi"
 include "cycles.pxi"
 include "operations.pxi"
 include "operators.pxi"
@@ -82,13 +84,14 @@ cdef class Node:
     def __init__(self, data, children=None, op_or_local_grads=None, label=None, **named):
         cdef Number number
         cdef Light *style
+        cdef bint record
         op = ""
         read_number(data, &number)
         if children is not None or op_or_local_grads is not None or named or node_at(self.index).arity != FG_NULLARY:
             children, op, local_grads = arguments.parse(children, op_or_local_grads, named)
-            set_edges(self, children, local_grads, True)
-            if not is_recording():      # only now, so that wrong children are wrong here too
-                set_edges(self, (), (), False)
+            record = is_recording()
+            set_edges(self, children, local_grads, True, record)
+            if not record:
                 op = ""
         style = light_at(self.index)
         if not style.any_number and not is_plain_number(data):

@@ -46,8 +46,9 @@ cdef class Walk:
 
 # ---- Edges from and to Python ----
 
-cdef int set_edges(Node self, object children, object local_grads, bint must_match) except -1:
-    """Set a node's children and local derivatives from Python sequences, or change nothing and raise."""
+cdef int set_edges(Node self, object children, object local_grads, bint must_match, bint keep=True) except -1:
+    """Set a node's children and local derivatives from Python sequences, or change nothing and raise. If it isn't to
+    keep them, wrong ones raise all the same, and the node becomes a leaf."""
     cdef Py_ssize_t n_children, n_locals, i
     cdef Number number
     cdef Node child
@@ -77,6 +78,8 @@ cdef int set_edges(Node self, object children, object local_grads, bint must_mat
             raise ValueError(f"{n_children} children but {n_locals} local derivatives")
         if is_below_any(self, children):        # after all that may run Python
             raise ValueError("a node can't be below itself")
+        if not keep:
+            n_children = n_locals = 0
         for i in range(n_children):
             child = children[i]
             indices[i] = child.index

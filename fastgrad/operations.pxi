@@ -1,23 +1,6 @@
 # Operations as they make nodes. Here all goes by index; a function that makes a node returns it with one reference,
 # which is the caller's. Operands have to be alive, and nothing holds a pointer to a node while another one is made.
 
-cdef int no_grad_blocks = 0     # open in the whole process
-
-
-def count_blocks(n):
-    """Called by grad_mode with the number of open no_grad blocks."""
-    global no_grad_blocks, recorded
-    no_grad_blocks = n
-    recorded = NULL if n else plain
-
-
-grad_mode.watch(count_blocks)
-
-
-cdef inline bint is_recording() except -1:
-    return no_grad_blocks == 0 or grad_mode.is_recording()
-
-
 cdef fg_index out_of_nodes() except FG_NONE:
     raise MemoryError(f"no memory for another node: {fg_arena_live(&arena)} are alive, of {FG_MAX_NODES} at the most")
 
@@ -39,7 +22,7 @@ cdef inline fg_index new_binary(uint8_t op, fg_index a, fg_index b, double data,
     """A node with the children a and b and the derivatives by each."""
     cdef fg_index index
     cdef fg_node *node
-    if no_grad_blocks and not is_recording():
+    if not is_recording():
         return new_node(FG_LEAF, FG_NULLARY, flags & FG_DATA_INT, data)
     index = new_node(op, FG_BINARY, flags, data)
     node = node_at(index)
@@ -58,7 +41,7 @@ cdef inline fg_index new_unary(uint8_t op, fg_index a, Number data, Number by_a,
     cdef fg_node *node
     cdef uint16_t flags = ((FG_DATA_INT if data.is_int else 0) | (FG_LOCAL0_INT if by_a.is_int else 0)
                            | (FG_LOCAL1_INT if constant.is_int else 0))
-    if no_grad_blocks and not is_recording():
+    if not is_recording():
         return new_node(FG_LEAF, FG_NULLARY, flags & FG_DATA_INT, data.value)
     index = new_node(op, FG_UNARY, flags, data.value)
     node = node_at(index)
@@ -71,37 +54,43 @@ cdef inline fg_index new_unary(uint8_t op, fg_index a, Number data, Number by_a,
 
 # ---- The operations with two operands, on indices ----
 
-cdef inline fg_index add(fg_index a, fg_index b) except FG_NONE:
-    cdef fg_node *x = node_at(a)
-    cdef fg_node *y = node_at(b)
-    cdef uint16_t flags = FG_LOCAL0_INT | FG_LOCAL1_INT
-    cdef double data
+cdef inline Number sum_of(Number x, Number y) noexcept:
     cdef fg_bool is_int
-    if x.flags & y.flags & FG_DATA_INT:
-        data = fg_int_add(x.data, y.data, &is_int)
-        return new_binary(FG_ADD, a, b, data, 1.0, 1.0, flags | (FG_DATA_INT if is_int else 0))
-    return new_binary(FG_ADD, a, b, x.data + y.data, 1.0, 1.0, flags)
+    cdef double data
+    if x.is_int and y.is_int:
+        data = fg_int_add(x.value, y.value, &is_int)
+        return Number(data, is_int)
+    return Number(x.value + y.value, False)
+
+
+cdef inline Number product_of(Number x, Number y) noexcept:
+    cdef fg_bool is_int
+    cdef double data
+    if x.is_int and y.is_int:
+        data = fg_int_mul(x.value, y.value, &is_int)
+        return Number(data, is_int)
+    return Number(x.value * y.value, False)
+
+
+cdef inline fg_index add(fg_index a, fg_index b) except FG_NONE:
+    cdef Number y = sum_of(number_at(a), number_at(b))
+    return new_binary(FG_ADD, a, b, y.value, 1.0, 1.0,
+                      FG_LOCAL0_INT | FG_LOCAL1_INT | (FG_DATA_INT if y.is_int else 0))
 
 
 cdef inline fg_index multiply(fg_index a, fg_index b) except FG_NONE:
-    cdef fg_node *x = node_at(a)
-    cdef fg_node *y = node_at(b)
-    cdef uint16_t flags = 0
-    cdef double data
-    cdef fg_bool is_int
-    if (x.flags | y.flags) & FG_DATA_INT:
-        if y.flags & FG_DATA_INT:
-            flags |= FG_LOCAL0_INT
-        if x.flags & FG_DATA_INT:
-            flags |= FG_LOCAL1_INT
-        if x.flags & y.flags & FG_DATA_INT:
-            data = fg_int_mul(x.data, y.data, &is_int)
-            return new_binary(FG_MUL, a, b, data, y.data, x.data, flags | (FG_DATA_INT if is_int else 0))
-    return new_binary(FG_MUL, a, b, x.data * y.data, y.data, x.data, flags)
+    cdef Number left = number_at(a), right = number_at(b)
+    cdef Number y = product_of(left, right)
+    return new_binary(FG_MUL, a, b, y.value, right.value, left.value,
+                      (FG_LOCAL0_INT if right.is_int else 0) | (FG_LOCAL1_INT if left.is_int else 0)
+                      | (FG_DATA_INT if y.is_int else 0))
 
 
 cdef fg_index multiply_by(fg_index a, Number factor) except FG_NONE:
-    cdef fg_index b = new_leaf(constant(factor))
+    cdef fg_index b
+    if not is_recording():
+        return new_leaf(product_of(number_at(a), constant(factor)))
+    b = new_leaf(constant(factor))
     try:
         return multiply(a, b)
     finally:

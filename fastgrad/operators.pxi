@@ -9,10 +9,12 @@ cdef extern from *:
     FG_SELDOM PyObject *fg_add_any(PyObject *, PyObject *);
     FG_SELDOM PyObject *fg_multiply_any(PyObject *, PyObject *);
     FG_SELDOM PyObject *fg_multiply_with_int(PyObject *, PyObject *);
+    FG_SELDOM PyObject *fg_add_in_general(PyObject *, PyObject *);
+    FG_SELDOM PyObject *fg_multiply_in_general(PyObject *, PyObject *);
     """
     # The functions below; for a caller that returns what they return, NULL and a set exception included.
-    PyObject *return_add_any "fg_add_any"(PyObject *, PyObject *)
-    PyObject *return_multiply_any "fg_multiply_any"(PyObject *, PyObject *)
+    PyObject *return_add_in_general "fg_add_in_general"(PyObject *, PyObject *)
+    PyObject *return_multiply_in_general "fg_multiply_in_general"(PyObject *, PyObject *)
     PyObject *new_reference "fg_revived"(PyObject *)
 
 
@@ -37,6 +39,17 @@ cdef inline fg_node *easy_binary(uint32_t kind, double data, double by_left, dou
     node.local[1] = by_right
     node.face = handle
     return node
+
+
+cdef inline PyObject *easy_result(Number data) noexcept:
+    """What new_leaf and wrap do, if has_room(): the result of an operation in a no_grad block, a new reference."""
+    cdef fg_node *node = node_at(arena.next)
+    cdef PyObject *handle = pop_free_handle()
+    (<Node>handle).index = fg_node_take(&arena)
+    fg_node_init(node, fresh | fg_kind(FG_LEAF, FG_NULLARY, FG_DATA_INT if data.is_int else 0), FG_PASSED_OVER,
+                 data.value)
+    node.face = handle
+    return new_reference(handle)
 
 
 cdef inline PyObject *easy_handle(fg_node *node, fg_node *left, const fg_index *left_index, fg_node *right,
@@ -147,10 +160,19 @@ cdef object add_operand(Node left, object right):
         leaf = easy_leaf(y)
         node = easy_binary(fresh_sum, x.value + y.value, 1.0, 1.0)
         return revived(easy_handle(node, node_at(left.index), &left.index, node_at(leaf), &leaf))
+    if class_of(left) is plain and is_plain_number(right) and not is_recording():
+        read_number(right, &y)
+        return wrap(new_leaf(sum_of(x, constant(y))), plain)
     return operate(add, left, right)
 
 
-cdef object add_any "fg_add_any"(object left, object right):
+cdef PyObject *add_any "fg_add_any"(PyObject *left, PyObject *right) noexcept:
+    if type_of(left) is unrecorded and type_of(right) is unrecorded and has_room() and is_still_answered():
+        return easy_result(sum_of(number_at((<Node>left).index), number_at((<Node>right).index)))
+    return return_add_in_general(left, right)
+
+
+cdef object add_in_general "fg_add_in_general"(object left, object right):
     if class_of(left) is plain:
         return add_operand(<Node>left, right)
     if (class_of(right) is plain and is_plain_number(left) and not light.lacks
@@ -173,10 +195,10 @@ cdef PyObject *value_add(PyObject *left, PyObject *right) noexcept:
         if not x.flags & y.flags & FG_DATA_INT:
             node = easy_binary(fresh_sum, x.data + y.data, 1.0, 1.0)
             return new_reference(easy_handle(node, x, &(<Node>left).index, y, &(<Node>right).index))
-    return return_add_any(left, right)
+    return add_any(left, right)
 
 
-cdef inline uint32_t product_of(bint left_is_int, bint right_is_int) noexcept:
+cdef inline uint32_t kind_of_product(bint left_is_int, bint right_is_int) noexcept:
     """The kind of a float product."""
     return fresh_product | fg_kind(0, 0, (FG_LOCAL0_INT if right_is_int else 0) | (FG_LOCAL1_INT if left_is_int else 0))
 
@@ -187,12 +209,21 @@ cdef object multiply_operand(Node left, object right):
     cdef fg_node *node
     if is_easy_constant(class_of(left), <PyObject *>right, &y) and not (x.is_int and y.is_int):
         leaf = easy_leaf(y)
-        node = easy_binary(product_of(x.is_int, y.is_int), x.value * y.value, y.value, x.value)
+        node = easy_binary(kind_of_product(x.is_int, y.is_int), x.value * y.value, y.value, x.value)
         return revived(easy_handle(node, node_at(left.index), &left.index, node_at(leaf), &leaf))
+    if class_of(left) is plain and is_plain_number(right) and not is_recording():
+        read_number(right, &y)
+        return wrap(new_leaf(product_of(x, constant(y))), plain)
     return operate(multiply, left, right)
 
 
-cdef object multiply_any "fg_multiply_any"(object left, object right):
+cdef PyObject *multiply_any "fg_multiply_any"(PyObject *left, PyObject *right) noexcept:
+    if type_of(left) is unrecorded and type_of(right) is unrecorded and has_room() and is_still_answered():
+        return easy_result(product_of(number_at((<Node>left).index), number_at((<Node>right).index)))
+    return return_multiply_in_general(left, right)
+
+
+cdef object multiply_in_general "fg_multiply_in_general"(object left, object right):
     if class_of(left) is plain:
         return multiply_operand(<Node>left, right)
     if (class_of(right) is plain and is_plain_number(left) and not light.lacks
@@ -211,8 +242,8 @@ cdef PyObject *multiply_with_int "fg_multiply_with_int"(PyObject *left, PyObject
     cdef fg_node *y = node_at((<Node>right).index)
     cdef fg_node *node
     if x.flags & y.flags & FG_DATA_INT:
-        return return_multiply_any(left, right)
-    node = easy_binary(product_of(x.flags & FG_DATA_INT, y.flags & FG_DATA_INT), x.data * y.data, y.data, x.data)
+        return multiply_any(left, right)
+    node = easy_binary(kind_of_product(x.flags & FG_DATA_INT, y.flags & FG_DATA_INT), x.data * y.data, y.data, x.data)
     return new_reference(easy_handle(node, x, &(<Node>left).index, y, &(<Node>right).index))
 
 
@@ -228,7 +259,7 @@ cdef PyObject *value_multiply(PyObject *left, PyObject *right) noexcept:
         node = easy_binary(fresh_product, x.data * y.data, y.data, x.data)
         fg_prefetch(node, FG_AHEAD)     # for nodes to come; of a sum, every second one is a product
         return new_reference(easy_handle(node, x, &(<Node>left).index, y, &(<Node>right).index))
-    return return_multiply_any(left, right)
+    return multiply_any(left, right)
 
 
 cdef object value_negative(object operand):

@@ -324,7 +324,7 @@ def test_continuous_integration_runs_the_readme_s_test_command():
 
 def test_the_version_is_the_same_everywhere(built):
     assert metadata(built[1])["Version"] == fastgrad.__version__
-    newest = re.search(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)[1]
+    newest = re.search(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)[1]
     assert newest == fastgrad.__version__
 
 

@@ -6,7 +6,7 @@ that, since the last backward(), is `rest`: updates, printing, data.
 import json
 import time
 
-from fastgrad import grad_mode
+from fastgrad import engine
 from fastgrad.engine import Value
 
 now = time.perf_counter
@@ -22,7 +22,7 @@ class Profile:
     def wait(self):
         """For the first operation of the next step."""
         self.begin = self.first = now()
-        grad_mode.at_next_operation(self.note_first)
+        engine._at_next_operation(self.note_first)
 
     def note_first(self):
         self.first = now()

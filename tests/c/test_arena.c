@@ -71,8 +71,20 @@ static void test_undo(void)
     CHECK(fg_at(arena.nodes, a)->refs == 1 && fg_at(arena.nodes, b)->refs == 1);
     CHECK_ARENA(&arena);
 
+    fg_index last = leaf(&arena, 1.0);
+    CHECK(last == sum);
+    fg_at(arena.nodes, last)->refs = 0;
+    fg_at(arena.nodes, last)->flags |= FG_ATTACHED;
+    CHECK(!fg_node_undo(&arena, last));
+    fg_at(arena.nodes, last)->flags &= (uint16_t)~FG_ATTACHED;
+    CHECK(fg_node_undo(&arena, last) && fg_arena_live(&arena) == 2 && arena.next == last);
+    fg_index single = node(&arena, 1, (fg_index[]){a}, (double[]){1.0});
+    fg_at(arena.nodes, single)->refs = 0;
+    CHECK(!fg_node_undo(&arena, single));
+    fg_node_die(&arena, single);
+    CHECK(fg_at(arena.nodes, a)->refs == 1);
+
     fg_index square = node(&arena, 2, (fg_index[]){a, a}, (double[]){1.0, 1.0});
-    CHECK(square == sum);
     fg_node_release(&arena, a); /* the node's are the last references */
     fg_at(arena.nodes, square)->refs = 0;
     CHECK(!fg_node_undo(&arena, square) && fg_at(arena.nodes, a)->refs == 2);
