@@ -167,6 +167,7 @@ cdef object add_operand(Node left, object right):
 
 
 cdef PyObject *add_any "fg_add_any"(PyObject *left, PyObject *right) noexcept:
+    """After value_add's short way the one of a no_grad block."""
     if type_of(left) is unrecorded and type_of(right) is unrecorded and has_room() and is_still_answered():
         return easy_result(sum_of(number_at((<Node>left).index), number_at((<Node>right).index)))
     return return_add_in_general(left, right)
@@ -218,6 +219,7 @@ cdef object multiply_operand(Node left, object right):
 
 
 cdef PyObject *multiply_any "fg_multiply_any"(PyObject *left, PyObject *right) noexcept:
+    """After value_multiply's short way the one of a no_grad block."""
     if type_of(left) is unrecorded and type_of(right) is unrecorded and has_room() and is_still_answered():
         return easy_result(product_of(number_at((<Node>left).index), number_at((<Node>right).index)))
     return return_multiply_in_general(left, right)

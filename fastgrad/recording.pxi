@@ -1,9 +1,9 @@
 # Whether operations record a graph: no_grad's blocks. grad_mode.py says how they work, and has the same functions in
-# plain Python. These are in C so that an operation asks in a few nanoseconds, and so that no signal's handler runs in
+# plain Python. Here they are in C so that an operation asks in a few nanoseconds, and so that no signal handler runs in
 # the middle: a Ctrl-C at the beginning of an __exit__ in Python would leave the block open for ever.
 #
 # While no block is open in the whole process, and that is nearly always so, `recorded` is the class in favour, and
-# nobody asks at all.
+# nobody asks. In a forked process the blocks of other threads stay in the count: then operations ask, and are right.
 
 cdef extern from "Python.h":
     int PyContextVar_Get(object, PyObject *, PyObject **) except -1
@@ -13,15 +13,16 @@ cdef extern from "Python.h":
     PyThreadState *PyThreadState_Get() noexcept
 
 cdef object innermost = grad_mode.innermost
-cdef Py_ssize_t n_open_blocks = 0       # in the whole process, and one more while a function waits:
-cdef object waiting = None              # called at the next operation
+cdef Py_ssize_t n_open_blocks = 0       # of all threads; and one more while there is a
+cdef object waiting = None              # function to be called at the next operation
 
-cdef uint64_t asked_thread = 0          # where the last answer
-cdef uint64_t asked_version = 0         # is valid; 0: nowhere, since blocks have changed
-cdef bint last_answer = True
+cdef bint last_answer = True            # it holds as long as the running thread's id and context_ver are
+cdef uint64_t asked_thread = 0          # these two
+cdef uint64_t asked_version = 0         # 0, which no context_ver is, when a block has been entered or left since
 
 
 cdef class Block:
+    """From an __enter__ to its __exit__."""
     cdef readonly object outer
     cdef readonly bint is_open
 

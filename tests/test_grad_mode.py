@@ -777,6 +777,70 @@ print(os.waitpid(child, 0)[1], same, answers())
 """) == "0 True (True, False)\n"
 
 
+# Any order of all that
+
+RANDOM = """
+import contextvars, random, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from fastgrad import Value, no_grad
+a = Value(2.0)
+
+def records():
+    answers = {(a * a)._children != (), (a + 1.0)._children != (), a.exp()._children != ()}
+    assert len(answers) == 1
+    return answers.pop()
+
+def generator():
+    with no_grad():
+        for _ in range(3):
+            yield records()
+
+threads = [ThreadPoolExecutor(1) for _ in range(3)]
+
+def result(function, *args):
+    try:
+        answer = rng.choice(threads).submit(rng.choice(contexts).run, function, *args).result()
+    except RuntimeError as error:
+        return str(error)
+    return answer if answer is None else bool(answer)
+
+for seed in range(100):
+    rng = random.Random(seed)
+    contexts, blocks, generators = [contextvars.Context() for _ in range(3)], [no_grad() for _ in range(3)], []
+    for step in range(60):
+        kind, block = rng.randrange(8), rng.choice(blocks)
+        if kind == 0:
+            print(result(block.__enter__))
+        elif kind in (1, 2):
+            print(result(block.__exit__))
+        elif kind == 3:
+            print(*(context.run(records) for context in contexts))
+        elif kind == 4:
+            contexts[rng.randrange(3)] = rng.choice(contexts).copy()
+        elif kind == 5:
+            generators.append(generator())
+            print(result(next, generators[-1]))
+        elif generators and kind == 6:
+            print(result(next, rng.choice(generators), None))
+        elif generators:
+            print(result(generators.pop(rng.randrange(len(generators))).close))
+    while generators:
+        generators.pop().close()
+    for block in blocks:
+        while result(block.__exit__) is None:
+            pass
+    assert records() and all(context.run(records) for context in contexts)
+"""
+
+
+@compiled
+def test_both_engines_agree_on_random_programs(monkeypatch):
+    answers = in_process(RANDOM)
+    monkeypatch.setenv("FASTGRAD_PURE", "1")
+    assert in_process(RANDOM) == answers
+    assert answers.count("True") > 500 and answers.count("False") > 500 and "hasn't been entered" in answers
+
+
 # What it costs
 
 @compiled
