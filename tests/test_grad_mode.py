@@ -860,7 +860,7 @@ def test_an_operation_costs_no_more_than_outside(statement):
         outside.append(seconds())
         with no_grad():
             inside.append(seconds())
-    assert min(inside) < 1.4 * min(outside)     # 1.1 at the most; clocks are noisy
+    assert min(inside) < 1.6 * min(outside)     # 1.1, sum() 1.2, when it was measured; clocks are noisy
 
 
 # The other engine
