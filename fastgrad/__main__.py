@@ -1,7 +1,6 @@
 """python -m fastgrad SCRIPT: a micrograd- or microgpt-style script as it is, with our engine in place of its own."""
 import argparse
 import os
-import random
 import sys
 
 import fastgrad
@@ -25,6 +24,8 @@ def parse(arguments):
     parser.add_argument("script", nargs="?", metavar="SCRIPT", help="a .py file, a .ipynb file, or a folder")
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.verify and options.steps_json:
+        parser.error("--steps-json goes without --verify")
     if options.module:
         options.script, options.rest = options.module[0], options.module[1:]
     elif not options.script:
@@ -40,7 +41,7 @@ def main(arguments):
     if options.verify:
         from fastgrad.script.verifying import verify
         arguments.remove("--verify")        # the first, which is ours
-        return verify(arguments)
+        return verify(arguments, None if options.module else options.script)
     finish = []
     prepare(options, finish)
     status = run(options.script, options.rest, is_module=bool(options.module))
@@ -56,14 +57,18 @@ def prepare(options, finish):
     from fastgrad.script.notebook import say_why
     replace.kept_by_user.update(options.keep)
     sys.meta_path.append(Substitute)
-    replace.start()
     if options.record_own or options.record_ours:
+        import random
         from fastgrad.script.verifying import Recorder
         recorder = Recorder(options.record_own or options.record_ours)
-        replace.keep_all = bool(options.record_own)
-        replace.when_considered.append(recorder.watch)
         random.seed(0)
-    if not options.report and not options.record_own:
+    if options.record_own:
+        recorder.watch_own()
+        return
+    replace.start()
+    if options.record_ours:
+        replace.when_considered.append(recorder.note)
+    if not options.report:
         replace.when_considered.append(say_why)
     if options.report:
         finish.append(lambda: print(*(replace.reports or ["fastgrad: no class looks like a scalar autograd engine"]),

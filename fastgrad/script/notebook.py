@@ -12,6 +12,7 @@ def load_ipython_extension(shell):
         replace.when_considered.append(say_why)
     if Substitute not in sys.meta_path:
         sys.meta_path.append(Substitute)
+    shell.events.register("pre_run_cell", before_cell)
 
 
 def unload_ipython_extension(shell):
@@ -21,6 +22,13 @@ def unload_ipython_extension(shell):
         replace.when_considered.remove(say_why)
     if Substitute in sys.meta_path:
         sys.meta_path.remove(Substitute)
+    shell.events.unregister("pre_run_cell", before_cell)
+
+
+def before_cell(info):
+    """Called by IPython with what it's about to run."""
+    from fastgrad.script.cells import announce
+    announce(info.raw_cell)
 
 
 def say_why(report):

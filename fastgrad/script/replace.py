@@ -30,7 +30,7 @@ class Report:
     @property
     def result(self):
         """What the class statement gives."""
-        return self.cls if self.twin is None or keep_all else self.twin.ours
+        return self.cls if self.twin is None else self.twin.ours
 
     def __str__(self):
         where = f"class {self.cls.__qualname__} ({os.path.basename(self.file)}:{self.line})"
@@ -45,7 +45,6 @@ when_considered: list = []      # functions called with each new report
 kept_by_user: set = set()       # names of classes to leave as they are
 _made: dict = {}                # the twins of each class statement's text
 MOST_TWINS = 5                  # of one text
-keep_all = False                # try them all, but leave them as they are
 
 
 # ---- The hook ----

@@ -1,8 +1,5 @@
-"""Running a script, a module or a notebook's cells as Python itself would, with nothing of ours in between."""
-import ast
+"""Running a script or a module as Python itself would, with nothing of ours in between. (A notebook: cells.py.)"""
 import builtins
-import json
-import linecache
 import os
 import runpy
 import sys
@@ -29,15 +26,16 @@ def run(path, arguments, is_module=False):
             sys.argv = [path, *arguments]
             sys.path[0] = os.path.dirname(os.path.realpath(path))
             if path.endswith(".ipynb"):
-                _run_cells(path)
+                from fastgrad.script.cells import run_cells
+                run_cells(path)
             elif os.path.isdir(path):
                 runpy.run_path(path, run_name="__main__")
             else:
-                _run_script(path)
+                return _run_script(path)
     except SystemExit as error:
         return _status(error)
     except BaseException as error:
-        _show(error)
+        show(error)
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
@@ -53,39 +51,26 @@ def _main_module(path):
 
 def _run_script(path):
     with open(path, "rb") as file:
-        code = compile(file.read(), os.path.abspath(path), "exec", dont_inherit=True)
+        source = file.read()
+    try:
+        code = compile(source, os.path.abspath(path), "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        if _is_text(path):
+            raise
+        import subprocess       # Python says that in words of its own, other ones in each version
+        return subprocess.run([sys.executable, *sys.argv]).returncode
     exec(code, vars(_main_module(os.path.abspath(path))))
+    return 0
 
 
-def _run_cells(path):
-    """A notebook's code cells in order, each with the value of its last expression shown."""
-    with open(path, encoding="utf-8") as file:
-        cells = [cell for cell in json.load(file)["cells"] if cell["cell_type"] == "code"]
-    variables = vars(_main_module(path))
-    for i, cell in enumerate(cells):
-        source = _without_magics("".join(cell["source"]))
-        name = f"{path}, cell {i + 1}"
-        linecache.cache[name] = len(source), None, source.splitlines(True), name
-        tree = ast.parse(source, name)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, name, "exec", dont_inherit=True), variables)
-        if last is not None:
-            value = eval(compile(ast.Expression(last.value), name, "eval", dont_inherit=True), variables)
-            if value is not None and not source.rstrip().endswith(";"):
-                print(repr(value))
-
-
-def _without_magics(source):
-    """A cell without lines that are IPython's, not Python's: %matplotlib inline, !pip install."""
-    lines = []
-    for line in source.split("\n"):
-        code = line.lstrip()
-        if code.startswith(("%time ", "%timeit ")):
-            line = line.replace(code, code.split(maxsplit=1)[1])
-        elif code.startswith(("%", "!")):
-            line = line.replace(code, "pass")
-        lines.append(line)
-    return "\n".join(lines)
+def _is_text(path):
+    """Whether a script's bytes are characters of the encoding that it's in, and none is a null."""
+    import tokenize
+    try:
+        with tokenize.open(path) as file:
+            return "\0" not in file.read()
+    except (SyntaxError, UnicodeDecodeError):
+        return False
 
 
 def _status(error):
@@ -95,14 +80,18 @@ def _status(error):
     return 1
 
 
-def _show(error):
+def show(error):
+    """Show an error as Python does, without what runs the author's lines: frames of this package and of IPython."""
     sys.stdout.flush()
-    if sys.excepthook is not sys.__excepthook__:
+    hook = getattr(sys.excepthook, "__module__", None) or ""
+    if sys.excepthook is not sys.__excepthook__ and not hook.startswith("exceptiongroup"):     # IPython imports that
         sys.excepthook(type(error), error, error.__traceback__)
         return
     shown = told = traceback.TracebackException.from_exception(error)
     while told is not None:
-        told.stack[:] = [frame for frame in told.stack if not _is_ours(frame.filename)]
+        frames = [frame for frame in told.stack if not _is_ours(frame.filename)]
+        authors = [i for i, frame in enumerate(frames) if not _is_ipythons(frame.filename)]
+        told.stack[:] = [frame for i, frame in enumerate(frames) if i in authors or authors and i > authors[-1]]
         told = told.__cause__ or told.__context__
     print("".join(shown.format()), end="", file=sys.stderr)
 
@@ -110,3 +99,8 @@ def _show(error):
 def _is_ours(file):
     """Whether a line of a traceback is of this package: of its Python, or of what Cython has compiled."""
     return file.startswith("fastgrad/") or os.path.abspath(file).startswith(OURS)
+
+
+def _is_ipythons(file):
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and file.startswith(os.path.dirname(ipython.__file__) + os.sep)

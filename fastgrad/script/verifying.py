@@ -1,35 +1,81 @@
-"""--verify: a script is run twice, with its own class and with ours, and everything that can be compared is compared.
+"""--verify: a script is run twice, with our class and with its own, and everything that can be compared is compared.
 
-Each run is a process of its own, with the same seeds. It leaves what it prints and, for each backward(), the data and
-grads of all nodes of the graph, each sorted, since a set of operands has no order.
+Each run is a process of its own, with the same seeds, in a copy of the folder. It leaves what it prints and, for each
+backward(), the data and grads of all nodes of the graph, each sorted, since a set of operands has no order. Our run is
+the first: it also leaves, for each class that is replaced, which attribute is what. The other run reads that, and tries
+nothing.
 """
 import array
+import builtins
+import functools
+import json
+import math
 import os
-import re
 import subprocess
 import sys
 import tempfile
 
-TOLERANCE = 1e-9
-NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf)", re.IGNORECASE)
-ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+from fastgrad.script.copies import Folders, TooLarge
+from fastgrad.script.likeness import TOLERANCE, Likeness, relative
 
 
 class Recorder:
-    """Writes down the graphs of one run, and in a second file which classes it can do that for."""
+    """Writes down the graphs of one run: at each backward() of a watched class the one below its Value."""
 
     def __init__(self, path):
-        self.file, self.path, self.depth = open(path, "wb"), path, 0
+        self.file, self.depth, self.start = open(path, "wb"), 0, os.getcwd()
+        self.list = os.path.join(os.path.dirname(path), "classes")
 
-    def watch(self, report):
-        """Write down the graph below each Value of a class whose backward() is called."""
-        if report.twin is None:
-            return
-        with open(self.path + ".classes", "a", encoding="utf-8") as file:
-            file.write(f"{report.cls.__name__} ")
-        cls, roles = report.result, report.twin.dialect
-        backward, name = getattr(cls, roles.backward), next(iter(roles.children))
+    def note(self, report):
+        """In our run: watch a class that is replaced, and list every class that looked like an engine."""
+        roles = None
+        if report.twin is not None:
+            found = report.twin.dialect
+            roles = {"backward": found.backward, "data": found.data, "grad": found.grad,
+                     "children": next(iter(found.children)),
+                     "is_ordered": found.is_ordered}
+            self.watch(report.result, roles)
+        where = f"class {report.cls.__qualname__} ({os.path.basename(report.file)}:{report.line})"
+        with open(self.list, "a", encoding="utf-8") as file:
+            file.write(json.dumps([self.key(report.cls, report.file), where, roles]) + "\n")
 
+    def key(self, cls, file):
+        """What a class goes by in both runs."""
+        return f"{os.path.relpath(file, self.start)}:{cls.__qualname__}"
+
+    def watch_own(self):
+        """In the other run: from now on watch the classes that were replaced in ours."""
+        known, build_class = {}, builtins.__build_class__
+        for key, _, roles in listed(self.list):
+            known.setdefault(key, []).append(roles)
+
+        def build(function, name, *bases, **keywords):
+            cls = build_class(function, name, *bases, **keywords)
+            times = known.get(self.key(cls, function.__code__.co_filename)) if isinstance(cls, type) else None
+            if times:           # the same statement may have been run several times
+                roles = times.pop(0) if len(times) > 1 else times[0]
+                if roles and hasattr(cls, roles["backward"]):
+                    self.watch(cls, roles)
+                elif roles:         # it's assigned later
+                    self.watch_later(cls, roles)
+            return cls
+        builtins.__build_class__ = build
+
+    def watch_later(self, cls, roles):
+        """Watch a class from its first instance on."""
+        construct = cls.__init__
+
+        @functools.wraps(construct)
+        def first(instance, *args, **named):
+            cls.__init__ = construct
+            self.watch(cls, roles)
+            construct(instance, *args, **named)
+        cls.__init__ = first
+
+    def watch(self, cls, roles):
+        backward = getattr(cls, roles["backward"])
+
+        @functools.wraps(backward)
         def recorded(root, *args, **named):
             self.depth += 1         # of a backward() that calls itself only the outermost counts
             try:
@@ -37,68 +83,109 @@ class Recorder:
             finally:
                 self.depth -= 1
             if self.depth == 0:
-                self.record(root, name, roles)
+                self.record(root, roles)
             return result
-        setattr(cls, roles.backward, recorded)
+        setattr(cls, roles["backward"], recorded)
 
-    def record(self, root, name, roles):
+    def record(self, root, roles):
         nodes, todo = {id(root): root}, [root]
         while todo:
-            for child in getattr(todo.pop(), name) or ():
+            for child in getattr(todo.pop(), roles["children"]) or ():
                 if id(child) not in nodes:
                     nodes[id(child)] = child
                     todo.append(child)
-        data = array.array("d", sorted(float(getattr(v, roles.data)) for v in nodes.values()))
-        grads = array.array("d", sorted(float(getattr(v, roles.grad)) for v in nodes.values()))
+        data = array.array("d", sorted(float(getattr(v, roles["data"])) for v in nodes.values()))
+        grads = array.array("d", sorted(float(getattr(v, roles["grad"])) for v in nodes.values()))
         array.array("q", [len(data)]).tofile(self.file)
         data.tofile(self.file)
         grads.tofile(self.file)
         self.file.flush()
 
 
-def verify(arguments):
-    """Run what `python -m fastgrad ARGUMENTS` would run, both ways. Returns the exit status: 0 if they agree."""
+def listed(path):
+    """What note() has written: of each class its key, where it is, and the roles of its attributes or None."""
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def verify(arguments, script=None):
+    """Run what `python -m fastgrad ARGUMENTS` would run, both ways. Returns the exit status: 0 if they agree.
+
+    script: the path of the script; None for a module.
+    """
     typed = None if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read()
-    with tempfile.TemporaryDirectory() as folder:
-        own, ours = (_run(os.path.join(folder, kind), ["--record-" + kind], arguments, typed)
-                     for kind in ("own", "ours"))
-        finding, is_same = _compare(own, ours)
-    print(f"fastgrad --verify: {finding}", file=sys.stderr)
+    try:
+        folders = Folders([os.getcwd(), os.path.dirname(os.path.realpath(script)) if script else os.getcwd()])
+        where = f"a copy of its own of {' and '.join(folders.roots)}"
+    except TooLarge as reason:
+        folders, where = None, f"the folder itself, since {reason}"
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        folder = os.path.realpath(folder)
+        ours, own = (_run(folder, kind, arguments, typed, folders) for kind in ("ours", "own"))
+        classes = listed(os.path.join(folder, "classes"))
+    finding, compared, is_same = _compare(own, ours, classes)
+    print(f"fastgrad --verify: {finding}\n    compared: {compared}; each run was in {where}", file=sys.stderr)
     return 0 if is_same else 1
 
 
-def _run(path, options, arguments, typed):
+def _run(folder, kind, arguments, typed, folders):
+    """The exit status of a run, what it has printed, and the graphs that it has left."""
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    command = [sys.executable, "-m", "fastgrad", *options, path, *arguments]
-    done = subprocess.run(command, input=typed, stdout=subprocess.PIPE, env=environment)
+    path, top, cwd = os.path.join(folder, kind), os.path.join(folder, "in", kind), None
+    if folders:
+        folders.copy(top)
+        arguments, cwd = [folders.there(x, top) for x in arguments], folders.there(os.getcwd(), top)
+        environment["PWD"] = cwd
+    command = [sys.executable, "-m", "fastgrad", "--record-" + kind, path, *arguments]
+    done = subprocess.run(command, input=typed, stdout=subprocess.PIPE, env=environment, cwd=cwd)
     with open(path, "rb") as file:
         graphs = file.read()
-    return done.returncode, done.stdout.decode(errors="replace"), graphs, os.path.exists(path + ".classes")
+    printed = done.stdout.decode(errors="replace")
+    for root in folders.roots if folders else ():
+        printed = printed.replace(folders.there(root, top), root)
+    return done.returncode, printed, graphs
 
 
-def _compare(own, ours):
-    """A sentence, and whether both runs agree."""
+def _compare(own, ours, classes):
+    """A sentence, what was compared in words, and whether both runs agree."""
+    replaced = [(where, roles) for _, where, roles in classes if roles]
+    compared = "the exit status"
     if own[0] != ours[0]:
-        return f"its own class ends with status {own[0]}, ours with {ours[0]}", False
-    if not ours[3]:
-        return "no class was replaced, so there's nothing to compare", True
-    n, worst, difference = _compare_graphs(own[2], ours[2])
+        return f"its own class ends with status {own[0]}, ours with {ours[0]}", compared, False
+    if not replaced:
+        return "no class was replaced, so there's nothing to compare", compared, True
+    names = ", ".join(dict.fromkeys(where for where, _ in replaced))
+    is_ordered = all(roles["is_ordered"] for _, roles in replaced)
+    n, worst, difference = _compare_graphs(own[2], ours[2], is_ordered)
+    compared += f", data and grads at {n:,} backward() of {names}"
     if difference:
-        return difference, False
-    printed = _compare_text(own[1], ours[1])
-    if isinstance(printed, str):
-        return printed, False
-    worst = max(worst, printed)
-    what = f"{own[1].count(chr(10)):,} lines of output, and all data and grads at {n:,} backward()"
+        return difference, compared, False
+    text = Likeness(own[1], ours[1], any_order=not is_ordered)
+    n_lines = f"{own[1].count(chr(10)):,} lines of output"
+    compared += f", {n_lines}"
+    if text.masked:
+        compared += f", {text.masked:,} of them but for times, dates, addresses and the order in sets"
+    if text.moved:
+        compared += f", {text.moved:,} of them in any order"
+    if text.difference:
+        return text.difference, compared, False
+    worst = max(worst, text.worst)
+    what = f"{n_lines}, and all data and grads at {n:,} backward()"
     if own[0]:
         what += f"; both end with status {own[0]}"
     if worst == 0.0:
-        return f"the same to the bit: {what}", True
-    return f"the same within {TOLERANCE:g} (the largest relative difference is {worst:.1e}): {what}", True
+        return f"the same to the bit: {what}", compared, True
+    return f"the same within {TOLERANCE:g} (the largest relative difference is {worst:.1e}): {what}", compared, True
 
 
-def _compare_graphs(own, ours):
-    """How many graphs there are, the largest relative difference, and a sentence if it's too large."""
+def _compare_graphs(own, ours, is_ordered):
+    """How many graphs there are, the largest relative difference, and a sentence if it's too large.
+
+    Operands that are in sets come in another order in each run, and gradients are added up in that order. Where large
+    ones cancel out, what is left is compared with them: a thousandth of the tolerance, of a graph's largest number.
+    """
     n, worst, at, other = 0, 0.0, 0, 0
     while at < len(own) or other < len(ours):
         n += 1
@@ -108,35 +195,14 @@ def _compare_graphs(own, ours):
         if sizes[0] != sizes[1]:
             return n, worst, f"at backward() number {n} its own graph has {sizes[0]} nodes, ours {sizes[1]}"
         size = 16 * sizes[0]
-        pairs = zip(array.array("d", own[at + 8:at + 8 + size]), array.array("d", ours[other + 8:other + 8 + size]))
-        for i, (x, y) in enumerate(pairs):
-            error = _relative(x, y)
+        theirs, found = (array.array("d", graphs[i + 8:i + 8 + size]) for graphs, i in ((own, at), (ours, other)))
+        largest = max((abs(x) for x in theirs if abs(x) < math.inf), default=0.0)
+        slack = 0.0 if is_ordered else 1e-3 * TOLERANCE * largest
+        for i, (x, y) in enumerate(zip(theirs, found)):
+            error = 0.0 if abs(x - y) <= slack else relative(x, y)
             if error > TOLERANCE:
                 kind = "data" if i < sizes[0] else "grad"
                 return n, worst, f"at backward() number {n} a {kind} is {x!r} with its own class, {y!r} with ours"
             worst = max(worst, error)
         at, other = at + 8 + size, other + 8 + size
     return n, worst, None
-
-
-def _compare_text(own, ours):
-    """The largest relative difference of the numbers in two texts, or a sentence on what else differs."""
-    own, ours, worst = own.splitlines(), ours.splitlines(), 0.0
-    for i, (x, y) in enumerate(zip(own, ours)):
-        x, y = ADDRESS.sub("0x", x), ADDRESS.sub("0x", y)
-        if x == y:
-            continue
-        error = max(map(_relative, map(float, NUMBER.findall(x)), map(float, NUMBER.findall(y))), default=1.0)
-        if NUMBER.sub("#", x) != NUMBER.sub("#", y) or error > TOLERANCE:
-            return f"line {i + 1} of the output is {x!r} with its own class, {y!r} with ours"
-        worst = max(worst, error)
-    if len(own) != len(ours):
-        return f"its own class prints {len(own)} lines, ours {len(ours)}"
-    return worst
-
-
-def _relative(x, y):
-    if x == y or x != x and y != y:
-        return 0.0
-    difference = abs(x - y) / max(abs(x), abs(y), 1e-300)
-    return difference if difference == difference else 1.0

@@ -1,0 +1,160 @@
+"""A notebook's cells, one after another, in one module: through IPython's own shell (shell.py) where IPython is
+installed, else as plain Python.
+
+Plain Python runs what is Python in a cell. A line of IPython's (%matplotlib inline, !ls, x?) is left out there, and
+stderr says which. Only where a statement begins can such a line be: in a string or within brackets % is Python's.
+"""
+import ast
+import contextlib
+import io
+import json
+import linecache
+import re
+import sys
+import tokenize
+from types import ModuleType
+
+from fastgrad.script import replace
+from fastgrad.script.running import show
+
+RUN = ("time", "timeit", "capture")         # cell magics that run their cell
+OPTIONS = r"(?:\s+-(?:[nrp]\s*\d+|[a-z]+))*"
+TIMED = re.compile(rf"(\s*)%(?:time|timeit)\b{OPTIONS}\s*(.*)", re.DOTALL)
+MAGIC = re.compile(r"\s*(?:[%!?]"                                   # %cd data, !ls, ?x
+                   r"|[\w.*\[\]()]+\?{1,2}\s*$"                     # x?, x??
+                   r"|[^=#'\"]+=\s*[!%])")                          # files = !ls
+COMMAND = re.compile(r"\s*(?:pip3?|conda|mamba|cd|ls|cat|cp|mv|rm|mkdir|pwd)\s+[-\w./~]")
+
+
+def run_cells(path):
+    """Run a notebook's code cells in order, with the value of each one's last expression shown.
+
+    A cell with the tag `raises-exception` may raise: that's shown, and the next cell runs. One with the tag
+    `skip-execution` is left out.
+    """
+    with open(path, encoding="utf-8") as file:
+        cells = [cell for cell in json.load(file)["cells"] if cell["cell_type"] == "code"]
+    module = sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        from fastgrad.script.shell import Shell
+        run_cell = Shell.instance(user_module=module, user_ns=vars(module)).run_source
+    except ImportError:
+        run_cell = Plain(vars(module)).run_source
+    for i, cell in enumerate(cells, 1):
+        source, tags = "".join(cell["source"]), cell.get("metadata", {}).get("tags", ())
+        if "skip-execution" in tags:
+            continue
+        announce(source)
+        try:
+            run_cell(source, f"{path}, cell {i}")
+        except Exception as error:
+            if "raises-exception" not in tags:
+                raise
+            show(error)
+
+
+def announce(source):
+    """Tell replace.py what a cell is about to run: it may bind names anew that a class relied on."""
+    before_cell = getattr(replace, "before_cell", None)
+    if before_cell is not None:
+        before_cell(python_of(source)[0])
+
+
+class Plain:
+    """Cells as plain Python."""
+
+    def __init__(self, variables):
+        self.variables = variables
+        variables["display"] = display
+
+    def run_source(self, source, name):
+        """Run a cell, which goes by a name in tracebacks; say what of it isn't run."""
+        code, left_out = python_of(source)
+        for line, what in left_out:
+            where = name if line is None else f"{name}, line {line}"
+            print(f"fastgrad: {where} is left out, since IPython isn't installed: {what}", file=sys.stderr)
+        linecache.cache[name] = len(code), None, code.splitlines(True), name
+        tree = ast.parse(code, name)
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        hidden = cell_magic(source) == "capture"
+        with contextlib.redirect_stdout(io.StringIO()) if hidden else contextlib.nullcontext():
+            exec(compile(tree, name, "exec", dont_inherit=True), self.variables)
+            if last is not None:
+                value = eval(compile(ast.Expression(last.value), name, "eval", dont_inherit=True), self.variables)
+                if value is not None:
+                    self.variables["_"] = value
+                    if not ends_with_semicolon(code):
+                        print(repr(value))
+
+
+def display(*things, **options):
+    """What `display` is without IPython."""
+    for thing in things:
+        print(repr(thing))
+
+
+def python_of(source):
+    """What of a cell is Python, with as many lines, and a list of what isn't: pairs of line number and text. The line
+    number is None for a whole cell.
+
+    `%time f()` becomes `f()`; what is left out becomes `pass`.
+    """
+    with contextlib.suppress(SyntaxError, ValueError):
+        ast.parse(source)
+        return source, []
+    lines = source.split("\n")
+    if magic := cell_magic(source):
+        first = next(i for i, line in enumerate(lines) if line.strip())
+        if magic not in RUN:
+            return "", [(None, f"the whole cell, {lines[first].strip()}")]
+        lines[first] = TIMED.sub(r"\2", lines[first].replace("%%", "%", 1)) if magic != "capture" else ""
+    done, left_out, i = [], [], 0
+    while i < len(lines):
+        line, i = lines[i], i + 1
+        if is_magic(line) and is_whole(done):
+            at = i
+            while line.endswith("\\") and i < len(lines):     # it goes on in the next line
+                line, i = f"{line}\n{lines[i]}", i + 1
+            timed = TIMED.fullmatch(line)
+            if timed and timed[2]:
+                done += (timed[1] + timed[2]).split("\n")
+            else:
+                left_out.append((at, line.strip()))
+                done += [re.match(r"\s*", line)[0] + "pass"] + [""] * line.count("\n")
+        else:
+            done.append(line)
+    return "\n".join(done), left_out
+
+
+def cell_magic(source):
+    """The name of the magic that a cell begins with, as %%time, or None."""
+    found = re.match(r"\s*%%(\w*)", source)
+    return found and found[1]
+
+
+def is_magic(line):
+    """Whether a line that begins a statement is IPython's."""
+    if MAGIC.match(line):
+        return True
+    if COMMAND.match(line):
+        try:
+            ast.parse(line.strip())
+        except SyntaxError:
+            return True
+    return False
+
+
+def is_whole(lines):
+    """Whether the next line begins a statement: no string and no bracket is open."""
+    try:
+        for _ in tokenize.generate_tokens(iter([line + "\n" for line in lines] + [""]).__next__):
+            pass
+    except (tokenize.TokenError, SyntaxError):
+        return False
+    return True
+
+
+def ends_with_semicolon(code):
+    tokens = [token.string for token in tokenize.generate_tokens(io.StringIO(code).readline)
+              if token.type != tokenize.COMMENT and token.string.strip()]
+    return tokens[-1:] == [";"]
