@@ -1,13 +1,20 @@
 """python -m fastgrad SCRIPT: a micrograd- or microgpt-style script as it is, with our engine in place of its own."""
-import argparse
 import os
 import sys
+from types import SimpleNamespace
 
 import fastgrad
 from fastgrad.script.running import run
 
+NOTHING_ASKED = {"report": False, "verify": False, "profile": False, "steps_json": None, "keep": (), "record_own": None,
+                 "record_ours": None, "module": None}
+
 
 def parse(arguments):
+    """The options as a namespace. Exits, as argparse does, when something is wrong with them."""
+    if arguments and not arguments[0].startswith("-"):
+        return SimpleNamespace(script=arguments[0], rest=arguments[1:], **NOTHING_ASKED)
+    import argparse             # only now: importing it takes as long as replacing a class
     parser = argparse.ArgumentParser(
         prog="python -m fastgrad", usage="python -m fastgrad [options] (SCRIPT | -m MODULE) [arguments ...]",
         description="Run a script, a notebook or a module whose scalar autograd engine, defined there or imported, is "

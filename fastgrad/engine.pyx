@@ -25,7 +25,6 @@ from libc.math cimport (INFINITY, NAN, cos as c_cos, exp as c_exp, fabs, floor, 
 import gc
 import math
 import operator
-import re
 import sys
 from types import FunctionType, ModuleType
 

@@ -163,7 +163,7 @@ cdef tuple local_grads_of(Node self):
 
 
 NUMBER = r"(-?(?:[0-9]{1,16}|[0-9]+\.[0-9]+|[0-9]+(?:\.[0-9]+)?e[-+][0-9]+|inf|nan))"
-CONSTANT_POWER = re.compile(r"\*\*NUMBER|NUMBER\*\*".replace("NUMBER", NUMBER))
+cdef object constant_power = None       # the pattern of a name like **3 or 3**
 
 
 cdef int rebuild_op(Node self, op) except -1:
@@ -196,7 +196,11 @@ cdef uint8_t code_of(fg_index index, str op) except 255:
 
 cdef uint8_t code_of_power(str op, Number *constant) except 255:
     """The operation with a name like **3 or 3**, and its constant; FG_CUSTOM if it's another name."""
-    match = CONSTANT_POWER.fullmatch(op)
+    global constant_power
+    if constant_power is None:
+        import re           # only now: importing it takes longer than importing fastgrad
+        constant_power = re.compile(r"\*\*NUMBER|NUMBER\*\*".replace("NUMBER", NUMBER))
+    match = constant_power.fullmatch(op)
     if match is None:
         return FG_CUSTOM
     text = match[1] or match[2]

@@ -161,7 +161,7 @@ cdef object derivative_of_objects(object x, object n):
 
 cdef inline bint has_slope() except -1:
     """Whether the derivative of an operation that is going on is to be taken now: it may raise."""
-    return not light.fresh & FG_LATE and (no_grad_blocks == 0 or is_recording())
+    return not light.fresh & FG_LATE and is_recording()
 
 
 cdef fg_index power_const(fg_index a, Number n) except FG_NONE:

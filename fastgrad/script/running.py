@@ -3,7 +3,6 @@ import builtins
 import os
 import runpy
 import sys
-import traceback
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
 
@@ -82,6 +81,7 @@ def _status(error):
 
 def show(error):
     """Show an error as Python does, without what runs the author's lines: frames of this package and of IPython."""
+    import traceback
     sys.stdout.flush()
     hook = getattr(sys.excepthook, "__module__", None) or ""
     if sys.excepthook is not sys.__excepthook__ and not hook.startswith("exceptiongroup"):     # IPython imports that
@@ -94,6 +94,20 @@ def show(error):
         told.stack[:] = [frame for i, frame in enumerate(frames) if i in authors or authors and i > authors[-1]]
         told = told.__cause__ or told.__context__
     print("".join(shown.format()), end="", file=sys.stderr)
+    hint(error)
+
+
+def hint(error):
+    """Say what may help if a replaced class couldn't hold what its author's class holds."""
+    from fastgrad.script import replace
+    innermost = error.__traceback__
+    while innermost is not None and innermost.tb_next is not None:
+        innermost = innermost.tb_next
+    names = [report.cls.__name__ for report in replace.reports if report.twin is not None]
+    if names and isinstance(error, (TypeError, OverflowError)) and innermost is not None \
+            and _is_ours(innermost.tb_frame.f_code.co_filename):
+        print(f"fastgrad: a replaced class holds numbers only; python -m fastgrad --keep {names[-1]} runs the script "
+              "with its own class", file=sys.stderr)
 
 
 def _is_ours(file):
