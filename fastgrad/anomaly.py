@@ -13,6 +13,7 @@ import types
 
 from fastgrad import words
 from fastgrad.decorating import decorated
+from fastgrad.display import printable
 from fastgrad.engine import Value
 
 # What is watched, by its name in the class, and what the operation goes by.
@@ -279,7 +280,7 @@ def _line(v):
 
 
 def _error(lines, value, op, operands):
-    error = AnomalyError("\n".join(lines))
+    error = AnomalyError("\n".join(map(printable, lines)))
     error.value, error.op, error.operands, error.place = value, op, operands, words.place(value)
     return error
 
@@ -287,7 +288,7 @@ def _error(lines, value, op, operands):
 def _add_note(error, lines):
     """Add a note to an error that is raised anyway. Python 3.10 has no notes."""
     if hasattr(error, "add_note") and not isinstance(error, AnomalyError):
-        error.add_note("\n".join(lines))
+        error.add_note("\n".join(map(printable, lines)))
 
 
 # Backward.

@@ -1,7 +1,12 @@
-"""How a Value shows itself in a notebook; a base class of both engines' Value.
+"""How a Value shows itself in a notebook, a base class of both engines' Value; and text that may be shown.
 
 Only the way to fastgrad.viz is here, which is imported when a notebook first asks: `import fastgrad` doesn't.
 """
+
+
+def printable(text):
+    """A text in one line: what can't be printed, such as an escape code, as Python writes it in a string."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 class Display:

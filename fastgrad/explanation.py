@@ -3,6 +3,7 @@ import math
 import textwrap
 
 from fastgrad import words
+from fastgrad.display import printable
 from fastgrad.engine import Value
 from fastgrad.grad_mode import no_grad
 from fastgrad.reference import rounded
@@ -41,7 +42,8 @@ def explain(v, root=None):
         if not isinstance(x, Value):
             raise TypeError(f"explain takes Values, not {type(x).__name__!r}")
     parents = _parents(v, root)
-    return Explanation("\n".join(_making(v) + [""] + _local_derivatives(v) + [""] + _chain_rule(v, parents, root)))
+    lines = _making(v) + [""] + _local_derivatives(v) + [""] + _chain_rule(v, parents, root)
+    return Explanation("\n".join(map(printable, lines)))
 
 
 def _parents(v, root):

@@ -1,6 +1,7 @@
 """Derivatives by `backward()` against derivatives by differences: what shows that a hand-made operation is right."""
 import math
 
+from fastgrad.display import printable
 from fastgrad.engine import Value
 from fastgrad.grad_mode import is_recording
 
@@ -124,4 +125,4 @@ def _tolerance(name, x):
 
 def _name(i, v):
     label = getattr(v, "label", "")
-    return f"input {i} ({label})" if label else f"input {i}"
+    return f"input {i} ({printable(str(label))})" if label else f"input {i}"

@@ -7,12 +7,13 @@ What an optimiser remembers of each parameter is in arrays of doubles. A loop th
 it changes anything, so that after an error all is as it was.
 """
 from fastgrad.copying import Copying
+from fastgrad.display import printable
 
 
 def name(i, p):
     """What errors call parameter i."""
     label = getattr(p, "label", "")
-    return f"parameter {i} ({label})" if label else f"parameter {i}"
+    return f"parameter {i} ({printable(str(label))})" if label else f"parameter {i}"
 
 
 def check_parameters(values, kind=Copying):

@@ -2,10 +2,12 @@
 import linecache
 import os
 
+from fastgrad.display import printable
 from fastgrad.engine import Value
 
 MADE_AT = "_made_at"    # detect_anomaly's attribute of a node: "file:line:function"
 LONGEST_NAME = 20
+ENGINE_S_BACKWARD = Value._backward     # whatever somebody gives the class later
 
 
 def own(v, attribute):
@@ -15,7 +17,7 @@ def own(v, attribute):
 
 def has_own_backward(v):
     """Whether backward() calls a function that isn't the engine's, and so the local derivatives say nothing."""
-    return own(v, "_backward") is not None or type(v)._backward is not Value._backward
+    return own(v, "_backward") is not None or type(v)._backward is not ENGINE_S_BACKWARD
 
 
 def place(v):
@@ -55,7 +57,7 @@ def number(x):
 
 
 def shortened(text, length=LONGEST_NAME):
-    text = " ".join(str(text).split())
+    text = printable(" ".join(str(text).split()))
     return text if len(text) <= length else text[:length - 3] + "..."
 
 

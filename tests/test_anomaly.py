@@ -608,6 +608,24 @@ def test_it_holds_for_all_threads():
 
 # What nodes remember
 
+def test_what_cannot_be_printed_is_shown_escaped():
+    """A terminal would take it for commands."""
+    class Loud(float):
+        def __repr__(self):
+            return "\x1b[31mloud"
+
+    a = Value(-1.0, label="\x1b[2Ja")
+    with detect_anomaly():
+        for action in (lambda: a * Loud("inf") * 0.0, lambda: Value(math.nan, (a,), "o\x1bp"), lambda: a.log() * 2.0,
+                       lambda: eval(compile("a * float('nan')", "file\x1b]0;name.py", "eval"), {"a": a}),
+                       lambda: Value(1.0, (a,), (math.inf,)).backward()):
+            with pytest.raises((AnomalyError, ValueError)) as raised:
+                action()
+            text = "\n".join([str(raised.value), *getattr(raised.value, "__notes__", [])])
+            assert all(line.isprintable() for line in text.splitlines())
+            assert r"\x1b[2Ja" in text or not raised.value.args[0].startswith("'")
+
+
 def test_the_place_belongs_to_the_node():
     a = Value(2.0)
     with detect_anomaly():

@@ -370,6 +370,31 @@ def test_within_a_backward():
 
 
 
+def test_what_cannot_be_printed_is_shown_escaped():
+    """A terminal would take it for commands."""
+    a = Value(2.0, label="\x1b[2Ja")
+    b = Value(3.0, (a, a), "o\x1b[31mp\u202e")
+    b.label = "b\x07"
+    with detect_anomaly():
+        c = eval(compile("b * 2.0", "file\x1b]0;name.py", "eval"))
+    c.backward()
+    for v in (a, b, c):
+        assert all(line.isprintable() for line in lines(v))
+    assert lines(b)[0] == r"b\x07 = o\x1b[31mp\u202e(\x1b[2Ja, \x1b[2Ja) = o\x1b[31mp\u202e(2.0, 2.0) = 3.0"
+    assert r"by b\x07: 2.0" in words_of(c) and r"made at file\x1b]0;name.py:1" in words_of(c)
+    with pytest.raises(ValueError) as raised:
+        explain(c, b)
+    assert str(raised.value).isprintable()
+
+
+def test_a_backward_assigned_to_the_class(monkeypatch):
+    a = Value(2.0, label="a")
+    b = a * 3.0
+    monkeypatch.setattr(Value, "_backward", lambda self: None, raising="_backward" in vars(Value))
+    b.backward()
+    assert "aren't known" in words_of(b) and "not known" in words_of(a)
+
+
 @pytest.mark.skipif(fastgrad.backend != "c", reason="this is that run")
 def test_all_of_this_with_the_engine_in_plain_python(run_in_plain_python):
     run_in_plain_python(__file__)

@@ -7,7 +7,7 @@ an equality of its own.
 import operator
 from collections import Counter
 
-from fastgrad.display import Display
+from fastgrad.display import Display, printable
 
 WALK = 100_000      # nodes that are looked at, at most, beyond those that are shown
 TERMS = 3           # fewer aren't a run
@@ -53,7 +53,7 @@ def text(x, longest=32):
     x = "" if x is None else str(x)
     if len(x) > longest:
         x = x[:longest - 1] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in x)
+    return printable(x)
 
 
 def number(x):
