@@ -276,11 +276,12 @@ static inline void fg_node_init(fg_node *node, uint32_t kind, uint32_t mark, dou
     node->kind = kind;
 }
 
-/* Let the sweep stop at this node. */
+/* Let the sweep stop at this node. A walk that has come by it already mustn't come by again. */
 static inline void fg_node_set_closure(fg_node *node)
 {
     node->flags |= FG_CLOSURE;
-    node->mark = 0;
+    if (node->mark == FG_PASSED_OVER)
+        node->mark = 0;
 }
 
 static inline void fg_node_retain(fg_arena *arena, fg_index index)

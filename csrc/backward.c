@@ -58,6 +58,7 @@ fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with
         return FG_NO_MEMORY;
     walk->root = root;
     walk->with_leaves = with_leaves;
+    walk->restarts = 0;
     begin(arena, walk);
     fg_arena_hold(arena);
     return FG_OK;
@@ -160,8 +161,11 @@ fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget)
 {
     if (!reserve(arena, walk)) /* since the last portion, Python may have made nodes and put them below the root */
         return FG_NO_MEMORY;
-    if (walk->epoch != arena->epoch || walk->edits != arena->edits)
+    if (walk->epoch != arena->epoch || walk->edits != arena->edits) {
         begin(arena, walk); /* or it has walked, over this walk's marks, or replaced edges under it */
+        if (++walk->restarts == FG_RESTARTS)
+            budget = UINT32_MAX;
+    }
     return walk->with_leaves ? walk_on(arena, walk, budget, true) : walk_on(arena, walk, budget, false);
 }
 

@@ -19,6 +19,7 @@ typedef struct {
     fg_index root;
     uint32_t epoch, edits; /* the arena's when it began */
     bool with_leaves;
+    uint32_t restarts;
     fg_index *order;    /* children before parents */
     uint32_t n;         /* nodes listed; while sweeping: nodes still to come */
     uint32_t *stack;    /* the path from the root to where the walk is; see walk_on */
@@ -29,7 +30,10 @@ typedef struct {
 /* Start a walk and hold the arena. FG_NO_MEMORY: nothing has changed. */
 fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with_leaves);
 
-/* List up to `budget` more nodes: FG_MORE, or FG_OK at the end. */
+/* List up to `budget` more nodes: FG_MORE, or FG_OK at the end. If since the last portion somebody has walked, or has
+ * replaced edges, the walk starts again; the FG_RESTARTS-th time it goes to its end at once, since who does that in
+ * each pause would keep it from ever getting there. */
+enum { FG_RESTARTS = 4 };
 fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget);
 
 /* Let the arena go. The memory stays for the next walk, unless it's much. */

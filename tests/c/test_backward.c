@@ -110,6 +110,32 @@ static void test_a_walk_between_portions(void)
     fg_arena_clear(&arena);
 }
 
+static void test_a_walk_in_each_pause(void)
+{
+    fg_arena arena;
+    fg_walk walk = {0}, other = {0};
+    fg_arena_init(&arena, NULL);
+    fg_index x = leaf(&arena, 1.0), top = x;
+    fg_node_retain(&arena, x);
+    for (int i = 0; i < 1000; i++) {
+        fg_node_retain(&arena, x);
+        top = plus(&arena, top, x);
+    }
+    CHECK(fg_walk_start(&arena, &walk, top, false) == FG_OK);
+    int pauses = 0;
+    while (fg_walk_go_on(&arena, &walk, 300) == FG_MORE && pauses++ < 100)
+        CHECK(backward(&arena, &other, top));
+    CHECK(pauses == FG_RESTARTS && walk.n == 1000);
+    fg_walk_end(&arena, &walk);
+    CHECK(backward(&arena, &walk, top) && walk.restarts == 0);
+    fg_node_release(&arena, top);
+    fg_node_release(&arena, x);
+    CHECK(fg_arena_live(&arena) == 0);
+    fg_walk_clear(&walk);
+    fg_walk_clear(&other);
+    fg_arena_clear(&arena);
+}
+
 static void test_a_graph_that_grows_between_portions(void)
 {
     fg_arena arena;
@@ -233,6 +259,7 @@ int main(void)
 {
     test_random_graphs();
     test_a_walk_between_portions();
+    test_a_walk_in_each_pause();
     test_a_graph_that_grows_between_portions();
     test_epochs_wrap();
     test_ints();
