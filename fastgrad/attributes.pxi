@@ -3,12 +3,15 @@
 # `data` and `grad` are properties of Node, and Python would find them as it finds any: by a search for the name among
 # the attributes of the classes, for every `p.data` and every `p.grad = 0` of a training loop. For plain Values the
 # way is cut short: the name is compared with these two. Unless somebody has assigned to the class another meaning of
-# them. And the float that is returned is the one that the last read returned, with another number in it, if nobody has
-# it any more, as zip() does with its tuples: a loop over parameters nearly always drops one before it reads the next.
+# them: Python numbers the versions of a class, and gives it another number when it or a base of it has changed. And the
+# float that is returned is the one that the last read returned, with another number in it, if nobody has it any more,
+# as zip() does with its tuples: a loop over parameters nearly always drops one before it reads the next.
 
 cdef str DATA = sys.intern("data")
 cdef str GRAD = sys.intern("grad")
-cdef Py_ssize_t n_class_attributes = -1     # of Value, when it was last seen to have neither name
+cdef PyObject *data_property = PyType_Lookup(<PyTypeObject *>Node, DATA)
+cdef PyObject *grad_property = PyType_Lookup(<PyTypeObject *>Node, GRAD)
+cdef unsigned int version_with_ours = NO_VERSION    # of the class in favour, when these were last seen to be its own
 
 
 cdef extern from *:
@@ -49,16 +52,16 @@ cdef PyObject *spare_grad = NULL
 
 
 cdef inline bint numbers_are_ours():
-    """Whether Value itself has no attribute named data or grad, which would come before Node's."""
-    return dict_size(plain.tp_dict) == n_class_attributes
+    """Whether data and grad of the class in favour are known to be Node's."""
+    return plain.tp_version_tag == version_with_ours
 
 
-cdef bint look_again():
-    global n_class_attributes
-    cdef dict attributes = <dict>plain.tp_dict
-    if DATA in attributes or GRAD in attributes:
+cdef bint look_again() noexcept:
+    """Whether they are, where that isn't known."""
+    global version_with_ours
+    if PyType_Lookup(plain, DATA) is not data_property or PyType_Lookup(plain, GRAD) is not grad_property:
         return False
-    n_class_attributes = len(attributes)
+    version_with_ours = version_of(plain)
     return True
 
 
@@ -78,6 +81,12 @@ cdef object get_any "fg_get_any"(object self, object name):
         if name is DATA:
             return as_object(node.data, node.flags & FG_DATA_INT)
         return as_object(node.grad, node.flags & FG_GRAD_INT)
+    if isinstance(name, str) and len(<str>name) == 8:
+        # Python calls value_add for a + b and for b.__radd__(a) alike, but the latter is b + a.
+        if name == "__radd__" and PyType_Lookup(class_of(self), name) is <PyObject *>OWN_RADD:
+            return (<Node>self)._add_reflected
+        if name == "__rmul__" and PyType_Lookup(class_of(self), name) is <PyObject *>OWN_RMUL:
+            return (<Node>self)._multiply_reflected
     return PyObject_GenericGetAttr(self, name)
 
 
@@ -106,4 +115,16 @@ cdef int set_any "fg_set_any"(PyObject *self, PyObject *name, PyObject *value) e
     finally:                        # even if it has failed, it may have made the dict
         if (<Node>self).attributes is not NULL and not are_shared(<Node>self):
             share_attributes(<Node>self)
+    return 0
+
+
+cdef int check_class(Node self, object cls) except -1:
+    """Raise TypeError where a Value can't become one of another class. A light class's handles and nodes are made for
+    it; two classes derived from the same one may be exchanged. What isn't a class, Python refuses."""
+    cdef PyTypeObject *now = class_of(self)
+    cdef PyTypeObject *base = light_for(now).cls
+    cdef PyTypeObject *new = <PyTypeObject *>cls
+    if isinstance(cls, type) and new is not now and (now is base or is_light(new) or not PyType_IsSubtype(new, base)
+                                                     or light_for(new).cls is not base):
+        raise TypeError(f"__class__ assignment: a {type(self).__name__!r} can't become a {cls.__name__!r}")
     return 0

@@ -29,6 +29,8 @@ cdef struct Light:
     unsigned int lacks          # which of the reflected operators a class doesn't have, a bit for each
     PyObject *power             # called for an exponent that isn't a float or an int; or NULL
     PyObject *names             # a dict: names of operations other than ours; or NULL
+    bint is_watched             # whether backward() has to see what is assigned to the class; if a metaclass does, not
+    unsigned int version        # of the class, when it was last seen to pass gradients on as the engine does
     PyObject **free_handles     # the first a NULL, then handles up to
     PyObject **free_handle      # this one
 
@@ -52,6 +54,97 @@ cdef PyObject **free_handle = NULL
 cdef PyObject **last_free_handle = NULL     # where the last one goes for which there's room
 cdef PyTypeObject *recorded = NULL          # plain if it's certain that operations record, else NULL
 cdef PyTypeObject *unrecorded = NULL        # plain if they don't where it was asked last (recording.pxi), else NULL
+
+
+# ---- What a class is like now ----
+#
+# Python numbers the versions of all classes: a class has another number, or 0 for none, after it or a base of it has
+# changed, and gets one when it's looked at. (A class that changes again and again gets none any more, from 3.13 on.)
+
+cdef extern from *:
+    """
+    #define FG_NO_VERSION UINT32_MAX    /* a number that no class has: they go up to it from 1 */
+    """
+    unsigned int NO_VERSION "FG_NO_VERSION"
+
+cdef str BACKWARD = sys.intern("_backward")
+cdef str LOCAL_GRADS = sys.intern("_local_grads")
+cdef str GETATTRIBUTE = sys.intern("__getattribute__")
+cdef PyObject *backward_property = PyType_Lookup(<PyTypeObject *>Node, BACKWARD)
+cdef PyObject *local_grads_property = PyType_Lookup(<PyTypeObject *>Node, LOCAL_GRADS)
+cdef unsigned int version_of_subclass = NO_VERSION      # of the last that was seen to pass gradients on like its
+cdef unsigned int version_with_numbers = NO_VERSION     # light class; to have its grad and _local_grads
+cdef object odd_classes = weakref.WeakSet()     # those with others: backward() asks and assigns as Python would
+cdef bint are_there_odd_classes = False
+
+
+cdef inline unsigned int version_of(PyTypeObject *cls) noexcept:
+    return cls.tp_version_tag if cls.tp_version_tag != 0 else NO_VERSION
+
+
+cdef inline bint has_same(PyTypeObject *cls, PyTypeObject *base, str name) noexcept:
+    return PyType_Lookup(cls, name) is PyType_Lookup(base, name)
+
+
+cdef bint has_its_numbers(PyTypeObject *cls) noexcept:
+    """Whether grad and _local_grads are those of the class's light class, or, of a light class, Node's."""
+    cdef PyTypeObject *base = light_for(cls).cls
+    if cls is base:
+        return PyType_Lookup(cls, GRAD) is grad_property and PyType_Lookup(cls, LOCAL_GRADS) is local_grads_property
+    return has_same(cls, base, GRAD) and has_same(cls, base, LOCAL_GRADS)
+
+
+cdef bint passes_on(PyTypeObject *cls, unsigned int *version) noexcept:
+    """Whether nodes of a class pass gradients on as the engine does, if they haven't been given a `_backward`. version:
+    of a class that did."""
+    cdef PyTypeObject *base = light_for(cls).cls
+    cdef bint is_same
+    if cls.tp_version_tag == version[0]:
+        return True
+    if cls is base:
+        is_same = (PyType_Lookup(cls, BACKWARD) is backward_property
+                   and PyType_Lookup(cls, GETATTRIBUTE) is <PyObject *>OWN_GETATTRIBUTE)
+    else:
+        is_same = has_same(cls, base, BACKWARD) and has_same(cls, base, GETATTRIBUTE)
+    if not is_same or not has_its_numbers(cls):
+        return False
+    version[0] = version_of(cls)
+    return True
+
+
+cdef bint light_classes_pass_on() noexcept:
+    """The same of all light classes, but for those whose fields somebody else looks after."""
+    cdef int i
+    for i in range(n_lights):
+        if lights[i].is_watched and not passes_on(lights[i].cls, &lights[i].version):
+            return False
+    return True
+
+
+cdef int note_if_odd(PyTypeObject *cls) except -1:
+    global version_with_numbers, are_there_odd_classes
+    if cls.tp_version_tag == version_with_numbers:
+        return 0
+    if has_its_numbers(cls):
+        version_with_numbers = version_of(cls)
+    else:
+        odd_classes.add(<object>cls)
+        are_there_odd_classes = True
+    return 0
+
+
+cdef int look_at_odd_classes() except -1:
+    """Forget those that are odd no more, and note the light ones that are."""
+    global are_there_odd_classes
+    cdef int i
+    for cls in list(odd_classes):
+        if has_its_numbers(<PyTypeObject *>cls):
+            odd_classes.discard(cls)
+    for i in range(n_lights):
+        if lights[i].is_watched and not has_its_numbers(lights[i].cls):
+            odd_classes.add(<object>lights[i].cls)
+    are_there_odd_classes = len(odd_classes) > 0
+    return 0
 
 
 cdef inline bint is_light(PyTypeObject *cls) noexcept:
@@ -80,7 +173,7 @@ cdef inline Light *light_at(fg_index index) noexcept:
 
 
 cdef void favour(Light *favourite) noexcept:
-    global plain, light, fresh, fresh_sum, fresh_product, free_handle, last_free_handle, n_class_attributes
+    global plain, light, fresh, fresh_sum, fresh_product, free_handle, last_free_handle, version_with_ours
     if light is not NULL:
         light.free_handle = free_handle
     light = favourite
@@ -90,7 +183,7 @@ cdef void favour(Light *favourite) noexcept:
     fresh_product = fresh | fg_kind(FG_MUL, FG_BINARY, 0)
     last_free_handle = light.free_handles + MOST_FREE_HANDLES
     note_answer(last_answer)
-    n_class_attributes = -1
+    version_with_ours = NO_VERSION
 
 
 cdef PyTypeObject *class_of_result(object operand) noexcept:
@@ -135,6 +228,8 @@ cdef int add_light(object cls, bint any_number=False, bint float_data=False, bin
     for i, name in enumerate(REFLECTED):
         if name not in methods:
             new.lacks |= 1 << i
+    new.version = NO_VERSION
+    new.is_watched = True
     if power is not None:
         new.power = <PyObject *>power
         incref(new.power)
@@ -175,6 +270,7 @@ def _make_class(str module, str name, str doc=None, *, bint any_number=False, bi
         (<dict>(<PyTypeObject *>cls).tp_dict)["__dict__"] = instance_dict   # setattr would mean the class's own
         PyType_Modified(<PyTypeObject *>cls)
     if metaclass is not None:
+        light.is_watched = False        # the metaclass sees what is assigned
         incref(<PyObject *>metaclass)   # a class holds a reference to its own
         set_type(<PyObject *>cls, <PyTypeObject *>metaclass)
     return cls

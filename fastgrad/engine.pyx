@@ -26,6 +26,7 @@ import gc
 import math
 import operator
 import sys
+import weakref
 from types import FunctionType, ModuleType
 
 from fastgrad import arguments, grad_mode
@@ -92,6 +93,10 @@ cdef class Node:
             set_edges(self, children, local_grads, True, record)
             if not record:
                 op = ""
+        if node_at(self.index).flags & FG_ATTACHED:     # perhaps of an __init__ before
+            clear_op(self)
+            if self.attributes is not NULL:
+                (<dict>self.attributes).pop("_backward", None)
         style = light_at(self.index)
         if not style.any_number and not is_plain_number(data):
             check_foreign(data)
@@ -164,6 +169,8 @@ cdef class Node:
     def _op(self):
         """micrograd's: the name of the operation, '' for a leaf."""
         cdef fg_node *node = node_at(self.index)
+        if node.flags & FG_ATTACHED and (<Attachment *>node.face).op is not NULL:
+            return <object>(<Attachment *>node.face).op
         if self.attributes is not NULL and "_op" in <dict>self.attributes:
             return (<dict>self.attributes)["_op"]
         if node.op == FG_POW_CONST:
@@ -174,8 +181,7 @@ cdef class Node:
 
     @_op.setter
     def _op(self, op):
-        attributes_of(self)["_op"] = op
-        node_at(self.index).op = FG_CUSTOM
+        set_op(self, op)
 
     @property
     def _backward(self):
@@ -190,7 +196,11 @@ cdef class Node:
         set_closure(self.index)
 
     def _accumulate(self):
-        pass_on(self.index)
+        if are_there_odd_classes:
+            for child, local_grad in zip(children_of(self), self._local_grads):
+                child.grad = rounded(child.grad + rounded(local_grad * self.grad))
+        else:
+            pass_on(self.index)
 
     # ---- Any other attribute ----
 
@@ -207,6 +217,19 @@ cdef class Node:
         incref(self.attributes)
         share_attributes(self)
         set_closure(self.index)
+
+    @property
+    def __class__(self):
+        return type(self)
+
+    @__class__.setter
+    def __class__(self, cls):
+        check_class(self, cls)
+        object_class.__set__(self, cls)
+
+    @__class__.deleter
+    def __class__(self):
+        raise TypeError("can't delete __class__ attribute")
 
     # ---- Functions ----
 
@@ -280,18 +303,28 @@ cdef class Node:
 
         Grads aren't set to zero first. Raises MemoryError, and what a user's `_backward` raises. Ctrl-C interrupts it.
         """
-        cdef Walk walk = Walk(self, False)
+        cdef bint call_all = must_call_all()
+        cdef Walk walk = Walk(self, call_all or may_run_python)     # which may give a leaf a `_backward`
         cdef fg_index index
-        set_grad(self, Number(1.0, not light_at(self.index).float_seed))
-        while fg_sweep(&arena, walk.scratch, PORTION) == FG_MORE:
+        cdef uint32_t stops = 0
+        if are_there_odd_classes:
+            self.grad = as_object(1.0, not light_at(self.index).float_seed)
+        else:
+            set_grad(self, Number(1.0, not light_at(self.index).float_seed))
+        while walk.scratch.n > 0 if call_all else fg_sweep(&arena, walk.scratch, PORTION) == FG_MORE:
             index = walk.scratch.order[walk.scratch.n - 1]
-            if node_at(index).flags & FG_CLOSURE:
+            if call_all or has_own_backward(index):
                 walk.scratch.n -= 1
                 handle_of(index)._backward()
-            elif node_at(index).flags & FG_LATE and node_at(index).op in (FG_LOG, FG_POW_CONST):
+                call_all = must_call_all()
+            elif node_at(index).flags & FG_CLOSURE or (node_at(index).flags & FG_LATE
+                                                       and node_at(index).op in (FG_LOG, FG_POW_CONST)):
                 walk.scratch.n -= 1
                 pass_on(index)
+                stops += 1
             else:
+                stops = 0
+            if stops % 4096 == 0:
                 PyErr_CheckSignals()
         walk = None
         if is_put_off:
@@ -299,8 +332,13 @@ cdef class Node:
 
     def zero_grad(self):
         """Set the grad of this Value and of all below it to 0."""
-        cdef Walk walk = Walk(self, False)
-        fg_walk_zero(&arena, walk.scratch)
+        cdef Walk walk
+        if must_call_all() and are_there_odd_classes:
+            for v in self._topological():
+                v.grad = 0
+        else:
+            walk = Walk(self, False)
+            fg_walk_zero(&arena, walk.scratch)
 
     def detach(self):
         """A new leaf with the same data."""
@@ -349,6 +387,12 @@ cdef class Node:
 
     # ---- What Python asks of a number ----
 
+    def _add_reflected(self, other):
+        return NotImplemented if not is_operand(other) or lacks(other, self, RADD) else self + other
+
+    def _multiply_reflected(self, other):
+        return NotImplemented if not is_operand(other) or lacks(other, self, RMUL) else self * other
+
     def __lt__(self, other):
         return self.data < plain_of(other) if is_operand(other) else NotImplemented
 
@@ -386,6 +430,9 @@ cdef class Node:
     def __repr__(self):
         return f"Value(data={self.data}, grad={self.grad})"
 
+    def __ne__(self, other):
+        return object.__ne__(self, other)       # not ==, also where a subclass has given that a meaning
+
     def __hash__(self):
         return (<PyTypeObject *>object).tp_hash(self)
 
@@ -420,6 +467,10 @@ spec.slots = slots
 
 Value = PyType_FromSpecWithBases(&spec, (Node, Copying, Display))
 Value.label = ""
+# What a class has as long as nobody has given it another.
+cdef object object_class = vars(object)["__class__"]
+cdef object OWN_GETATTRIBUTE = vars(Value)["__getattribute__"]
+cdef object OWN_RADD = vars(Value)["__radd__"], OWN_RMUL = vars(Value)["__rmul__"]
 Value.__name__ = "Value"                # without the module, as in error messages about classes made by Python
 add_light(Value, any_number=True)
 

@@ -44,6 +44,29 @@ cdef class Walk:
             tidy_up()
 
 
+cdef bint must_call_all() except -1:
+    """Whether backward() has to call the `_backward` of every node, since a class has been given another one, or
+    other numbers to pass on."""
+    if not are_there_odd_classes and light_classes_pass_on():
+        return False
+    look_at_odd_classes()
+    return are_there_odd_classes or not light_classes_pass_on()
+
+
+cdef bint has_own_backward(fg_index index) noexcept:
+    """Whether backward() has to call a node's `_backward`: it has been given one, or its subclass has one."""
+    cdef fg_node *node = node_at(index)
+    cdef Attachment *attachment
+    cdef PyTypeObject *cls
+    if not node.flags & FG_CLOSURE or not node.flags & FG_ATTACHED:
+        return False
+    attachment = <Attachment *>node.face
+    cls = type_of(attachment.handle) if attachment.handle is not NULL else <PyTypeObject *>attachment.cls
+    if not passes_on(cls, &version_of_subclass):
+        return True
+    return attachment.attributes is not NULL and PyDict_GetItem(<dict>attachment.attributes, BACKWARD) is not NULL
+
+
 # ---- Edges from and to Python ----
 
 cdef int set_edges(Node self, object children, object local_grads, bint must_match, bint keep=True) except -1:

@@ -35,6 +35,7 @@ cdef extern from "Python.h":
         Py_ssize_t tp_dictoffset
         PyObject *tp_dict
         PyTypeObject *tp_base
+        unsigned int tp_version_tag
         void (*tp_dealloc)(PyObject *) noexcept
         PyNumberMethods *tp_as_number
 
@@ -72,7 +73,6 @@ cdef extern from "Python.h":
     void decref "Py_DECREF" (PyObject *)
     void xincref "Py_XINCREF" (PyObject *)
     void xdecref "Py_XDECREF" (PyObject *)
-    Py_ssize_t dict_size "PyDict_GET_SIZE" (PyObject *)
     object PyObject_GenericGetAttr(object, object)
     int generic_setattr "PyObject_GenericSetAttr" (object, PyObject *, PyObject *) except -1
     Node PyType_GenericAlloc(PyTypeObject *, Py_ssize_t)
@@ -83,6 +83,7 @@ cdef extern from "Python.h":
     PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
     PyObject *PyCell_GET(PyObject *)
     bint PyType_IsSubtype(PyTypeObject *, PyTypeObject *)
+    PyObject *PyType_Lookup "_PyType_Lookup" (PyTypeObject *, object) noexcept      # borrowed, and runs no descriptor
 
 cdef extern from *:
     """
@@ -101,8 +102,9 @@ cdef extern from *:
 cdef struct Attachment:
     PyObject *handle        # NULL while there's none; borrowed, unless:
     bint keeps_handle       # it's counted
-    PyObject *cls           # the handle's class; counted while there's no handle, which has a reference of its own
+    PyObject *cls           # while there's no handle: the class of the next one; counted
     PyObject *attributes    # counted: a dict, or NULL
+    PyObject *op            # counted: the name of an operation that isn't ours, or NULL
     fg_index node
     Attachment *previous    # in the list of all attachments; of those in the trash only `next` counts
     Attachment *next
@@ -113,6 +115,7 @@ cdef Attachment *trash = NULL           # of dead nodes, still to be emptied
 cdef bint untidy = False                # whether there's trash, or a suspect (cycles.pxi)
 cdef bint tidying = False
 cdef Py_ssize_t n_attachments = 0
+cdef bint may_run_python = False        # whether a sweep may: there has been a closure, or a subclass's instance
 
 cdef inline fg_node *node_at(fg_index index) noexcept:
     return fg_at(arena.nodes, index)
@@ -149,10 +152,12 @@ cdef int adopt(Node handle, fg_index index) except -1:
     node.flags = node.flags & ~(-FG_CLASS_UNIT | FG_LATE | FG_GRAD_INT) | light_for(class_of(handle)).fresh
     if is_light(class_of(handle)):
         node.face = <void *>handle
-    elif attach(index, <PyObject *>handle, <PyObject *>class_of(handle)) is NULL:
+    elif attach(index, <PyObject *>handle) is NULL:
         fg_node_release(&arena, index)
         raise MemoryError("no memory for a Value's attributes")
     handle.index = index
+    if not is_light(class_of(handle)):
+        note_if_odd(class_of(handle))
     return 0
 
 
@@ -280,6 +285,7 @@ cdef bint falls_asleep(fg_node *node, PyObject *handle) noexcept:
         return True
     if node.flags & FG_ATTACHED:
         (<Attachment *>node.face).handle = NULL
+        (<Attachment *>node.face).cls = <PyObject *>type_of(handle)
         incref((<Attachment *>node.face).cls)
     else:
         node.face = NULL
@@ -303,9 +309,9 @@ cdef inline void recycle(PyObject *handle) noexcept:
 
 # ---- What belongs to a node beyond numbers ----
 
-cdef Attachment *attach(fg_index index, PyObject *handle, PyObject *cls) noexcept:
+cdef Attachment *attach(fg_index index, PyObject *handle) noexcept:
     """The attachment of a node, made if there is none; NULL if there's no memory."""
-    global attachments, n_attachments
+    global attachments, n_attachments, may_run_python
     cdef fg_node *node = node_at(index)
     cdef Attachment *attachment
     if node.flags & FG_ATTACHED:
@@ -313,33 +319,29 @@ cdef Attachment *attach(fg_index index, PyObject *handle, PyObject *cls) noexcep
     attachment = <Attachment *>fg_allocate(NULL, sizeof(Attachment))
     if attachment is NULL:
         return NULL
-    attachment[0] = Attachment(handle, False, cls, NULL, index, NULL, attachments)
+    attachment[0] = Attachment(handle, False, NULL, NULL, NULL, index, NULL, attachments)
     n_attachments += 1
     if attachments is not NULL:
         attachments.previous = attachment
     attachments = attachment
     node.face = attachment
     node.flags |= FG_ATTACHED
-    if not is_light(<PyTypeObject *>cls) and overrides_backward(<object>cls):
-        set_closure(index)
+    if not is_light(type_of(handle)):       # which may have a `_backward`, or be given one later: the sweep asks
+        fg_node_set_closure(node)
+        may_run_python = True
     return attachment
 
 
 cdef inline void set_closure(fg_index index) noexcept:
+    global may_run_python
     fg_node_set_closure(node_at(index))
     arena.suspect = suspect
-
-
-cdef bint overrides_backward(object cls) noexcept:
-    try:
-        return cls._backward is not (<object>light_for(<PyTypeObject *>cls).cls)._backward
-    except Exception:
-        return True
+    may_run_python = True
 
 
 cdef int share_attributes(Node handle) except -1:
     """Let the node have the dict that its handle has got; raises MemoryError, and then neither has it."""
-    cdef Attachment *attachment = attach(handle.index, <PyObject *>handle, <PyObject *>class_of(handle))
+    cdef Attachment *attachment = attach(handle.index, <PyObject *>handle)
     cdef PyObject *attributes = handle.attributes
     if attachment is NULL:
         handle.attributes = NULL
@@ -349,6 +351,38 @@ cdef int share_attributes(Node handle) except -1:
     incref(attributes)
     attachment.attributes, attributes = attributes, attachment.attributes
     xdecref(attributes)
+    return 0
+
+
+cdef int set_op(Node self, object op) except -1:
+    """Give a node the name of an operation that isn't ours. It isn't among the attributes, where nobody looks for it,
+    unless it's an object that may lead back to the node, which cycles.pxi then has to see."""
+    cdef Attachment *attachment
+    cdef PyObject *before
+    if is_collectable(<PyObject *>op) or isinstance(op, Node):
+        clear_op(self)
+        attributes_of(self)["_op"] = op
+    else:
+        attachment = attach(self.index, <PyObject *>self)
+        if attachment is NULL:
+            raise MemoryError("no memory for an operation's name")
+        before, attachment.op = attachment.op, <PyObject *>op
+        incref(attachment.op)
+        xdecref(before)
+        if self.attributes is not NULL:
+            (<dict>self.attributes).pop("_op", None)
+    node_at(self.index).op = FG_CUSTOM
+    return 0
+
+
+cdef int clear_op(Node self) except -1:
+    cdef fg_node *node = node_at(self.index)
+    cdef PyObject *before
+    if node.flags & FG_ATTACHED:
+        before, (<Attachment *>node.face).op = (<Attachment *>node.face).op, NULL
+        xdecref(before)
+    if self.attributes is not NULL:
+        (<dict>self.attributes).pop("_op", None)
     return 0
 
 
@@ -378,6 +412,7 @@ cdef void detach(fg_node *node) noexcept:
         return
     attachment = <Attachment *>node.face
     if attachment.handle is not NULL:
+        attachment.cls = <PyObject *>type_of(attachment.handle)
         incref(attachment.cls)
         recycle(attachment.handle)
     if attachment.previous is not NULL:
@@ -404,6 +439,7 @@ cdef void tidy_up() noexcept:
             attachment = trash
             trash = attachment.next
             xdecref(attachment.attributes)
+            xdecref(attachment.op)
             decref(attachment.cls)
             fg_allocate(attachment, 0)
             n_attachments -= 1

@@ -119,6 +119,7 @@ class Value(Copying, Display):
         if local_grads and len(local_grads) != len(children):
             raise ValueError(f"{len(children)} children but {len(local_grads)} local derivatives")
         self._set(data, children, local_grads, op)
+        vars(self).pop("_backward", None)       # of an __init__ before
         if label:
             self.label = label
 
@@ -190,6 +191,8 @@ class Value(Copying, Display):
         return self._result(y, (self, other), (power_local_grad(x, n), rounded(y) * log), "**")
 
     def __rpow__(self, other):
+        if isinstance(other, Value):
+            return Value.__pow__(other, self)
         if not is_operand(other):
             return NotImplemented
         x, n = plain(other), self.data

@@ -375,6 +375,254 @@ def test_backward_in_the_right_order(Value):
     assert order == list("edcab")       # from e: d's first child b, then c's other child a, then c, d, e; and reversed
 
 
+def test_a_backward_assigned_to_the_class_late(Value, monkeypatch):
+    """It's called for all nodes, leaves included, that were made before; and no longer when it's gone."""
+    a = Value(2.0)
+    b = a * 3.0
+    c = b + 1.0
+    seen = []
+    monkeypatch.setattr(Value, "_backward", lambda self: seen.append((self._op, self.data)), raising=False)
+    c.backward()
+    assert (seen, a.grad) == ([("+", 7.0), ("", 1.0), ("*", 6.0), ("", 3.0), ("", 2.0)], 0)
+    monkeypatch.undo()
+    c.backward()
+    assert len(seen) == 5 and a.grad == 3.0
+
+
+@pytest.mark.parametrize("where", ["subclass", "mixin", "light base"])
+def test_a_backward_assigned_to_a_subclass_late(Value, monkeypatch, where):
+    class Mixin:
+        pass
+
+    class Sub(Mixin, Value):
+        pass
+
+    a = Sub(2.0)
+    b = a * 3.0
+    c = b + 1.0
+    seen = []
+    cls = {"subclass": Sub, "mixin": Mixin, "light base": Value}[where]
+    monkeypatch.setattr(cls, "_backward", lambda self: seen.append(self._op), raising=False)
+    c.backward()
+    assert (seen, a.grad) == ([*"+*", ""] if where != "light base" else ["+", "", "*", "", ""], 0)
+    monkeypatch.undo()
+    c.backward()
+    assert len(seen) < 6 and a.grad == 3.0
+
+
+def test_a_backward_assigned_to_a_class_by_a_closure(Value, monkeypatch):
+    """The sweep that is under way takes it up."""
+    class Sub(Value):
+        pass
+
+    for cls in (Sub, Value):
+        a = cls(2.0)
+        b = a * 3.0
+        c = b + 1.0
+        seen = []
+        c._backward = lambda: monkeypatch.setattr(cls, "_backward", lambda v: seen.append(v._op), raising=False)
+        c.backward()
+        monkeypatch.undo()
+        assert seen[-2:] == (["*", ""] if cls is Sub else ["", ""]) and "*" in seen and a.grad == 0
+
+
+def test_a_backward_that_a_closure_gives_to_nodes_below(Value):
+    """They get their turn in the order in which they were listed, leaves too, whoever gave it to them."""
+    class Giver(Value):
+        def _backward(self):
+            give()
+
+    def give():
+        for v, name in ((a, "a"), (b, "b"), (m, "m")):
+            v._backward = lambda name=name: seen.append(name)
+
+    for by in ("closure", "subclass"):
+        a, b, seen = Value(2.0), Value(5.0), []
+        m = a * b
+        out = Giver(3.0, (m, a), "f") if by == "subclass" else Value(3.0, (m, a), "f")
+        if by == "closure":
+            out._backward = give
+        out.backward()
+        assert seen == ["m", "b", "a"]
+        out.backward()
+        assert seen == ["m", "b", "a"] * 2
+
+
+def test_a_subclass_s_getattribute(Value):
+    class Own(Value):
+        def __getattribute__(self, name):
+            return (lambda: seen.append(name)) if name == "_backward" else super().__getattribute__(name)
+
+    class Fallback(Value):
+        def __getattr__(self, name):
+            return f"no {name}"
+
+    seen, a = [], Own(1.0)
+    (a * 2.0).backward()
+    assert (seen, a.grad) == (["_backward"] * 2, 0)
+    b = Fallback(1.0)
+    (b * 2.0).backward()
+    assert (b.colour, b.grad) == ("no colour", 2.0)
+
+
+def test_a_meaning_of_data_and_grad_assigned_to_the_class(Value, monkeypatch):
+    """However many attributes the class has: it's seen at the next read."""
+    class Sub(Value):
+        pass
+
+    for cls in (Value, Sub):
+        v = cls(2.0)
+        for name, value in (("data", 2.0), ("grad", 0)):
+            for _ in range(3):
+                monkeypatch.setattr(Value, "spare", 1, raising=False)
+                assert getattr(v, name) == value
+                monkeypatch.undo()
+                monkeypatch.setattr(Value, name, property(lambda self: "read", lambda self, x: seen.append(x)),
+                                    raising=name in vars(Value))
+                seen = []
+                assert getattr(v, name) == "read"
+                setattr(v, name, 5.0)
+                assert seen == [5.0]
+                monkeypatch.undo()
+                assert getattr(v, name) == value
+                setattr(v, name, value)
+
+
+def test_a_class_that_changes_a_thousand_times(Value, monkeypatch):
+    """From 3.13 on Python then numbers its versions no more, and nobody is told of changes by the number."""
+    class Sub(Value):
+        pass
+
+    for cls in (Value, Sub):
+        v = cls(2.0)
+        for i in range(1500):
+            monkeypatch.setattr(cls, "spare", i, raising=False)
+            assert (v.data, v.grad) == (2.0, 0)
+        monkeypatch.setattr(cls, "data", property(lambda self: "read"), raising="data" in vars(cls))
+        assert v.data == "read"
+        monkeypatch.undo()
+        v.data = 3.0
+        assert v.data == 3.0
+        seen = []
+        monkeypatch.setattr(cls, "_backward", lambda self: seen.append(self.data), raising="_backward" in vars(cls))
+        (v * 2.0).backward()
+        monkeypatch.undo()
+        assert 6.0 in seen and 3.0 in seen and v.grad == 0
+        (v * 2.0).backward()
+        assert v.grad == 2.0
+
+
+def test_a_grad_of_a_subclass_s_own(Value, monkeypatch):
+    """backward() and zero_grad() assign to it, whatever the class of the node above."""
+    class Clipped(Value):
+        @property
+        def grad(self):
+            return Value.grad.__get__(self)
+
+        @grad.setter
+        def grad(self, x):
+            Value.grad.__set__(self, max(-2.0, min(2.0, x)))
+
+    class Tripled(Value):
+        _local_grads = property(lambda self: tuple(3 * x for x in Value._local_grads.__get__(self)))
+
+    a, b = Clipped(1.0), Value(5.0)
+    out = Value(7.0, (a, b, a * 1.0), (7.0, 0.5, -3))
+    out.backward()
+    assert (a.grad, b.grad, out._children[2].grad) == (0.0, 0.5, -2.0)
+    out.zero_grad()
+    assert (a.grad, b.grad) == (0, 0)
+    c = Tripled(2.0)
+    (c * 5.0).backward()
+    assert c.grad == 15.0
+    d = Value(2.0)
+    e = d * 5
+    assigned = []
+    own = Value.grad
+
+    def assign(self, x):
+        assigned.append(x)
+        own.__set__(self, x)
+    monkeypatch.setattr(Value, "grad", property(own.__get__, assign), raising="grad" in vars(Value))
+    e.backward()
+    monkeypatch.undo()
+    assert assigned == [1, 5, 2.0] and (d.grad, type(d.grad)) == (5, int)
+    e.backward()
+    assert len(assigned) == 3 and d.grad == 10
+
+
+def test_a_second_init(Value):
+    """It leaves nothing of the first but what isn't an engine's: attributes and the label."""
+    a = Value(1.0)
+    v = Value(1.0, (a,), "op")
+    v.label, v.m, v._backward = "v", 3, lambda: 1 / 0
+    v.__init__(2.0)
+    assert (v.data, v._op, v._children, v.label, v.m, vars(v)) == (2.0, "", (), "v", 3, {"label": "v", "m": 3})
+    (v * 2.0).backward()
+    assert v.grad == 2.0
+    v._op = "again"
+    v.__init__(2.0, (a,), (3.0,))
+    assert (v._op, v._local_grads) == ("", (3.0,))
+    v.__init__(2.0, (a,), "other")
+    assert v._op == "other"
+    leaf = Value(1.0, (), "leaf")
+    leaf.__init__(1.0)
+    assert leaf._op == ""
+
+
+def test_vars_are_what_was_set_beyond_the_fields(Value):
+    a = Value(2.0, label="a")
+    b = a * 3
+    c = Value(1.0, (a, b), "op")
+    c.backward()
+    c._op, c.grad, c.data = "q", 1.0, 2.0
+    c._children, c._local_grads = (a,), (2.0,)
+    assert (vars(a), vars(b), vars(c)) == ({"label": "a"}, {}, {})
+    a.m = 1
+    assert (vars(a), c.__dict__) == ({"label": "a", "m": 1}, {})
+
+
+@pytest.mark.parametrize("op", ["name", "", None, 3, 2.5, True, b"b", ("a", 1), ["l"]])
+def test_anything_may_be_the_name_of_an_operation(Value, op):
+    v = Value(1.0)
+    v._op = op
+    top = v * 1.0
+    assert v._op == op and type(v._op) is type(op)
+    del v
+    gc.collect()
+    v = top._children[0]
+    assert v._op == op
+    v._op = "other"
+    assert (v._op, vars(v)) == ("other", {}) and copy.copy(v)._op == "other"
+
+
+def test_the_class_of_a_value(Value):
+    """Among subclasses it may be assigned, as that of other objects; it's there again when the node is."""
+    class A(Value):
+        pass
+
+    class B(Value):
+        def _backward(self):
+            seen.append(self.data)
+
+    seen, a = [], A(2.0)
+    b = a * 3.0
+    top = b + 1.0
+    b.__class__ = B
+    assert type(b) is B and type(b + 1) is B
+    del A, b
+    gc.collect()
+    assert type(top._children[0]) is B
+    top.backward()
+    assert (seen, a.grad) == ([6.0], 0)
+    a.__class__ = type(a)
+    for wrong in (3, None, int, object):
+        with pytest.raises(TypeError):
+            a.__class__ = wrong
+    with pytest.raises(TypeError):
+        del a.__class__
+
+
 def test_an_exception_in_a_closure_stops_backward(Value):
     a = Value(2.0)
     b = a * 3.0
@@ -545,6 +793,32 @@ def test_order_and_equality(Value):
     assert max(a, b) is b and min([b, a]) is a
     assert sorted([b, a, c], key=float) == [a, c, b] and sorted([b, a]) == [a, b]
     assert Value(2 ** 53) > 2 ** 53 - 1 and not Value(2 ** 53) < 2.0 ** 53
+
+
+def test_not_equal_is_not_equal(Value, monkeypatch):
+    """Also where a class says only what == means."""
+    class Same(Value):
+        def __eq__(self, other):
+            return float(self) == float(other)
+        __hash__ = Value.__hash__
+
+    a, b, c = Same(1.0), Same(1.0), Same(2.0)
+    assert [a == b, a != b, a == c, a != c] == [True, False, False, True]
+    assert [a == 1, a != 1, 1 == a, 1 != a] == [True, False, True, False]
+    assert not a != Value(1.0) and not Value(1.0) != a
+    assert Value.__ne__(a, b) is False and a.__ne__(c) is True
+    v, w = Value(1.0), Value(1.0)
+    assert v.__ne__(w) is NotImplemented and v.__eq__(w) is NotImplemented and v != w and not v != v
+    monkeypatch.setattr(Value, "__eq__", lambda self, other: float(self) == float(other))
+    assert v == w and not v != w and v != Value(2.0)
+    monkeypatch.undo()
+    assert v != w and not v == w
+
+    class Unhashable(Value):
+        def __eq__(self, other):
+            return True
+    with pytest.raises(TypeError):
+        hash(Unhashable(1.0))
 
 
 def test_hash(Value):

@@ -535,6 +535,47 @@ def test_reflected_operators_of_others_get_their_turn(Value):
                                     operator.lt, operator.ge)] == ["its own answer"] * 7
 
 
+REFLECTED = {"__radd__": ("+", (1, 1)), "__rmul__": ("*", (3.0, 2.0)), "__rsub__": ("+", (1, 1)),
+             "__rtruediv__": ("*", (0.5, 3.0)), "__rpow__": ("**", (6.0, math.log(3.0) * 9.0))}
+
+
+@pytest.mark.parametrize("name", REFLECTED)
+def test_reflected_operators_called_by_name(Value, name):
+    """b.__radd__(a) is b + a, and __rmul__ likewise; the others put a first. The order of operands is that of bits."""
+    class Sub(Value):
+        pass
+
+    for cls in (Value, Sub):
+        b, a = cls(2.0), cls(3.0)
+        out = getattr(b, name)(a)
+        op, local_grads = REFLECTED[name]
+        assert (out._op, out._local_grads, type(out)) == (op, local_grads, cls)
+        assert out._children[0] is (b if name in ("__radd__", "__rmul__") else a)
+        assert (out._children[1] is b) == (name == "__rpow__")
+        for x in (3.0, 3, -1, True):
+            if name != "__rpow__" or x > 0:
+                called, written = getattr(b, name)(x), getattr(operator, name.replace("__r", "__"))(x, b)
+                assert [(v.data, v._op, v._local_grads) for v in called._topological()] == \
+                    [(v.data, v._op, v._local_grads) for v in written._topological()]
+        assert getattr(b, name)("no number") is NotImplemented
+
+
+def test_a_reflected_operator_called_by_name_takes_the_subclass_s_own(Value):
+    class Sub(Value):
+        def __add__(self, other):
+            return "added"
+
+        def __mul__(self, other):
+            return "multiplied"
+
+    class Reflected(Value):
+        def __radd__(self, other):
+            return "reflected"
+
+    assert (Sub(1.0).__radd__(Value(2.0)), Sub(1.0).__rmul__(2.0)) == ("added", "multiplied")
+    assert (Reflected(1.0).__radd__(Value(2.0)), Value(2.0) + Reflected(1.0)) == ("reflected", "reflected")
+
+
 def test_errors_of_conversion_come_through(Value):
     v = Value(1.0)
     for x, text in ((FloatRaises(), "no float today"), (IndexRaises(), "no index today")):

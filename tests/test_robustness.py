@@ -211,6 +211,31 @@ def test_ctrl_c_in_a_long_backward(alarm):
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer signal")
+def test_signals_while_gradients_of_a_subclass_are_passed_on():
+    """The sweep asks each of its nodes for a `_backward`, and looks for signals all the same."""
+    x = Sub(1.0)
+    out = x
+    for _ in range(500_000):
+        out = out * 1.0
+    start = time.perf_counter()
+    out.backward()
+    length = time.perf_counter() - start
+    seen = set()
+    before = signal.signal(signal.SIGALRM, lambda signum, frame: seen.add((out.grad, x.grad)))
+    try:
+        for i in range(400):
+            out.zero_grad()
+            signal.setitimer(signal.ITIMER_REAL, length * (0.1 + i % 80 / 100))
+            out.backward()
+            if (1, 0) in seen:      # out has its gradient, x hasn't: in the sweep
+                break
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert (1, 0) in seen
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer signal")
 def test_a_signal_handler_that_walks_the_graph():
     """Python runs signal handlers between two portions of a walk, and they may call backward themselves."""
     x = Value(1.0)
@@ -240,7 +265,103 @@ def test_a_signal_handler_that_walks_the_graph():
     assert x.grad == 1.0
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer signal")
+def test_a_signal_handler_that_walks_every_few_milliseconds():
+    """Each of its walks makes the one that it interrupts start again; that one comes to its end all the same."""
+    script = """if True:
+        import signal
+        from fastgrad import Value
+
+        x = Value(1.0)
+        out = x
+        for _ in range(2_000_000):
+            out = out * 1.0
+        other = x * 2.0
+
+        def handler(signum, frame):
+            other.backward()
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        out.backward()
+        out.zero_grad()
+        out._topological()
+        other._children = (x, out)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        out.zero_grad()
+        out.backward()
+        assert x.grad == 1.0
+    """
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=100)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer signal")
+def test_a_signal_handler_that_assigns_closures():
+    """A walk that has come by a node mustn't list it again because it has been given a closure."""
+    x = Value(1.0)
+    twice = x * 1.0                 # listed before the long way up from it, and come by again at the top
+    out = twice
+    for _ in range(600_000):
+        out = out * 1.0
+    out = out + twice
+
+    def handler(signum, frame):
+        runs.append(1)
+        twice._backward = twice._accumulate
+    before = signal.signal(signal.SIGALRM, handler)
+    runs = []
+    try:
+        for i in range(20):
+            out.zero_grad()
+            signal.setitimer(signal.ITIMER_REAL, 0.0003 * (1 + i))
+            out.backward()
+            assert x.grad == 2.0
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert runs
+
+
 # ---- Odd moments ----
+
+
+def test_a_light_class_is_for_ever():
+    """The handle of a Value is made for its class; an object of another would be handed out as a Value."""
+    Light = engine._make_class("tests", "Light")
+
+    class Sub(Value):
+        pass
+
+    class Slots(Value):
+        __slots__ = ()
+
+    class Other(Light):
+        __slots__ = ()
+
+    class Another(Value):
+        __slots__ = ()
+
+    def assign(v, cls, how):
+        if how == 0:
+            v.__class__ = cls
+        elif how == 1:
+            type(v).__setattr__(v, "__cl" + "ass__", cls)
+        else:
+            object.__setattr__(v, "__class__", cls)
+
+    for how in range(3):
+        for one in (Value, Light, Sub, Slots, Other):
+            for cls in (Value, Light, Sub, Slots, Other):
+                v = one(1.0)
+                if cls is not one:
+                    with pytest.raises(TypeError):
+                        assign(v, cls, how)
+                assert type(v) is one and type(v + v) is one
+                del v
+                assert type(Value(1.0) + Value(1.0)) is Value and type(Light(1.0) * Light(1.0)) is Light
+    v = Slots(1.0)
+    v.__class__ = Another
+    assert type(v + v) is Another
+    engine._check()
 
 def test_the_collector_at_every_allocation():
     threshold = gc.get_threshold()
