@@ -28,13 +28,18 @@ void *fg_allocate(void *block, size_t size)
 
 #define NO_SLAB UINT32_MAX
 
-/* The first slot, also of an arena without memory, so that FG_NONE can be looked at. Its flags keep the face off it. */
+/* The first slot, also of an arena without memory, so that FG_NONE can be looked at: a leaf that never dies, and whose
+ * flags keep the face off it. */
 static fg_node nothing;
-static const uint16_t hands_off = FG_ATTACHED | FG_SEEN;
+
+static void init_first_slot(fg_node *node)
+{
+    fg_node_init(node, fg_kind(FG_LEAF, FG_NULLARY, FG_ATTACHED | FG_SEEN), FG_PASSED_OVER, 0.0);
+}
 
 void fg_arena_init(fg_arena *arena, void (*detach)(fg_node *node))
 {
-    nothing.flags = hands_off;
+    init_first_slot(&nothing);
     *arena = (fg_arena){.nodes = &nothing, .waiting = FG_NONE, .current = NO_SLAB, .detach = detach};
 }
 
@@ -81,8 +86,7 @@ static bool resize(fg_arena *arena, uint32_t slabs)
     arena->block = block;
     arena->nodes = first_cache_line(block);
     if (arena->slabs == 0) {
-        arena->nodes->refs = 0;
-        arena->nodes->flags = hands_off;
+        init_first_slot(arena->nodes);
     } else if ((char *)arena->nodes != block + before) {
         uint32_t kept = arena->used_slabs < slabs ? arena->used_slabs : slabs;
         memmove(arena->nodes, block + before, (size_t)kept * FG_SLAB * FG_NODE_BYTES);
@@ -372,8 +376,16 @@ fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children
     fg_edges *edges = NULL;
     if (wide && !(edges = new_edges(arena, n_children, children, n_locals, locals, is_int)))
         return FG_NO_MEMORY;
-    for (uint32_t i = 0; i < n_children; i++)
+    for (uint32_t i = 0; i < n_children; i++) {
+        if (fg_at(arena->nodes, children[i])->refs >= FG_MAX_REFS) {
+            while (i-- > 0)
+                fg_at(arena->nodes, children[i])->refs--;
+            if (wide)
+                free_edges(arena, edges);
+            return FG_TOO_MANY;
+        }
         fg_node_retain(arena, children[i]);
+    }
 
     arena->edits++;
     fg_node *node = fg_at(arena->nodes, index);

@@ -47,7 +47,7 @@
 #endif
 
 typedef uint32_t fg_index;
-#define FG_NONE 0           /* no node: the first slot is always vacant */
+#define FG_NONE 0           /* no node: in the first slot is a leaf that is nobody's */
 #define FG_STEP 4u          /* from a node's index to the next one's in its slab */
 
 #define FG_NODE_BYTES 64u
@@ -55,6 +55,12 @@ typedef uint32_t fg_index;
 #define FG_SLAB_STEP (FG_SLAB * FG_NODE_BYTES / 8) /* from a slab's first index to the next one's */
 #ifndef FG_MAX_NODES
 #define FG_MAX_NODES (UINT32_MAX / 8 - FG_SLAB)
+#endif
+/* A node with this many references, half of what `refs` can count, gets none from a wide node, which may have any
+ * number of edges. All others need no check: there are fewer than 2**29 nodes, so edges of nodes with at most two are
+ * fewer than 2**30, and the other quarter is more than enough for a handle and for calls that are running. */
+#ifndef FG_MAX_REFS
+#define FG_MAX_REFS (UINT32_MAX / 2)
 #endif
 #define FG_KEEP_SLABS 1024u /* 64 MiB: so much an arena keeps in any case when it gives memory back */
 
@@ -167,7 +173,7 @@ typedef struct {
     void (*suspect)(fg_index index);
 } fg_arena;
 
-typedef enum { FG_OK, FG_MORE, FG_NO_MEMORY } fg_status;
+typedef enum { FG_OK, FG_MORE, FG_NO_MEMORY, FG_TOO_MANY } fg_status;
 
 /* The kind of a node with this op, fg_arity and flags; kinds and masks can be put together by bits. */
 static inline uint32_t fg_kind(uint8_t op, uint8_t arity, uint16_t flags)
@@ -236,7 +242,8 @@ void fg_arena_unhold(fg_arena *arena);
 bool fg_arena_next_run(fg_arena *arena);
 void fg_node_die(fg_arena *arena, fg_index index);
 
-/* Give a node its edges in place of those that it has. The children must be live. */
+/* Give a node its edges in place of those that it has. The children must be live. FG_NO_MEMORY, or FG_TOO_MANY, if a
+ * child has FG_MAX_REFS references: nothing has changed. */
 fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children, const fg_index *children,
                             uint32_t n_locals, const double *locals, const uint8_t *is_int);
 
@@ -280,7 +287,7 @@ static inline void fg_node_init(fg_node *node, uint32_t kind, uint32_t mark, dou
 static inline void fg_node_set_closure(fg_node *node)
 {
     node->flags |= FG_CLOSURE;
-    if (node->mark == FG_PASSED_OVER)
+    if (node->mark == FG_PASSED_OVER) /* any other is a walk's, which may be running */
         node->mark = 0;
 }
 

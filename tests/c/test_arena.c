@@ -31,7 +31,7 @@ static void test_layout(void)
 {
     fg_arena arena;
     fg_arena_init(&arena, NULL);
-    CHECK(fg_at(arena.nodes, FG_NONE)->refs == 0);
+    CHECK(fg_at(arena.nodes, FG_NONE)->refs == 1);
     fg_index all[3 * FG_SLAB];
     for (uint32_t i = 0; i < 3 * FG_SLAB; i++) {
         fg_node *node = fg_at(arena.nodes, all[i] = leaf(&arena, i));

@@ -1,9 +1,40 @@
-/* An arena with a tiny limit of nodes (the Makefile sets FG_MAX_NODES): it's used to the last slot, then says no, and
- * goes on when something has died. */
+/* An arena with tiny limits (the Makefile sets them). FG_MAX_NODES: it's used to the last slot, then says no, and goes
+ * on when something has died. FG_MAX_REFS: edges that would make more references to a node are refused, and nothing
+ * has changed. */
 #include "check.h"
+
+static void test_references(void)
+{
+    fg_arena arena;
+    fg_arena_init(&arena, NULL);
+    fg_index child = leaf(&arena, 1.0), other = leaf(&arena, 2.0), top = leaf(&arena, 0.0), children[FG_MAX_REFS];
+    children[0] = other;
+    for (uint32_t i = 1; i < FG_MAX_REFS; i++)
+        children[i] = child;
+    CHECK(fg_node_set_edges(&arena, top, FG_MAX_REFS, children, 0, NULL, NULL) == FG_OK);
+    CHECK(fg_at(arena.nodes, child)->refs == FG_MAX_REFS);
+    const size_t bytes = fg_arena_bytes(&arena);
+    for (uint32_t n = 1; n <= 3; n++) {         /* also a node with few edges, if they are set */
+        fg_index next = leaf(&arena, 0.0);
+        CHECK(fg_node_set_edges(&arena, next, n, children + (n > 1 ? 0 : 1), 0, NULL, NULL) == FG_TOO_MANY);
+        CHECK(fg_at(arena.nodes, child)->refs == FG_MAX_REFS && fg_at(arena.nodes, other)->refs == 2);
+        CHECK(fg_node_n_children(fg_at(arena.nodes, next)) == 0 && fg_arena_bytes(&arena) == bytes);
+        fg_node_release(&arena, next);
+    }
+    CHECK_ARENA(&arena);
+    CHECK(fg_node_set_edges(&arena, top, 1, children, 0, NULL, NULL) == FG_OK);
+    CHECK(fg_at(arena.nodes, child)->refs == 1);
+    fg_node_release(&arena, top);
+    fg_node_release(&arena, child);
+    fg_node_release(&arena, other);
+    CHECK(fg_arena_live(&arena) == 0);
+    CHECK_ARENA(&arena);
+    fg_arena_clear(&arena);
+}
 
 int main(void)
 {
+    test_references();
     fg_arena arena;
     fg_arena_init(&arena, NULL);
     fg_index all[FG_MAX_NODES];
