@@ -76,8 +76,9 @@ cdef PyObject *value_getattr(PyObject *self, PyObject *name) noexcept:
 
 
 cdef object get_any "fg_get_any"(object self, object name):
-    cdef fg_node *node = node_at((<Node>self).index)
+    cdef fg_node *node
     if class_of(self) is plain and (name is DATA or name is GRAD) and (numbers_are_ours() or look_again()):
+        node = node_at((<Node>self).index)
         if name is DATA:
             return as_object(node.data, node.flags & FG_DATA_INT)
         return as_object(node.grad, node.flags & FG_GRAD_INT)

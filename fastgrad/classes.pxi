@@ -209,7 +209,12 @@ cdef int add_light(object cls, bint any_number=False, bint float_data=False, bin
                    dict names=None) except -1:
     """Let a class be a light one. Raises OverflowError if there are too many, and MemoryError."""
     global n_lights
-    cdef Light *new = &lights[n_lights]
+    cdef unsigned int absent = 0
+    cdef Light *new
+    for i, name in enumerate(REFLECTED):
+        if name not in methods:
+            absent |= 1 << i
+    new = &lights[n_lights]         # only now: from here on no Python runs
     if n_lights == MOST_LIGHTS:
         raise OverflowError("too many classes")
     new.free_handles = <PyObject **>fg_allocate(NULL, (1 + MOST_FREE_HANDLES) * sizeof(PyObject *))
@@ -224,10 +229,7 @@ cdef int add_light(object cls, bint any_number=False, bint float_data=False, bin
     new.any_number = any_number
     new.float_data, new.float_seed = float_data, float_seed
     new.float_zero, new.same_zero, new.int_step = float_zero, same_zero, int_step
-    new.lacks = 0
-    for i, name in enumerate(REFLECTED):
-        if name not in methods:
-            new.lacks |= 1 << i
+    new.lacks = absent
     new.version = NO_VERSION
     new.is_watched = True
     if power is not None:
@@ -242,7 +244,6 @@ cdef int add_light(object cls, bint any_number=False, bint float_data=False, bin
 
 
 cdef PyType_Slot light_slots[2]
-cdef PyType_Spec light_spec
 
 
 def _make_class(str module, str name, str doc=None, *, bint any_number=False, bint float_data=False,
@@ -255,10 +256,12 @@ def _make_class(str module, str name, str doc=None, *, bint any_number=False, bi
     from beside Value; metaclass: a subclass of type without fields of its own, to be the class's class;
     instance_dict: a property, the `__dict__` of instances. Raises OverflowError when there are too many.
     """
+    cdef PyType_Spec light_spec     # not shared: to make a class may run Python
     encoded = f"{module}.{name}".encode()
     light_slots[0] = PyType_Slot(Py_tp_dealloc, <void *>handle_dealloc)
     light_slots[1] = PyType_Slot(0, NULL)
     light_spec.name = encoded
+    light_spec.basicsize = light_spec.itemsize = 0
     light_spec.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
     light_spec.slots = light_slots
     cls = PyType_FromSpecWithBases(&light_spec, (Value, *bases))

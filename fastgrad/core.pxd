@@ -16,6 +16,7 @@ cdef extern from "arena.h":
     const uint32_t FG_STEP
     const uint32_t FG_PASSED_OVER
     const uint32_t FG_SLAB
+    const uint32_t FG_SLAB_STEP
     const uint32_t FG_MAX_NODES
 
     enum:   # fg_op
@@ -73,12 +74,15 @@ cdef extern from "arena.h":
         uint32_t peak
         uint32_t slabs
         uint32_t holds
+        uint32_t used_slabs
+        uint32_t edits
         void (*suspect)(fg_index index) noexcept
 
     ctypedef enum fg_status:
         FG_OK
         FG_MORE
         FG_NO_MEMORY
+        FG_TOO_MANY
 
     fg_node *fg_at(const fg_node *nodes, fg_index index)
     uint32_t fg_arena_live(const fg_arena *arena)
@@ -91,6 +95,8 @@ cdef extern from "arena.h":
     void fg_arena_init(fg_arena *arena, void (*detach)(fg_node *node) noexcept)
     size_t fg_arena_bytes(const fg_arena *arena)
     bint fg_arena_is_live(const fg_arena *arena, fg_index index)
+    void fg_arena_hold(fg_arena *arena)
+    void fg_arena_unhold(fg_arena *arena)
     fg_index fg_arena_live_from(const fg_arena *arena, fg_index index)
     const char *fg_arena_check(const fg_arena *arena)
 

@@ -10,10 +10,41 @@
 # Modules, their globals, and classes count as held from outside; to go through them would be to go through
 # everything.
 #
-# In the dicts below a node goes by its index inverted (a negative number), an object by its address.
+# The search borrows all that it goes through, so no Python may run before it ends. Python runs where an object that
+# the collector tracks is made (up to CPython 3.11 that can start the collector), where a reference is dropped, and
+# where a dict compares keys. So the search keeps its tables in plain memory, and looks at dicts without a lookup.
 
 cdef Py_ssize_t n_many = 1000           # so many attachments are reason for a collection
 cdef bint is_put_off = False
+cdef bint is_collecting = False
+cdef str BACKWARD = sys.intern("_backward")
+cdef str BUILTINS = sys.intern("__builtins__")
+
+cdef extern from "Python.h":
+    bint is_function "PyFunction_Check" (PyObject *) noexcept
+    bint is_module "PyModule_Check" (PyObject *) noexcept
+    bint is_class "PyType_Check" (PyObject *) noexcept
+    bint is_dict "PyDict_CheckExact" (PyObject *) noexcept
+    PyObject *PyFunction_GET_CLOSURE(PyObject *)
+    Py_ssize_t PyTuple_GET_SIZE(PyObject *)
+    PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
+    PyObject *PyCell_GET(PyObject *)
+    bint PyDict_Next(PyObject *, Py_ssize_t *, PyObject **, PyObject **) noexcept
+    void PyDict_Clear(PyObject *) noexcept
+
+
+cdef PyObject *value_at(PyObject *attributes, str name) noexcept:
+    """The value at an interned name, if it's among a dict's first ones, or NULL: a lookup that runs no key's __eq__."""
+    cdef Py_ssize_t position = 0
+    cdef PyObject *key
+    cdef PyObject *value
+    for _ in range(32):
+        if not PyDict_Next(attributes, &position, &key, &value):
+            break
+        if key is <PyObject *>name:
+            return value
+    return NULL
+
 
 # ---- The common cycle, found at once ----
 #
@@ -46,19 +77,18 @@ cdef bint are_there_suspects() noexcept:
 cdef void open_small_cycles() noexcept:
     """Take the closures of suspects that keep only themselves alive."""
     global n_suspects
-    cdef dict attributes
+    cdef PyObject *attributes
     while are_there_suspects():
         n_suspects -= 1
-        try:
-            attributes = garbage_of(suspects[n_suspects])
-            if attributes is not None:
-                attributes.clear()
-        except Exception:       # no memory; the collector will find it
-            pass
+        attributes = garbage_of(suspects[n_suspects])
+        if attributes is not NULL:
+            incref(attributes)
+            PyDict_Clear(attributes)
+            decref(attributes)
 
 
-cdef dict garbage_of(fg_index index):
-    """The attributes of a node that only its closure's own cells refer to; else None."""
+cdef PyObject *garbage_of(fg_index index) noexcept:
+    """The dict of attributes of a node that only its closure's own cells refer to; else NULL. Runs no Python."""
     cdef fg_node *node = node_at(index)
     cdef Attachment *attachment
     cdef PyObject *handle
@@ -67,26 +97,26 @@ cdef dict garbage_of(fg_index index):
     cdef PyObject *cell
     cdef Py_ssize_t n_known, i
     if not fg_arena_is_live(&arena, index) or node.refs != 1 or not node.flags & FG_ATTACHED:
-        return None             # it has died meanwhile, and the slot may have another node
+        return NULL             # it has died meanwhile, and the slot may have another node
     attachment = <Attachment *>node.face
     handle = attachment.handle
     if (handle is NULL or attachment.attributes is NULL or node.flags & FG_ASLEEP
             or refcount(attachment.attributes) != 1 + ((<Node>handle).attributes is not NULL)):
-        return None
-    function = PyDict_GetItem(<dict>attachment.attributes, "_backward")
-    if function is NULL or type_of(function) is not <PyTypeObject *>FunctionType or refcount(function) != 1:
-        return None
+        return NULL
+    function = value_at(attachment.attributes, BACKWARD)
+    if function is NULL or not is_function(function) or refcount(function) != 1:
+        return NULL
     cells = PyFunction_GET_CLOSURE(function)
     if cells is NULL or refcount(cells) != 1:
-        return None
+        return NULL
     n_known = attachment.keeps_handle
     for i in range(PyTuple_GET_SIZE(cells)):
         cell = PyTuple_GET_ITEM(cells, i)
         if PyCell_GET(cell) is handle:
             if refcount(cell) != 1:
-                return None
+                return NULL
             n_known += 1
-    return <dict>attachment.attributes if refcount(handle) == n_known else None
+    return attachment.attributes if refcount(handle) == n_known else NULL
 
 
 cdef int watch_cycles() except -1:
@@ -101,126 +131,250 @@ def before_collection(phase, info):
         collect_or_put_off()
 
 
-cdef int collect_or_put_off() except -1:
+cdef void collect_or_put_off() noexcept:
     """Collect; but not in a sweep, which may know nodes that nothing else refers to. `backward` then does, at its end.
-    """
-    global n_many, is_put_off
+    And not in a collection: what it drops may run Python, which may start another."""
+    global n_many, is_put_off, is_collecting
+    if is_collecting:
+        return
     is_put_off = arena.holds > 0
     if not is_put_off:
+        is_collecting = True
         collect_cycles()
-        n_many = max(1000, 2 * n_attachments)
-    return 0
+        is_collecting = False
+        n_many = max(1000, 2 * n_attachments)       # also if there was no memory: not again before there's more
 
 
-cdef int note_referent(PyObject *referent, void *referents) noexcept:
-    if is_collectable(referent) or is_handle(referent):
-        try:
-            (<list>referents).append(<Py_ssize_t>referent)
-        except MemoryError:
-            return -1
-    return 0
+# ---- The search ----
+
+cdef struct Thing:
+    size_t key                  # an object's address, which is even, or of a node see node_key
+    Py_ssize_t n_within         # how many references to it come from other things
+    bint is_held                # from outside, or by something that is
+
+cdef struct Search:
+    Thing *things               # in the order in which they were found
+    size_t n, capacity
+    uint32_t *slots             # a hash table by key: the thing's place in `things` + 1, or 0; two slots a thing
+    uint32_t *held              # the places of those that are held
+    size_t n_held
+    size_t n_first              # of the nodes that the search began with
 
 
-cdef bint is_handle(PyObject *object):
+cdef inline size_t node_key(fg_index index) noexcept:
+    """An odd number; from one node to the next it's as far as from one object to the next."""
+    return 4 * <size_t>index + 1
+
+
+cdef inline fg_node *node_of(size_t key) noexcept:
+    return node_at(<fg_index>(key // 4))
+
+
+cdef inline uint32_t *slot_of(Search *search, size_t key) noexcept:
+    """Where a thing's place is, or is to be noted. What lies together in memory lies together in the table: a search
+    over 160,000 closures takes 0.28 s, and 0.48 s with a hash that scatters."""
+    cdef size_t i = (key >> 12) * <size_t>0x9E3779B1 + (key >> 3)
+    while True:
+        i &= 2 * search.capacity - 1
+        if search.slots[i] == 0 or search.things[search.slots[i] - 1].key == key:
+            return &search.slots[i]
+        i += 1
+
+
+cdef bint make_room(Search *search) noexcept:
+    """Double the tables; False if there's no memory."""
+    cdef size_t capacity = 2 * search.capacity if search.capacity else 1024, i
+    cdef Thing *things
+    cdef uint32_t *slots
+    if capacity > UINT32_MAX:
+        return False
+    things = <Thing *>fg_allocate(search.things, capacity * sizeof(Thing))
+    if things is NULL:
+        return False
+    search.things = things
+    slots = <uint32_t *>fg_allocate(search.slots, 2 * capacity * sizeof(uint32_t))
+    if slots is NULL:
+        return False
+    search.slots, search.capacity = slots, capacity
+    memset(slots, 0, 2 * capacity * sizeof(uint32_t))
+    for i in range(search.n):
+        slot_of(search, things[i].key)[0] = i + 1
+    return True
+
+
+cdef Thing *found(Search *search, size_t key) noexcept:
+    """The thing with a key, perhaps new, until the next one is found; NULL if there's no memory."""
+    cdef uint32_t *slot
+    if search.n == search.capacity and not make_room(search):
+        return NULL
+    slot = slot_of(search, key)
+    if slot[0] == 0:
+        search.things[search.n] = Thing(key, 0, False)
+        search.n += 1
+        slot[0] = search.n
+    return &search.things[slot[0] - 1]
+
+
+cdef inline bint is_handle(PyObject *object) noexcept:
     return PyType_IsSubtype(type_of(object), <PyTypeObject *>Node)
 
 
-cdef bint is_outside(PyObject *object):
+cdef inline bint is_key_of_thing(size_t key) noexcept:
+    """Whether something that is referred to can be part of a cycle; strings and numbers can't."""
+    return key & 1 or is_collectable(<PyObject *>key) or is_handle(<PyObject *>key)
+
+
+# Called for all that a thing refers to; an object's type calls them also for what can't be part of a cycle.
+
+cdef int count(PyObject *referent, void *search) noexcept:
+    cdef Thing *thing
+    if is_key_of_thing(<size_t>referent):
+        thing = found(<Search *>search, <size_t>referent)
+        if thing is NULL:
+            return -1
+        thing.n_within += 1
+    return 0
+
+
+cdef int hold(PyObject *referent, void *search) noexcept:
+    cdef uint32_t place = slot_of(<Search *>search, <size_t>referent)[0]
+    if place:
+        hold_at(<Search *>search, place - 1)
+    return 0
+
+
+cdef int stop(PyObject *referent, void *search) noexcept:
+    return is_key_of_thing(<size_t>referent)
+
+
+cdef inline void hold_at(Search *search, uint32_t place) noexcept:
+    if not search.things[place].is_held:
+        search.things[place].is_held = True
+        search.held[search.n_held] = place
+        search.n_held += 1
+
+
+cdef bint is_outside(PyObject *object) noexcept:
     """Whether an object is taken to be held from outside without a count."""
-    cdef PyTypeObject *cls = type_of(object)
-    if PyType_IsSubtype(cls, <PyTypeObject *>type) or PyType_IsSubtype(cls, <PyTypeObject *>ModuleType):
-        return True
-    return cls is <PyTypeObject *>dict and "__builtins__" in <dict>object
+    return is_class(object) or is_module(object) or is_dict(object) and value_at(object, BUILTINS) is not NULL
 
 
-cdef list referents_of(Py_ssize_t key):
-    """All that a node or an object refers to."""
-    cdef list referents = []
+cdef bint visit_referents(size_t key, int (*visit)(PyObject *, void *) noexcept, Search *search) noexcept:
+    """Call `visit` for all that a thing refers to, until it returns something else than 0: whether it has. For things
+    outside, for none."""
     cdef PyObject *object = <PyObject *>key
     cdef fg_node *node
     cdef Attachment *attachment
     cdef uint32_t i
-    if key < 0:
-        node = node_at(~key)
+    if key & 1:
+        node = node_of(key)
         for i in range(fg_node_n_children(node)):
-            referents.append(~<Py_ssize_t>fg_node_child(node, i))
+            if visit(<PyObject *>node_key(fg_node_child(node, i)), search):
+                return True
         if node.flags & FG_ATTACHED:
             attachment = <Attachment *>node.face
-            if attachment.attributes is not NULL:
-                referents.append(<Py_ssize_t>attachment.attributes)
-            if attachment.keeps_handle:
-                referents.append(<Py_ssize_t>attachment.handle)
-        return referents
-    if is_outside(object):
-        return referents
-    if is_collectable(object) and type_of(object).tp_traverse is not NULL:
-        if type_of(object).tp_traverse(object, note_referent, <void *>referents):
-            raise MemoryError
-    if is_handle(object):
-        if (<Node>object).index != FG_NONE:
-            referents.append(~<Py_ssize_t>(<Node>object).index)
-        if (<Node>object).attributes is not NULL:
-            referents.append(<Py_ssize_t>(<Node>object).attributes)
-    return referents
-
-
-cdef Py_ssize_t references_to(Py_ssize_t key):
-    if key < 0:
-        return node_at(~key).refs
-    return refcount(<PyObject *>key)
-
-
-cdef bint leads_on(PyObject *attributes) except -1:
-    """Whether attributes can be part of a cycle; labels and numbers can't."""
-    if attributes is NULL:
+            if attachment.attributes is not NULL and visit(attachment.attributes, search):
+                return True
+            if attachment.keeps_handle and visit(attachment.handle, search):
+                return True
         return False
-    for value in (<dict>attributes).values():
-        if is_collectable(<PyObject *>value) or isinstance(value, Node):
+    if is_outside(object):
+        return False
+    if is_collectable(object) and type_of(object).tp_traverse is not NULL:
+        if type_of(object).tp_traverse(object, visit, search):
+            return True
+    if is_handle(object):
+        if (<Node>object).index != FG_NONE and visit(<PyObject *>node_key((<Node>object).index), search):
+            return True
+        if (<Node>object).attributes is not NULL and visit((<Node>object).attributes, search):
             return True
     return False
 
 
-cdef int collect_cycles() except -1:
-    """Drop the attributes of nodes that only cycles keep alive, and handles."""
+cdef inline bint is_held_from_outside(Thing *thing) noexcept:
+    if thing.key & 1:
+        return node_of(thing.key).refs > thing.n_within
+    return refcount(<PyObject *>thing.key) > thing.n_within or is_outside(<PyObject *>thing.key)
+
+
+cdef bint leads_on(PyObject *attributes) noexcept:
+    """Whether attributes can be part of a cycle; labels and numbers can't."""
+    return attributes is not NULL and type_of(attributes).tp_traverse(attributes, stop, NULL)
+
+
+cdef bint find_things(Search *search) noexcept:
+    """Find all that nodes lead to whose attributes or handle could be dropped; these nodes come first. False if
+    there's no memory."""
     cdef Attachment *attachment = attachments
-    cdef dict seen = {}         # how often each thing is referred to from within
-    cdef dict referents = {}
-    cdef list start = [], todo, alive, garbage = []
-    cdef Py_ssize_t key, other
+    cdef size_t i = 0
     while attachment is not NULL:
         if attachment.keeps_handle or leads_on(attachment.attributes):
-            start.append(~<Py_ssize_t>attachment.node)
+            if found(search, node_key(attachment.node)) is NULL:
+                return False
         attachment = attachment.next
-    seen = dict.fromkeys(start, 0)
-    todo = start[:]
-    while todo:
-        key = todo.pop()
-        referents[key] = referents_of(key)
-        for other in <list>referents[key]:
-            if other not in seen:
-                seen[other] = 0
-                todo.append(other)
-            seen[other] += 1
+    search.n_first = search.n
+    while i < search.n:             # which grows
+        if visit_referents(search.things[i].key, count, search):
+            return False
+        i += 1
+    return True
 
-    alive = [key for key in seen if references_to(key) > seen[key] or key > 0 and is_outside(<PyObject *>key)]
-    reached = set(alive)
-    while alive:
-        for other in <list>referents[alive.pop()]:
-            if other not in reached:
-                reached.add(other)
-                alive.append(other)
 
-    for key in start:
-        if key not in reached:
-            attachment = <Attachment *>node_at(~key).face
+cdef bint find_held(Search *search) noexcept:
+    """Find out which things are held. False if there's no memory."""
+    cdef size_t i
+    search.held = <uint32_t *>fg_allocate(NULL, (search.n + 1) * sizeof(uint32_t))
+    if search.held is NULL:
+        return False
+    for i in range(search.n):
+        if is_held_from_outside(&search.things[i]):
+            hold_at(search, i)
+    i = 0
+    while i < search.n_held:        # which grows
+        visit_referents(search.things[search.held[i]].key, hold, search)
+        i += 1
+    return True
+
+
+cdef PyObject **take_garbage(Search *search) noexcept:
+    """What is to be dropped, a reference to each, and a NULL at the end; or NULL if there's no memory."""
+    cdef PyObject **garbage = <PyObject **>fg_allocate(NULL, (2 * search.n_first + 1) * sizeof(PyObject *))
+    cdef PyObject **end = garbage
+    cdef Attachment *attachment
+    cdef size_t i
+    if garbage is NULL:
+        return NULL
+    for i in range(search.n_first):
+        if not search.things[i].is_held:
+            attachment = <Attachment *>node_of(search.things[i].key).face
             if attachment.attributes is not NULL:
-                garbage.append(<object>attachment.attributes)
+                end[0] = attachment.attributes
+                incref(end[0])
+                end += 1
             if attachment.keeps_handle:
-                garbage.append(<object>attachment.handle)
+                end[0] = attachment.handle      # and the node's reference
+                end += 1
                 attachment.keeps_handle = False
-                node_at(~key).flags &= ~FG_SEEN
-                decref(attachment.handle)       # `garbage` has another reference
-    for thing in garbage:
-        if type(thing) is dict:
-            (<dict>thing).clear()
-    return 0
+                node_at(attachment.node).flags &= ~FG_SEEN
+    end[0] = NULL
+    return garbage
+
+
+cdef void collect_cycles() noexcept:
+    """Drop the attributes of nodes that only cycles keep alive, and handles; nothing if there's no memory."""
+    cdef Search search = Search(NULL, 0, 0, NULL, NULL, 0, 0)
+    cdef PyObject **garbage = NULL
+    cdef size_t i = 0
+    if find_things(&search) and find_held(&search):
+        garbage = take_garbage(&search)
+    fg_allocate(search.things, 0)
+    fg_allocate(search.slots, 0)
+    fg_allocate(search.held, 0)
+    if garbage is NULL:
+        return
+    while garbage[i] is not NULL:               # from here on Python may run
+        if is_dict(garbage[i]):
+            PyDict_Clear(garbage[i])
+        decref(garbage[i])
+        i += 1
+    fg_allocate(garbage, 0)

@@ -21,13 +21,14 @@ from libc.float cimport DBL_MIN
 from libc.stdint cimport uint64_t
 from libc.math cimport (INFINITY, NAN, cos as c_cos, exp as c_exp, fabs, floor, fmod, isfinite, log as c_log,
                         pow as c_pow, sin as c_sin, sqrt as c_sqrt, tanh as c_tanh)
+from libc.stdint cimport UINT32_MAX
+from libc.string cimport memset
 
 import gc
 import math
 import operator
 import sys
 import weakref
-from types import FunctionType, ModuleType
 
 from fastgrad import arguments, grad_mode
 from fastgrad.copying import Copying
@@ -79,7 +80,7 @@ cdef class Node:
         self.index = FG_NONE
         if class_of(self) is <PyTypeObject *>Node:
             raise TypeError("a Node is only the base of fastgrad.Value")
-        adopt(self, new_leaf(Number(0.0, True)))
+        adopt(self)
 
     def __init__(self, data, children=None, op_or_local_grads=None, label=None, **named):
         cdef Number number
@@ -169,10 +170,13 @@ cdef class Node:
     def _op(self):
         """micrograd's: the name of the operation, '' for a leaf."""
         cdef fg_node *node = node_at(self.index)
+        cdef object op
         if node.flags & FG_ATTACHED and (<Attachment *>node.face).op is not NULL:
             return <object>(<Attachment *>node.face).op
-        if self.attributes is not NULL and "_op" in <dict>self.attributes:
-            return (<dict>self.attributes)["_op"]
+        op = attribute_of(self, "_op")
+        if op is not MISSING:
+            return op
+        node = node_at(self.index)
         if node.op == FG_POW_CONST:
             return name_of(self.index, f"**{as_object(node.local[1], node.flags & FG_LOCAL1_INT)}", "**")
         if node.op == FG_CONST_POW:
@@ -186,9 +190,8 @@ cdef class Node:
     @property
     def _backward(self):
         """micrograd's: a function that adds this node's gradient, times the local ones, into its children's."""
-        if self.attributes is not NULL and "_backward" in <dict>self.attributes:
-            return (<dict>self.attributes)["_backward"]
-        return self._accumulate
+        cdef object function = attribute_of(self, "_backward")
+        return self._accumulate if function is MISSING else function
 
     @_backward.setter
     def _backward(self, function):
@@ -211,7 +214,7 @@ cdef class Node:
 
     @__dict__.setter
     def __dict__(self, dict attributes not None):
-        attributes_of(self)
+        cdef dict old = attributes_of(self)     # lives on until all is as it should be
         decref(self.attributes)
         self.attributes = <PyObject *>attributes
         incref(self.attributes)
@@ -466,6 +469,7 @@ spec.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
 spec.slots = slots
 
 Value = PyType_FromSpecWithBases(&spec, (Node, Copying, Display))
+node_type.tp_flags &= ~<unsigned long>Py_TPFLAGS_BASETYPE      # from now on a class derives from Node by way of Value
 Value.label = ""
 # What a class has as long as nobody has given it another.
 cdef object object_class = vars(object)["__class__"]

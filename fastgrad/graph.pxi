@@ -7,13 +7,15 @@ cdef fg_walk idle_scratch               # kept for the next walk
 cdef bint scratch_is_idle = True
 
 
+@cython.final
+@cython.no_gc
 cdef class Walk:
     """The nodes below a root, listed children first. The arena is held as long as this lives."""
     cdef fg_walk *scratch
     cdef fg_walk own                    # for a walk within a walk
     cdef Node root
 
-    def __cinit__(self, Node root, bint with_leaves):
+    def __cinit__(self, Node root not None, bint with_leaves):
         global scratch_is_idle
         cdef fg_status status
         cdef fg_walk *scratch = &self.own
@@ -78,6 +80,7 @@ cdef int set_edges(Node self, object children, object local_grads, bint must_mat
     cdef fg_index *indices = NULL
     cdef double *locals = NULL
     cdef uint8_t *is_int = NULL
+    cdef uint32_t edits
     cdef fg_status status
     children = tuple(children)
     local_grads = tuple(local_grads)
@@ -99,15 +102,20 @@ cdef int set_edges(Node self, object children, object local_grads, bint must_mat
             is_int[i] = number.is_int
         if must_match and n_locals > 0 and n_locals != n_children:
             raise ValueError(f"{n_children} children but {n_locals} local derivatives")
-        if is_below_any(self, children):        # after all that may run Python
-            raise ValueError("a node can't be below itself")
-        if not keep:
-            n_children = n_locals = 0
         for i in range(n_children):
             child = children[i]
             indices[i] = child.index
+        edits = arena.edits - 1
+        while edits != arena.edits:         # to walk may run Python, which may edit edges
+            edits = arena.edits
+            if is_below_any(self, children):
+                raise ValueError("a node can't be below itself")
+        if not keep:
+            n_children = n_locals = 0
         status = fg_node_set_edges(&arena, self.index, <uint32_t>n_children, indices,
                                    <uint32_t>n_locals, locals, is_int)
+        if status == FG_TOO_MANY:
+            raise OverflowError("too many references to a node")
         if status != FG_OK:
             raise MemoryError("no memory for a node's edges")
         node_at(self.index).op = FG_CUSTOM if n_children else FG_LEAF
@@ -148,23 +156,33 @@ cdef bint is_below_any(Node node, tuple children) except -1:
 
 cdef tuple children_of(Node self):
     cdef uint32_t i, n = fg_node_n_children(node_at(self.index))
-    cdef list children = []
+    cdef fg_index *children = <fg_index *>fg_allocate(NULL, (n + 1) * sizeof(fg_index))
+    cdef list handles
+    if children is NULL:
+        raise MemoryError("no memory for a node's children")
     for i in range(n):
-        children.append(seen_handle_of(fg_node_child(node_at(self.index), i)))
-    return tuple(children)
+        children[i] = fg_node_child(node_at(self.index), i)
+    fg_arena_hold(&arena)       # to make a list or a handle may run Python, which may edit edges
+    try:
+        handles = []
+        for i in range(n):
+            handles.append(seen_handle_of(children[i]))
+        return tuple(handles)
+    finally:
+        fg_arena_unhold(&arena)
+        fg_allocate(children, 0)
+        if untidy:
+            tidy_up()
 
 
 cdef list parents_of(Node self):
     """The handles of all live nodes that have this one as a child."""
     cdef list parents = []
     cdef fg_index index = fg_arena_live_from(&arena, 0)
-    while index != FG_NONE:
+    cdef fg_index end = arena.used_slabs * FG_SLAB_STEP     # handles may run Python, which may go on making parents
+    while index != FG_NONE and index < end:
         if is_child(self.index, node_at(index)):
-            fg_node_retain(&arena, index)       # so that it lives on if its handle has to be made, which may run Python
-            try:
-                parents.append(handle_of(index))
-            finally:
-                fg_node_release(&arena, index)
+            parents.append(handle_of(index))
         index = fg_arena_live_from(&arena, index + FG_STEP)
     return parents
 
@@ -178,11 +196,14 @@ cdef bint is_child(fg_index index, fg_node *node) noexcept:
 
 
 cdef tuple local_grads_of(Node self):
-    refresh(self.index)
-    cdef fg_node *node = node_at(self.index)
+    cdef list local_grads = []
+    cdef fg_node *node
     cdef uint32_t i
-    return tuple([as_object(fg_node_local(node, i), fg_node_local_is_int(node, i))
-                  for i in range(fg_node_n_locals(node))])
+    refresh(self.index)
+    node = node_at(self.index)      # only now: to make a list may run Python; a number and a place in the list don't
+    for i in range(fg_node_n_locals(node)):
+        local_grads.append(as_object(fg_node_local(node, i), fg_node_local_is_int(node, i)))
+    return tuple(local_grads)
 
 
 NUMBER = r"(-?(?:[0-9]{1,16}|[0-9]+\.[0-9]+|[0-9]+(?:\.[0-9]+)?e[-+][0-9]+|inf|nan))"

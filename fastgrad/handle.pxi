@@ -33,6 +33,7 @@ cdef extern from "Python.h":
         int (*tp_traverse)(PyObject *, int (*)(PyObject *, void *) noexcept, void *) noexcept
         Py_hash_t (*tp_hash)(object) except -1
         Py_ssize_t tp_dictoffset
+        unsigned long tp_flags
         PyObject *tp_dict
         PyTypeObject *tp_base
         unsigned int tp_version_tag
@@ -68,7 +69,6 @@ cdef extern from "Python.h":
     PyTypeObject *type_of "Py_TYPE" (PyObject *)
     PyTypeObject *class_of "Py_TYPE" (object)
     Py_ssize_t refcount "Py_REFCNT" (PyObject *)
-    bint is_collectable "PyObject_IS_GC" (PyObject *)
     void incref "Py_INCREF" (PyObject *)
     void decref "Py_DECREF" (PyObject *)
     void xincref "Py_XINCREF" (PyObject *)
@@ -77,11 +77,7 @@ cdef extern from "Python.h":
     int generic_setattr "PyObject_GenericSetAttr" (object, PyObject *, PyObject *) except -1
     Node PyType_GenericAlloc(PyTypeObject *, Py_ssize_t)
     int PyErr_CheckSignals() except -1
-    PyObject *PyDict_GetItem(object, object) noexcept
-    PyObject *PyFunction_GET_CLOSURE(PyObject *)
-    Py_ssize_t PyTuple_GET_SIZE(PyObject *)
-    PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
-    PyObject *PyCell_GET(PyObject *)
+    PyObject *PyDict_GetItem(object, object) noexcept       # borrowed
     bint PyType_IsSubtype(PyTypeObject *, PyTypeObject *)
     PyObject *PyType_Lookup "_PyType_Lookup" (PyTypeObject *, object) noexcept      # borrowed, and runs no descriptor
 
@@ -94,15 +90,23 @@ cdef extern from *:
         return handle;
     }
 
+    /* PyObject_IS_GC without a call. */
+    static inline bool fg_is_collectable(PyObject *object)
+    {
+        PyTypeObject *type = Py_TYPE(object);
+        return PyType_IS_GC(type) && (!type->tp_is_gc || type->tp_is_gc(object));
+    }
+
     FG_SELDOM void fg_let_go(PyObject *);
     FG_SELDOM void fg_lay_to_rest(PyObject *);
     """
     Node revived "fg_revived" (PyObject *)
+    bint is_collectable "fg_is_collectable" (PyObject *) noexcept
 
 cdef struct Attachment:
     PyObject *handle        # NULL while there's none; borrowed, unless:
     bint keeps_handle       # it's counted
-    PyObject *cls           # while there's no handle: the class of the next one; counted
+    PyObject *cls           # counted: while there's no handle, the class of the next one
     PyObject *attributes    # counted: a dict, or NULL
     PyObject *op            # counted: the name of an operation that isn't ours, or NULL
     fg_index node
@@ -146,15 +150,27 @@ cdef inline void push_free_handle(PyObject *handle) noexcept:
     free_handle[0] = handle
 
 
-cdef int adopt(Node handle, fg_index index) except -1:
-    """Let a bare handle have a node; the caller's reference becomes the handle's, and is lost if this raises."""
+cdef int set_class(fg_index index, PyTypeObject *cls, PyObject *handle) except -1:
+    """Let a new node be of a class, with a handle or yet without. Runs no Python; raises TypeError and MemoryError."""
     cdef fg_node *node = node_at(index)
-    node.flags = node.flags & ~(-FG_CLASS_UNIT | FG_LATE | FG_GRAD_INT) | light_for(class_of(handle)).fresh
-    if is_light(class_of(handle)):
+    if not PyType_IsSubtype(cls, lights[0].cls):
+        raise TypeError(f"{(<object>cls).__name__} isn't derived from Value")
+    node.flags = node.flags & ~(-FG_CLASS_UNIT | FG_LATE | FG_GRAD_INT) | light_for(cls).fresh
+    if is_light(cls):
         node.face = <void *>handle
-    elif attach(index, <PyObject *>handle) is NULL:
-        fg_node_release(&arena, index)
+    elif attach(index, handle, cls) is NULL:
         raise MemoryError("no memory for a Value's attributes")
+    return 0
+
+
+cdef int adopt(Node handle) except -1:
+    """Let a bare handle have a new leaf."""
+    cdef fg_index index = new_leaf(Number(0.0, True))
+    try:
+        set_class(index, class_of(handle), <PyObject *>handle)
+    except:
+        fg_node_release(&arena, index)
+        raise
     handle.index = index
     if not is_light(class_of(handle)):
         note_if_odd(class_of(handle))
@@ -173,41 +189,54 @@ cdef inline Node wrap(fg_index index, PyTypeObject *cls):
 
 
 cdef Node wrap_new(fg_index index, PyTypeObject *cls):
-    cdef Node handle
     try:
-        handle = bare_handle(cls)
-    except:
+        set_class(index, cls, NULL)
+        if not is_light(cls):
+            note_if_odd(cls)    # may run Python, as may handle_of: whoever meets the node makes its one handle
+        return handle_of(index)
+    finally:
         fg_node_release(&arena, index)
-        raise
-    adopt(handle, index)
-    return handle
 
 
 cdef Node handle_of(fg_index index):
     """The handle of a live node: the one that it has, or a new one."""
-    cdef Attachment *attachment
     cdef Node handle
     if node_at(index).flags & FG_ASLEEP:
         return woken(index)
-    if not node_at(index).flags & FG_ATTACHED:
-        if node_at(index).face is not NULL:
-            return <Node>node_at(index).face
-        handle = bare_handle(light_at(index).cls)
-        node_at(index).face = <void *>handle
-    else:
-        attachment = <Attachment *>node_at(index).face
-        if attachment.handle is not NULL:
-            return <Node>attachment.handle
-        handle = bare_handle(<PyTypeObject *>attachment.cls)
-        if attachment.handle is not NULL:       # to make one has run the garbage collector, and that some Python
-            return <Node>attachment.handle
-        attachment.handle = <PyObject *>handle
-        decref(attachment.cls)
-        handle.attributes = attachment.attributes
-        xincref(handle.attributes)
+    if node_at(index).flags & FG_ATTACHED:
+        if (<Attachment *>node_at(index).face).handle is not NULL:
+            return <Node>(<Attachment *>node_at(index).face).handle
+        return attached_handle_of(index)
+    if node_at(index).face is not NULL:
+        return <Node>node_at(index).face
+    handle = bare_handle(light_at(index).cls)
+    node_at(index).face = <void *>handle
     handle.index = index
     fg_node_retain(&arena, index)
     return handle
+
+
+cdef Node attached_handle_of(fg_index index):
+    """A new handle of a node with an attachment. To make one may run the garbage collector, and that some Python, which
+    may drop the node, or ask for its handle itself."""
+    cdef Attachment *attachment = <Attachment *>node_at(index).face
+    cdef object cls = <object>attachment.cls
+    cdef Node handle
+    fg_node_retain(&arena, index)
+    try:
+        handle = bare_handle(<PyTypeObject *>cls)
+        if attachment.handle is NULL:
+            attachment.handle = <PyObject *>handle
+            decref(attachment.cls)
+            handle.attributes = attachment.attributes
+            xincref(handle.attributes)
+            handle.index = index
+            fg_node_retain(&arena, index)
+            return handle
+        adopt(handle)           # gets a leaf, and is dropped; its class may have a __del__
+        return handle_of(index)
+    finally:
+        fg_node_release(&arena, index)
 
 
 cdef Node woken(fg_index index):
@@ -225,12 +254,12 @@ cdef Node woken(fg_index index):
 cdef Node seen_handle_of(fg_index index):
     """The handle of a node for somebody who comes by way of a parent: from now on the node keeps it."""
     cdef Node handle = handle_of(index)
-    cdef Attachment *attachment
+    cdef bint is_kept = not is_light(class_of(handle))
+    if is_kept and not node_at(index).flags & FG_SEEN:
+        watch_cycles()      # may run Python, which may come by here
     if not node_at(index).flags & FG_SEEN:
-        if not is_light(class_of(handle)):
-            watch_cycles()
-            attachment = <Attachment *>node_at(index).face
-            attachment.keeps_handle = True
+        if is_kept:
+            (<Attachment *>node_at(index).face).keeps_handle = True
             incref(<PyObject *>handle)
         node_at(index).flags |= FG_SEEN
     return handle
@@ -284,12 +313,17 @@ cdef bint falls_asleep(fg_node *node, PyObject *handle) noexcept:
             drop_attributes(handle)                 # take them to be held by somebody
         return True
     if node.flags & FG_ATTACHED:
-        (<Attachment *>node.face).handle = NULL
-        (<Attachment *>node.face).cls = <PyObject *>type_of(handle)
-        incref((<Attachment *>node.face).cls)
+        leave_class(<Attachment *>node.face)
     else:
         node.face = NULL
     return False
+
+
+cdef void leave_class(Attachment *attachment) noexcept:
+    """Let an attachment whose handle dies remember its class, which may have been assigned."""
+    attachment.cls = <PyObject *>type_of(attachment.handle)
+    incref(attachment.cls)
+    attachment.handle = NULL
 
 
 cdef void drop_attributes(PyObject *handle) noexcept:
@@ -309,8 +343,9 @@ cdef inline void recycle(PyObject *handle) noexcept:
 
 # ---- What belongs to a node beyond numbers ----
 
-cdef Attachment *attach(fg_index index, PyObject *handle) noexcept:
-    """The attachment of a node, made if there is none; NULL if there's no memory."""
+cdef Attachment *attach(fg_index index, PyObject *handle, PyTypeObject *cls) noexcept:
+    """The attachment of a node, made if there is none, for a handle, or if that's NULL for one of a class to come. NULL
+    if there's no memory."""
     global attachments, n_attachments, may_run_python
     cdef fg_node *node = node_at(index)
     cdef Attachment *attachment
@@ -319,14 +354,17 @@ cdef Attachment *attach(fg_index index, PyObject *handle) noexcept:
     attachment = <Attachment *>fg_allocate(NULL, sizeof(Attachment))
     if attachment is NULL:
         return NULL
-    attachment[0] = Attachment(handle, False, NULL, NULL, NULL, index, NULL, attachments)
+    attachment[0] = Attachment(handle, False, <PyObject *>cls if handle is NULL else NULL, NULL, NULL, index, NULL,
+                               attachments)
+    if handle is NULL:
+        incref(attachment.cls)
     n_attachments += 1
     if attachments is not NULL:
         attachments.previous = attachment
     attachments = attachment
     node.face = attachment
     node.flags |= FG_ATTACHED
-    if not is_light(type_of(handle)):       # which may have a `_backward`, or be given one later: the sweep asks
+    if not is_light(cls):       # which may have a `_backward`, or be given one later: the sweep asks
         fg_node_set_closure(node)
         may_run_python = True
     return attachment
@@ -341,15 +379,23 @@ cdef inline void set_closure(fg_index index) noexcept:
 
 cdef int share_attributes(Node handle) except -1:
     """Let the node have the dict that its handle has got; raises MemoryError, and then neither has it."""
-    cdef Attachment *attachment = attach(handle.index, <PyObject *>handle)
-    cdef PyObject *attributes = handle.attributes
-    if attachment is NULL:
-        handle.attributes = NULL
-        decref(attributes)
-        raise MemoryError("no memory for a Value's attributes")
-    watch_cycles()
-    incref(attributes)
-    attachment.attributes, attributes = attributes, attachment.attributes
+    cdef Attachment *attachment
+    cdef PyObject *attributes
+    try:
+        watch_cycles()          # may run Python, which may come by here
+        attachment = attach(handle.index, <PyObject *>handle, class_of(handle))
+        if attachment is NULL or handle.attributes is NULL:
+            raise MemoryError("no memory for a Value's attributes")
+    except:
+        if handle.attributes is not NULL and not are_shared(handle):
+            drop_attributes(<PyObject *>handle)
+            if node_at(handle.index).flags & FG_ATTACHED:
+                handle.attributes = (<Attachment *>node_at(handle.index).face).attributes
+                xincref(handle.attributes)
+        raise
+    attributes = attachment.attributes
+    attachment.attributes = handle.attributes
+    incref(attachment.attributes)
     xdecref(attributes)
     return 0
 
@@ -363,7 +409,7 @@ cdef int set_op(Node self, object op) except -1:
         clear_op(self)
         attributes_of(self)["_op"] = op
     else:
-        attachment = attach(self.index, <PyObject *>self)
+        attachment = attach(self.index, <PyObject *>self, class_of(self))
         if attachment is NULL:
             raise MemoryError("no memory for an operation's name")
         before, attachment.op = attachment.op, <PyObject *>op
@@ -396,25 +442,38 @@ cdef dict attributes_of(Node handle):
     """The dict of a Value's attributes, made if there is none."""
     cdef dict made
     if handle.attributes is NULL:
-        made = {}
-        handle.attributes = <PyObject *>made
-        incref(handle.attributes)
-        share_attributes(handle)
+        made = {}               # may run Python, which may come by here
+        if handle.attributes is NULL:
+            handle.attributes = <PyObject *>made
+            incref(handle.attributes)
+            share_attributes(handle)
     return <dict>handle.attributes
+
+
+cdef object MISSING = object()
+
+
+cdef object attribute_of(Node handle, str name):
+    """What has been set on a Value under a name, or MISSING. May run a key's __eq__."""
+    if handle.attributes is NULL:
+        return MISSING
+    cdef dict attributes = <dict>handle.attributes
+    return attributes.get(name, MISSING)
 
 
 cdef void detach(fg_node *node) noexcept:
     """Called by the core for a dying node. No Python may run now, so what it had goes to the trash."""
     global attachments, trash, untidy
     cdef Attachment *attachment
+    cdef PyObject *handle
     if not node.flags & FG_ATTACHED:
         recycle(<PyObject *>node.face)
         return
     attachment = <Attachment *>node.face
-    if attachment.handle is not NULL:
-        attachment.cls = <PyObject *>type_of(attachment.handle)
-        incref(attachment.cls)
-        recycle(attachment.handle)
+    handle = attachment.handle
+    if handle is not NULL:
+        leave_class(attachment)
+        recycle(handle)
     if attachment.previous is not NULL:
         attachment.previous.next = attachment.next
     else:

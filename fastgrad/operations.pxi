@@ -238,6 +238,8 @@ cdef int refresh(fg_index index) except -1:
         else:
             power_local_grad(number_at(node.child[0]), Number(node.local[1], node.flags & FG_LOCAL1_INT), &by_x)
         node = node_at(index)
+        if node.arity != FG_UNARY:      # Python has run, and edited the edges
+            return 0
         node.local[0] = by_x.value
         node.flags = (node.flags | FG_LOCAL0_INT) if by_x.is_int else (node.flags & ~FG_LOCAL0_INT)
     return 0
