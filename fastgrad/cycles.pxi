@@ -17,7 +17,6 @@
 cdef Py_ssize_t n_many = 1000           # so many attachments are reason for a collection
 cdef bint is_put_off = False
 cdef bint is_collecting = False
-cdef str BACKWARD = sys.intern("_backward")
 cdef str BUILTINS = sys.intern("__builtins__")
 
 cdef extern from "Python.h":

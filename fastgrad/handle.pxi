@@ -354,9 +354,9 @@ cdef Attachment *attach(fg_index index, PyObject *handle, PyTypeObject *cls) noe
     attachment = <Attachment *>fg_allocate(NULL, sizeof(Attachment))
     if attachment is NULL:
         return NULL
-    attachment[0] = Attachment(handle, False, <PyObject *>cls if handle is NULL else NULL, NULL, NULL, index, NULL,
-                               attachments)
+    attachment[0] = Attachment(handle, False, NULL, NULL, NULL, index, NULL, attachments)
     if handle is NULL:
+        attachment.cls = <PyObject *>cls
         incref(attachment.cls)
     n_attachments += 1
     if attachments is not NULL:

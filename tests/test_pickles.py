@@ -251,7 +251,7 @@ def test_what_is_no_number_or_no_value_raises(Value, fields, error):
 @only_c
 def test_only_a_value_is_rebuilt():
     node = fastgrad.Value.__mro__[1]
-    for cls in (node, type("Other", (node,), {}), int):
+    for cls in (node, int):
         with pytest.raises((TypeError, AttributeError)):
             copying._rebuilt(None, cls, 1.0, 0, (), (), "")
         with pytest.raises((TypeError, AttributeError)):
