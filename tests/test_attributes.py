@@ -169,11 +169,33 @@ def test_assigning_edges(Value):
     assert (out._children, out._prev, a.grad) == ((), set(), 11.0)
 
 
+def test_assigning_edges_to_a_leaf(Value):
+    a, leaf = Value(2.0), Value(3.0)
+    root = leaf * 5.0
+    root.backward()
+    leaf._children, leaf._local_grads = (a,), (7.0,)
+    assert (leaf._children, leaf._local_grads) == ((a,), (7.0,))
+    root.zero_grad()
+    root.backward()
+    assert (leaf.grad, a.grad) == (5.0, 35.0)
+
+
+def test_assigned_derivatives_keep_nothing_of_those_before(Value):
+    a, b = Value(2), Value(3)
+    out = a * b
+    for local_grads in ((10, 20), (1.0, 2), (1, 2.0), (3.0, 4.0)):
+        out._local_grads = local_grads
+        assert list(map(repr, out._local_grads)) == list(map(repr, local_grads))
+    out.backward()
+    assert (repr(a.grad), repr(b.grad)) == ("3.0", "4.0")
+
+
 def test_fewer_derivatives_than_children(Value):
     """As zip does it: what has no partner is left out."""
     a, b, c = Value(2.0), Value(3.0), Value(4.0)
     out = a + b
     out._local_grads = (5.0,)
+    assert out._local_grads == (5.0,)
     out.backward()
     assert (a.grad, b.grad) == (5.0, 0)
     out._children = (a, b, c)
@@ -326,6 +348,14 @@ def test_assigned_backward_comes_in_place_of_the_local_derivatives(Value):
     b._backward = lambda: setattr(b, "seen", b.grad)        # a leaf's is called too
     (b * 4.0).backward()
     assert b.seen == 4.0
+
+
+def test_backward_put_into_the_dict(Value):
+    a = Value(2.0)
+    out = a * 3.0
+    vars(out)["_backward"] = lambda: setattr(a, "grad", a.grad + 7.0 * out.grad)
+    (out * 2.0).backward()
+    assert a.grad == 14.0
 
 
 def test_a_subclass_s_backward(Value):
@@ -1023,6 +1053,48 @@ def test_the_package_s_value_is_the_engine_s():
     import fastgrad.engine
     assert fastgrad.Value is fastgrad.engine.Value
     assert fastgrad.Value.__name__ == "Value" and isinstance(fastgrad.Value.__doc__, str)
+
+
+def test_copies_made_in_one_memo_are_told_apart_by_more_than_their_address(Value):
+    """A memo goes by addresses, so it keeps alive what it has copied."""
+    memo = {}
+    copies = [(Value(float(i)) * 2.0).__deepcopy__(memo) for i in range(50)]
+    assert [v.data for v in copies] == [2.0 * i for i in range(50)]
+
+
+# The class can be changed.
+
+@pytest.mark.parametrize("name", ["data", "grad"])
+def test_numbers_of_another_meaning(Value, monkeypatch, name):
+    v = Value(2.0)
+    v.grad = 3.0
+    before, assigned = getattr(v, name), []
+    for _ in range(2):
+        monkeypatch.setattr(Value, name, property(lambda self: 7.0, lambda self, x: assigned.append(x)))
+        assert getattr(v, name) == 7.0 == getattr(v * 1.0, name)
+        setattr(v, name, 1.5)
+        setattr(v, name, 0)
+        assert assigned == [1.5, 0]
+        assigned.clear()
+        monkeypatch.undo()
+        assert getattr(v, name) == before
+
+
+@pytest.mark.parametrize("operation, made_of", [
+    (lambda a, b: a - b, ["__neg__", "__mul__", "__add__"]), (lambda a, b: a / b, ["__pow__", "__mul__"]),
+    (lambda a, b: -a, ["__neg__", "__mul__"])], ids=["-", "/", "neg"])
+def test_operators_are_made_of_operators(Value, monkeypatch, operation, made_of):
+    """Whichever of them has been assigned to the class is called."""
+    for name in ("__neg__", "__mul__", "__add__", "__pow__"):
+        original, calls = getattr(Value, name), []
+
+        def watched(*operands):
+            calls.append(operands)
+            return original(*operands)
+        monkeypatch.setattr(Value, name, watched)
+        assert operation(Value(6.0), Value(2.0)).data in (4.0, 3.0, -6.0)
+        monkeypatch.undo()
+        assert len(calls) == made_of.count(name), name
 
 
 # What a review has found.

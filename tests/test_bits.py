@@ -3,7 +3,9 @@
 Random programs (programs.py) run on the C engine and on the oracle; and the oracle itself is held against the class
 at the end of this file, which is the arithmetic of microgpt and nothing else. tests/fuzz.py runs any number of them.
 """
+import functools
 import math
+import operator
 import random
 import struct
 import subprocess
@@ -215,6 +217,27 @@ def test_order_of_contributions(Value):
     y = Value(1.0)
     (y * 1.0 + (y * 1e16 + y * -1e16)).backward()
     assert y.grad == (-1e16 + 1e16) + 1.0 == 1.0
+
+
+def test_order_of_contributions_of_many_children(Value):
+    """As above where a node has more than two children, of which each passes on to the same one; and where it is the
+    same child several times, which it comes by in operand order."""
+    for n in range(3, 9):
+        x, slopes = Value(1.0), [0.1 * i for i in range(1, n + 1)]
+        Value(0.0, [x * slope for slope in slopes], [1.0] * n).backward()
+        assert x.grad == functools.reduce(operator.add, reversed(slopes))
+        x.grad = 0
+        Value(0.0, [x] * n, slopes).backward()
+        assert x.grad == functools.reduce(operator.add, slopes)
+    one_way, other_way = (functools.reduce(operator.add, order) for order in ((0.1, 0.2, 0.3), (0.3, 0.2, 0.1)))
+    assert one_way != other_way
+    x = Value(1.0)
+    x.grad = 0.1
+    Value(0.0, (x, x), (0.2, 0.3)).backward()
+    assert x.grad == one_way
+    x.grad = 0.3
+    Value(0.0, (x, x), (0.2, 0.1)).backward()
+    assert x.grad == other_way
 
 
 def test_zero_gradients_are_not_skipped(Value):

@@ -1,6 +1,7 @@
 """Lifetime: a graph lives as long as a Value that can reach it, not longer; what belongs to a node stays with it."""
 import gc
 import math
+import operator
 import os
 import sys
 import time
@@ -91,6 +92,77 @@ def test_a_result_dropped_at_once_leaves_no_trace(Value):
     assert [x.data for x in kept] == [12.0 + 3 * i for i in range(1000)]
     kept[7].backward()
     assert (a.grad, b.grad) == (4.0, 3.0)
+
+
+def test_results_of_any_kind_leave_no_trace(Value):
+    """With operands of all kinds, of which each kind has its own way."""
+    class Sub(Value):
+        pass
+
+    numbers = [2, 2.0, True, 2 ** 60]
+    values = [Value(3), Value(3.0), Sub(3)]
+    before = live()
+    for v in values:
+        for x in [*numbers, *values]:
+            for operation in (operator.add, operator.sub, operator.mul, operator.truediv):
+                operation(v, x), operation(x, v)
+            if x != 2 ** 60:
+                v ** x, x ** v
+            assert live() == before, (v, x)
+        -v, abs(v), v.exp(), v.relu(), v.detach(), v.log()
+        assert live() == before, v
+
+
+def test_differences_and_quotients_leave_no_trace(Value):
+    """They are made of other operations, whose results nobody sees."""
+    a, b = Value(3.0), Value(4.0)
+    before = live()
+    kept = [f() for f in (lambda: a - b, lambda: a / b, lambda: -a, lambda: a - 1.0, lambda: 1 - a, lambda: a / 2,
+                          lambda: 2.0 / a)]
+    assert [v.data for v in kept] == [-1.0, 0.75, -3.0, 2.0, -2.0, 1.5, 2.0 * 3.0 ** -1]
+    del kept
+    assert live() == before
+
+
+def test_replaced_edges_let_go_of_what_they_led_to(Value):
+    a, b = Value(3.0), Value(4.0)
+    before = live()
+    for n in (1, 2, 3, 5):
+        for m in (0, 1, 2, 3, 5):
+            out = Value(1.0, [a * 1.0 for _ in range(n)], [1.0] * n)
+            out._children = [b] * m
+            assert live() == before + 1
+            del out
+            assert live() == before
+
+
+def test_a_product_with_a_number_where_a_run_of_slots_ends(Value):
+    """It takes two slots, for the number and the product, and there may be one left."""
+    for n in range(2):
+        [Value(0.0) for _ in range(5000)]       # whose handles are free then
+        shift, x = [Value(0.5) for _ in range(n)], Value(2.0)
+        products = [x * (i + 0.5) for i in range(5000)]
+        sums = [x + (i + 0.5) for i in range(5000)]
+        assert [v.data for v in products] == [2.0 * (i + 0.5) for i in range(5000)]
+        assert [v._children[1].data for v in sums] == [i + 0.5 for i in range(5000)]
+        assert [v.data for v in shift] == [0.5] * n
+
+
+def test_classes_that_take_turns(Value):
+    """Each has handles of its own that are free."""
+    from fastgrad.micrograd.engine import Value as Micrograd
+    kept = []
+    for i in range(300):
+        for cls in (Value, Micrograd):
+            a = cls(float(i))
+            kept.append((cls, i, a * 2.0, a + a))
+            a - 1.0
+        if i % 3 == 0:
+            del kept[i // 2]
+    for cls, i, product, total in kept:
+        assert type(product) is type(total) is cls and product.data == total.data == 2.0 * i
+        assert product._children[0] is total._children[0] and len({id(v) for v in (product, total)}) == 2
+    assert len({id(v) for *_, product, total in kept for v in (product, total)}) == 2 * len(kept)
 
 
 def test_operands_live_under_their_result(Value):
@@ -453,6 +525,25 @@ def test_a_collection_in_a_sweep_keeps_what_the_sweep_needs(Value):
         return out
     scaled(scaled(scaled(x, 2.0), 3.0), 5.0).backward()
     assert x.grad == 30.0
+
+
+def test_a_collection_put_off_is_made_after_the_sweep(Value):
+    out = Value(2.0) * 3.0
+
+    def _backward():
+        lost = Value(1.0)
+        lost.me = lost
+        del lost
+        gc.collect()
+    out._backward = _backward
+    before = live()
+    gc.disable()
+    try:
+        for _ in range(3):
+            out.backward()
+        assert live() == before
+    finally:
+        gc.enable()
 
 
 def test_labels_cost_a_collection_nothing(Value):

@@ -8,6 +8,7 @@ import math
 import pathlib
 import pickle
 import random
+import re
 
 import numpy as np
 import pytest
@@ -138,6 +139,22 @@ def test_steps_on_ordinary_gradients(Value, kind, loop, settings):
     assert memory(optimizer) == memory_of_loop(kind, twins)
 
 
+@pytest.mark.parametrize("kind, loop", [(Adam, adam), (AdamW, adamw)])
+def test_steps_on_int_gradients(Value, kind, loop):
+    """An int's square is exact; with weight decay it's a float's, by pow."""
+    rng = random.Random(2)
+    twins = [Twin(rng.gauss(0, 1)) for _ in range(20_000)]
+    values = [Value(twin.data) for twin in twins]
+    settings = {"betas": (0.0, 0.0), "weight_decay": 0.1}
+    optimizer = kind(values, **settings)
+    for p, twin in zip(values, twins):
+        p.grad = twin.grad = rng.randint(-10 ** 9, 10 ** 9)
+    loop(twins, 1, **settings)
+    optimizer.step()
+    assert reprs(values) == reprs(twins)
+    assert memory(optimizer) == memory_of_loop(kind, twins)
+
+
 def test_any_setting_can_be_changed_between_steps(Value):
     p, twin = Value(1.0), Twin(1.0)
     optimizer = SGD([p], 0.1)
@@ -244,12 +261,14 @@ def test_a_model_learns():
 def test_a_gradient_too_large_to_be_squared(Value):
     values = [Value(1.0), Value(2.0, label="w")]
     optimizer = Adam(values)
-    values[0].grad, values[1].grad = 1.0, 1e200
-    before, state = reprs(values), optimizer.state_dict()
-    for attempt in optimizer.step, lambda: clip_grad_norm_(values, 1.0):
-        with pytest.raises(OverflowError, match=r"parameter 1 \(w\) has a gradient too large to be squared: 1e\+200"):
-            attempt()
-        assert reprs(values) == before and optimizer.state_dict() == state
+    for grad in 1e200, 2.0 ** 512, -1.4e154:
+        values[0].grad, values[1].grad = 1.0, grad
+        before, state = reprs(values), optimizer.state_dict()
+        problem = re.escape(f"parameter 1 (w) has a gradient too large to be squared: {grad!r}")
+        for attempt in optimizer.step, lambda: clip_grad_norm_(values, 1.0):
+            with pytest.raises(OverflowError, match=problem):
+                attempt()
+            assert reprs(values) == before and optimizer.state_dict() == state
     values[1].grad, values[1].data = 1.0, 1e200
     optimizer.weight_decay = 1.0
     with pytest.raises(OverflowError, match="parameter 1"):
@@ -453,6 +472,7 @@ def test_a_state_of_numpys_numbers(Value, kind, settings):
     (lambda s: {**s, "exp_avg": np.array([0j, 1j])}, TypeError, "exp_avg must be a list of numbers"),
     (lambda s: {**s, "exp_avg": [0.0, np.str_("1")]}, TypeError, "exp_avg must be a list of numbers"),
     (lambda s: {**s, "exp_avg": [0.0]}, ValueError, "exp_avg has 1 numbers, and there are 2 parameters"),
+    (lambda s: {**s, "exp_avg": [0.0] * 3}, ValueError, "exp_avg has 3 numbers, and there are 2 parameters"),
     (lambda s: {**s, "exp_avg": [0.0, "x"]}, TypeError, "exp_avg must be a list of numbers"),
     (lambda s: {**s, "exp_avg": [0.0, 10 ** 400]}, TypeError, "exp_avg must be a list of numbers"),
     (lambda s: {**s, "exp_avg": None}, TypeError, "exp_avg must be a list of numbers"),
@@ -494,6 +514,14 @@ def test_clipping_has_the_bits_of_the_loop(Value, max_norm, n, awkward):
         assert reprs(values) == reprs(twins)
 
 
+def test_norms_have_the_bits_of_the_loop(Value):
+    """Roots of which pow rounds one in a thousand otherwise than sqrt."""
+    rng, a, b = random.Random(1), Value(1.0), Value(1.0)
+    for _ in range(20_000):
+        a.grad, b.grad = rng.gauss(0, 1), rng.gauss(0, 1)
+        assert clip_grad_norm_([a, b], inf) == (0.0 + a.grad ** 2 + b.grad ** 2) ** 0.5
+
+
 def test_clipping(Value):
     a, b = Value(1.0), Value(2.0)
     a.grad, b.grad = 3, -4.0
@@ -505,6 +533,13 @@ def test_clipping(Value):
     a.grad = nan
     assert math.isnan(clip_grad_norm_([a, b], 2.5))
     assert math.isnan(a.grad) and math.isnan(b.grad)
+
+
+def test_clipping_by_a_factor_of_exactly_1_leaves_ints_ints(Value):
+    a, b = Value(1.0), Value(2.0)
+    a.grad, b.grad = 3, -4
+    assert clip_grad_norm_([a, b], 5.0 + 1e-6) == 5.0
+    assert reprs([a, b]) == [("1.0", "3"), ("2.0", "-4")]
 
 
 @pytest.mark.parametrize("bad, error, problem", [

@@ -1,4 +1,6 @@
 """Robustness: whatever goes wrong - no memory, Ctrl-C, wrong types, odd moments - nothing is lost, and it goes on."""
+import _thread
+import functools
 import gc
 import os
 import pickle
@@ -322,6 +324,45 @@ def test_a_signal_handler_that_assigns_closures():
     assert runs
 
 
+def test_ctrl_c_in_the_sweep():
+    """Ctrl-C is noticed while gradients are passed on. It comes from a closure that is a C function, so that Python
+    itself doesn't look for signals in between."""
+    x = Value(1.0)
+    out = x
+    for _ in range(300_000):
+        out = out * 1.0
+    last = out * 1.0
+    last._backward = _thread.interrupt_main
+    root = last + out
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            root.backward()
+        assert out.grad >= 1.0 and x.grad == 0      # it hasn't come down to x
+        root.zero_grad()
+    engine._check()
+    last._backward = lambda: None
+    root.backward()
+    assert x.grad == 1.0
+
+
+def test_a_signal_handler_that_walks_in_a_walk():
+    """A walk that has been interrupted by another one over the same nodes misses none of them."""
+    x = Value(1.0)
+    out = x
+    for _ in range(100_000):
+        out = out + x * 0.5
+    out.backward()
+    expected, sizes = x.grad, []
+    out.zero_grad()
+    before = signal.signal(signal.SIGINT, lambda signum, frame: sizes.append(out._n_below()))
+    try:        # the signal is there when the walk begins, since these two calls run no Python in between
+        list(map(functools.partial.__call__, [functools.partial(_thread.interrupt_main),
+                                              functools.partial(out.backward)]))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert sizes == [300_001] and x.grad == expected == 50_001.0
+
+
 # ---- Odd moments ----
 
 
@@ -408,8 +449,9 @@ def test_init_again():
     a, b = Value(2.0), Value(3.0)
     c = a * b
     top = c + 1
+    c.grad = 5.0
     c.__init__(7.0)
-    assert (c.data, c._children, c._op) == (7.0, (), "") and top._children[0] is c
+    assert (c.data, repr(c.grad), c._children, c._op) == (7.0, "0", (), "") and top._children[0] is c
     with pytest.raises(TypeError):
         c.__init__("seven")
     with pytest.raises(ValueError):

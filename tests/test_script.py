@@ -278,6 +278,41 @@ def test_what_a_trial_could_miss(folder, change, demo):
     folder.report("import math\n" + source + DEMO.replace("print(a, b, c, d,", "print(") + demo + "\n")
 
 
+EXP = """    def exp(self):
+        e = math.exp(self.data) * 1.0
+        out = Value(e, (self,), 'exp')
+        def _backward():
+            self.grad += e * out.grad
+        out._backward = _backward
+        return out
+    def double(self):"""
+
+
+@pytest.mark.parametrize("old, new, demo", [
+    # its derivative is taken at once, and those of others later
+    pytest.param("    def double(self):", EXP, "y = a.exp()\ny.data = 5.0\ny.backward()\nprint(a.grad)",
+                 id="changed-data"),
+    # it passes its gradient on once
+    pytest.param("    def double(self):", EXP.replace("            self.grad += e * out.grad", """
+            if not done: self.grad += out.data * out.grad
+            done.append(True)""").replace("        def _b", "        done = []\n        def _b"),
+                 "y = a.exp()\ny.backward()\ny._backward()\nprint(a.grad)", id="calls-by-hand"),
+    # the magnitude of -0.0 is -0.0
+    pytest.param("    def double(self):", """    def __abs__(self):
+        out = Value(self.data if self.data >= 0 else -self.data, (self,), 'abs')
+        def _backward():
+            self.grad += float((self.data > 0) - (self.data < 0)) * out.grad
+        out._backward = _backward
+        return out
+    def double(self):""", "print(abs(Value(-0.0)).data)", id="extremes"),
+    # it stops after so many nodes
+    pytest.param("in reversed(topo):", "in list(reversed(topo))[:len('abcdefghijklmnopqrstuvwxyz')]:",
+                 "y = a\nfor i in range(40): y = y * b + a\ny.backward()\nprint(a.grad)", id="random-programs"),
+])
+def test_what_each_kind_of_trial_is_for(folder, old, new, demo):
+    folder.report(changed(old, new) + demo + "\n")
+
+
 @pytest.mark.parametrize("old, new, reason", [
     ("self.grad += 1.0 * out.grad", "self.grad = 1.0 * out.grad", ""),
     ("v not in visited", "True", "backward|other gradients"),    # as the order of a set has it

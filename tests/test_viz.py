@@ -511,6 +511,19 @@ def test_a_notebook_shows_a_large_graph_as_a_summary(Value):
     ElementTree.fromstring(html)
 
 
+def test_a_summary_shows_markup_as_it_is_written(Value):
+    class Odd(Value):
+        def __repr__(self):
+            return "<script>alert('&')</script>"
+    v = Odd(1.0)
+    for _ in range(50):
+        v = Value(1.0, (v,), "<b>&")
+    html = viz.mimebundle(Odd(1.0, (v,), "<b>&"))["text/html"]
+    assert not re.search("<script|<b>", html)
+    root = ElementTree.fromstring(html)
+    assert root.find("code").text == "<script>alert('&')</script>" and root.find("table/tr/th").text == "<b>&"
+
+
 def test_a_huge_graph_is_not_walked(Value):
     html = viz.mimebundle(chain(Value, 250_000))["text/html"]
     assert "more than 100,000 nodes; of the 100,000 nearest, 0 leaves" in html

@@ -37,10 +37,10 @@ static inline fg_index leaf(fg_arena *arena, double data)
     return index;
 }
 
-/* A node over up to two children with the derivatives given; the caller keeps its references to them. */
+/* A node over up to five children with the derivatives given; the caller keeps its references to them. */
 static inline fg_index node(fg_arena *arena, uint32_t n, const fg_index *children, const double *locals)
 {
-    static const uint8_t no_ints[2];
+    static const uint8_t no_ints[5];
     fg_index index = leaf(arena, 0.0);
     if (index == FG_NONE)
         return index;

@@ -220,6 +220,62 @@ static void test_hold(void)
     fg_arena_clear(&arena);
 }
 
+/* The slot of a node that waits is nobody else's, also where slots of the slab around it are handed out singly. */
+static void test_slots_of_the_waiting(void)
+{
+    fg_arena arena;
+    fg_arena_init(&arena, NULL);
+    const uint32_t n = 8 * FG_SLAB, each = 16;
+    fg_index *all = malloc(n * sizeof *all), *others = malloc(n * sizeof *others);
+    for (uint32_t i = 0; i < n; i++)
+        all[i] = leaf(&arena, i);
+    for (uint32_t i = 0; i < n; i++)
+        if (i % each)
+            fg_node_release(&arena, all[i]);
+    fg_arena_hold(&arena);
+    for (uint32_t i = 0; i < n; i += each)
+        fg_node_release(&arena, all[i]);
+    for (uint32_t i = 0; i < n / 4; i++)
+        others[i] = leaf(&arena, -1.0);
+    CHECK(arena.used_slabs <= 9);
+    for (uint32_t i = 0; i < n; i += each)
+        CHECK(fg_at(arena.nodes, all[i])->data == i);
+    fg_arena_unhold(&arena);
+    CHECK(fg_arena_live(&arena) == n / 4);
+    CHECK_ARENA(&arena);
+    for (uint32_t i = 0; i < n / 4; i++)
+        fg_node_release(&arena, others[i]);
+    CHECK(fg_arena_live(&arena) == 0);
+    CHECK_ARENA(&arena);
+    free(all);
+    free(others);
+    fg_arena_clear(&arena);
+}
+
+/* A slab whose run has come to its end, and whose nodes then all die, is still the current one: available once, not
+ * twice. */
+static void test_the_end_of_a_run(void)
+{
+    fg_arena arena;
+    fg_arena_init(&arena, NULL);
+    fg_index nodes[2 * FG_SLAB];
+    uint32_t n = 0;
+    do
+        nodes[n++] = leaf(&arena, 0.0);
+    while (arena.next != arena.end);
+    while (n > 0)
+        fg_node_release(&arena, nodes[--n]);
+    CHECK_ARENA(&arena);
+    while (n < 2 * FG_SLAB)
+        nodes[n++] = leaf(&arena, 0.0);
+    CHECK_ARENA(&arena);
+    while (n > 0)
+        fg_node_release(&arena, nodes[--n]);
+    CHECK(fg_arena_live(&arena) == 0);
+    CHECK_ARENA(&arena);
+    fg_arena_clear(&arena);
+}
+
 /* What has died under a hold may be referred to again, and again not, any number of times. */
 static void test_back_from_the_dead(void)
 {
@@ -376,6 +432,8 @@ int main(void)
     test_memory_comes_back();
     test_wide_nodes();
     test_hold();
+    test_slots_of_the_waiting();
+    test_the_end_of_a_run();
     test_back_from_the_dead();
     test_all_nodes();
     test_suspects();

@@ -6,10 +6,10 @@
 #include <string.h>
 
 /* Graphs small enough for recursion, as microgpt has it; node i of these is the arena's node index[i]. */
-enum { MOST = 300 };
+enum { MOST = 300, WIDEST = 5 };
 static struct {
-    int n_children, children[2];
-    double locals[2], grad;
+    int n_children, children[WIDEST];
+    double locals[WIDEST], grad;
     bool visited;
 } plain[MOST];
 static int topo[MOST], n_topo;
@@ -55,9 +55,9 @@ static void test_random_graphs(void)
         int n = 2 + (int)(next_random() % (MOST - 2));
         memset(plain, 0, sizeof plain);
         for (int i = 0; i < n; i++) {
-            int most = i == 0 ? 0 : 2;
-            plain[i].n_children = most ? (int)(next_random() % 3) : 0;
-            fg_index children[2];
+            uint64_t most = i == 0 ? 0 : next_random() % 8 ? 2 : WIDEST;
+            plain[i].n_children = (int)(next_random() % (most + 1));
+            fg_index children[WIDEST];
             for (int j = 0; j < plain[i].n_children; j++) {
                 int reach = next_random() % 4 ? 10 : i;
                 plain[i].children[j] = i - 1 - (int)(next_random() % (uint64_t)(reach < i ? reach : i));
@@ -83,6 +83,8 @@ static void test_random_graphs(void)
     fg_arena_clear(&arena);
 }
 
+/* The other walk goes by all nodes, and leaves marks that look new to the first one, which by then hasn't come by all
+ * products of the sum. */
 static void test_a_walk_between_portions(void)
 {
     fg_arena arena;
@@ -90,16 +92,14 @@ static void test_a_walk_between_portions(void)
     fg_arena_init(&arena, NULL);
     fg_index x = leaf(&arena, 1.0), top = x;
     fg_node_retain(&arena, x);
-    for (int i = 0; i < 1000; i++) {
-        fg_node_retain(&arena, x);
-        top = plus(&arena, top, x);
-    }
+    for (int i = 0; i < 1000; i++)
+        top = plus(&arena, top, node(&arena, 2, (fg_index[]){x, x}, (double[]){0.25, 0.75}));
     CHECK(fg_walk_start(&arena, &walk, top, false) == FG_OK);
     CHECK(fg_walk_go_on(&arena, &walk, 300) == FG_MORE);
     CHECK(backward(&arena, &other, top));
     while (fg_walk_go_on(&arena, &walk, 300) == FG_MORE)
         ;
-    CHECK(walk.n == 1000);
+    CHECK(walk.n == 2000);
     fg_walk_end(&arena, &walk);
     CHECK(fg_at(arena.nodes, x)->grad == 1001.0);
     fg_node_release(&arena, top);
@@ -156,6 +156,7 @@ static void test_a_graph_that_grows_between_portions(void)
     while (fg_walk_go_on(&arena, &walk, 1000) == FG_MORE)
         ;
     CHECK(walk.n <= walk.capacity);
+    CHECK(walk.n == 3 + 99999); /* the root, two of the sums that were there, and all that have come below them */
     fg_walk_end(&arena, &walk);
     CHECK(backward(&arena, &walk, root));
     fg_node_release(&arena, root);
@@ -229,6 +230,14 @@ static void test_late(void)
     fg_at(arena.nodes, top)->flags |= FG_LATE;
     CHECK(backward(&arena, &walk, top));
     CHECK(fg_at(arena.nodes, x)->grad == 3.0 + 7.0 && fg_at(arena.nodes, y)->grad == 2.0 + 5.0);
+    fg_index zero = leaf(&arena, 0.0), relu = node(&arena, 1, &zero, (double[]){NAN});
+    fg_at(arena.nodes, relu)->op = FG_RELU;
+    fg_at(arena.nodes, relu)->flags |= FG_LATE;
+    CHECK(backward(&arena, &walk, relu) && fg_at(arena.nodes, zero)->grad == 0.0);
+    fg_at(arena.nodes, relu)->data = 1e-300;
+    CHECK(backward(&arena, &walk, relu) && fg_at(arena.nodes, zero)->grad == 1.0);
+    fg_node_release(&arena, zero);
+    fg_node_release(&arena, relu);
     fg_at(arena.nodes, top)->op = FG_LOG; /* not this layer's: the sweep stops there */
     CHECK(!fg_node_refresh(arena.nodes, fg_at(arena.nodes, top)));
     fg_node_release(&arena, x);

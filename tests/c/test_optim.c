@@ -50,6 +50,7 @@ static void test_powers(void)
         check_powers(special[i]);
         check_powers(-special[i]);
     }
+    CHECK(same(fg_root(-0.0), plain_pow(-0.0, 0.5)));
     for (int i = 0; i < 4000000; i++) {
         check_powers(random_double(40));
         check_powers(random_double(1022));
