@@ -488,6 +488,12 @@ def test_bad_states(Value, change, error, problem):
     assert repr((optimizer.state_dict(), reprs(values))) == before
 
 
+def test_the_same_parameter_next_to_itself(Value):
+    a = Value(1.0)
+    with pytest.raises(ValueError, match="parameter 1 is the same Value as parameter 0"):
+        Adam([a, a])
+
+
 # clip_grad_norm_.
 
 def clip(params, max_norm):
