@@ -23,9 +23,6 @@ FAULTS = {
          "c/test_arena.c"),
         ("undo-while-held", "|| arena->holds || arena->suspect", "|| arena->suspect", "c/test_arena.c"),
         ("old-grad-of-a-slot", "    node->grad = 0.0;\n", "", "test_bits.py::test_microgpt_arithmetic"),
-        ("a-leaf-s-closure-not-called", "    node->flags |= FG_CLOSURE;\n    node->mark = 0;",
-         "    node->flags |= FG_CLOSURE;",
-         "test_attributes.py::test_assigned_backward_comes_in_place_of_the_local_derivatives"),
         ("second-local-s-int-flag", "(FG_LOCAL0_INT << i)) != 0", "FG_LOCAL0_INT) != 0",
          "test_numbers.py::test_local_derivatives_keep_their_kind"),
         ("wide-local-as-if-narrow", "node->edges->n_locals : 2u", "node->edges->n_children : 2u",
@@ -142,8 +139,8 @@ FAULTS = {
     # ---- The compiled engine ----
 
     "fastgrad/engine.pyx": [
-        ("no-look-for-signals-in-the-sweep", "            else:\n                PyErr_CheckSignals()",
-         "            else:\n                pass", "test_robustness.py::test_ctrl_c_in_the_sweep"),
+        ("no-look-for-signals-in-the-sweep", "            if stops % 4096 == 0:", "            if False:",
+         "test_robustness.py::test_ctrl_c_in_the_sweep"),
         ("the-root-s-grad-is-a-float", "Number(1.0, not light_at(self.index).float_seed)", "Number(1.0, False)",
          "test_numbers.py::test_fresh_gradients_and_the_root_s_are_ints"),
         ("log-s-sign", "math.log(x), 1.0 / x)", "math.log(x), -1.0 / x)",
@@ -255,7 +252,7 @@ FAULTS = {
          "        return class_of(left)\n    return class_of(left)", "test_lessons.py::test_subclassing"),
     ],
     "fastgrad/attributes.pxi": [
-        ("grad-of-another-meaning", "if DATA in attributes or GRAD in attributes:", "if DATA in attributes:",
+        ("grad-of-another-meaning", " or PyType_Lookup(plain, GRAD) is not grad_property:", ":",
          "test_attributes.py::test_numbers_of_another_meaning"),
         ("a-number-that-was-read-changes", "FG_LIKELY(made && Py_REFCNT(made) == 1)", "FG_LIKELY(made != NULL)",
          "test_attributes.py::test_numbers_that_were_read_stay_as_they_were"),
@@ -288,8 +285,6 @@ FAULTS = {
         ("a-subclass-s-ids-change",
          "            attachment.keeps_handle = True\n            incref(<PyObject *>handle)\n", "",
          "test_attributes.py::test_ids_are_stable_on_a_walk"),
-        ("a-class-s-own-backward", "overrides_backward(<object>cls):", "False:",
-         "test_attributes.py::test_a_subclass_s_backward"),
     ],
     "fastgrad/cycles.pxi": [
         ("collected-though-held", "if references_to(key) > seen[key] or", "if",
@@ -297,7 +292,7 @@ FAULTS = {
     ],
     "fastgrad/optim.pxi": [
         ("a-parameter-twice", "(<Node>value).index <= last", "(<Node>value).index < last",
-         "test_optim.py::test_bad_parameters"),
+         "test_optim.py::test_the_same_parameter_next_to_itself"),
         ("a-huge-norm", "return norm if isfinite(norm) else in_python().Parameters.norm(self)", "return norm",
          "test_optim.py::test_a_gradient_too_large_to_be_squared"),
         ("an-inner-node-as-a-parameter", " or fg_node_n_children(node_at((<Node>value).index)) > 0", "",
@@ -356,11 +351,6 @@ FAULTS = {
          "test_viz.py::test_a_summary_shows_markup_as_it_is_written"),
         ("op-as-markup", "<th>{escape(op)}</th>", "<th>{op}</th>",
          "test_viz.py::test_a_summary_shows_markup_as_it_is_written"),
-        ("depth-at-first-sight", "            if not waiting[id(child)]:", "            if id(child) not in depth:",
-         "test_viz.py::test_a_notebook_shows_a_large_graph_as_a_summary"),
-        ("bars-in-a-label", 'for c in "{}|":', 'for c in "{}":',
-         "test_viz.py::test_special_characters_are_shown_as_they_are"),
-        ("an-edge-s-local-grad", "local_grads[k]}", "local_grads[0]}", "test_viz.py::test_to_networkx"),
     ],
     "fastgrad/drawing/picture.py": [
         ("a-shared-term-in-a-run", 'uses[id(v)] == 1 and children.get(id(v)) and', "children.get(id(v)) and",
@@ -395,8 +385,6 @@ FAULTS = {
          "test_anomaly.py::test_a_grad_that_is_infinite_already"),
         ("grads-after-an-anomaly", "            v.grad = grad\n        raise", "            pass\n        raise",
          "test_anomaly.py::test_an_anomaly_in_a_closure_leaves_grads_as_they_were"),
-        ("operands-of-reflected-operators", 'return operands[::-1] if name.startswith("__r") else operands',
-         "return operands", "test_anomaly.py::test_an_operation_that_makes_nan_or_inf_raises"),
         ("a-place-is-not-noted", "        if (isinstance(result, Value) and words.own(result, words.MADE_AT) is None",
          "        if (isinstance(result, Value) and False",
          "test_anomaly.py::test_the_message_says_where_and_of_what"),
@@ -413,15 +401,13 @@ FAULTS = {
          "test_explain.py::test_operands_that_are_there_twice_count_twice"),
         ("order-of-terms", "for node in reversed(nodes) if any(", "for node in nodes if any(",
          "test_explain.py::test_with_the_root_the_sum_has_the_bits_of_backward"),
-        ("an-exact-sum-that-is-only-close", "if total == grad or total", "if _is_close(total, grad) or total",
-         "test_explain.py::test_many_uses_and_many_operands"),
         ("assigned-data-not-noticed", "    if today is not None and not _is_close(today, v.data):", "    if False:",
          "test_explain.py::test_data_assigned_since"),
         ("a-wrong-sum-is-said-to-be-right", "    if _is_close(total, grad):", "    if True:",
          "test_explain.py::test_backward_called_twice"),
     ],
     "fastgrad/words.py": [
-        ("a-subclass-s-backward-unseen", " or type(v)._backward is not Value._backward", "",
+        ("a-subclass-s-backward-unseen", " or type(v)._backward is not ENGINE_S_BACKWARD", "",
          "test_explain.py::test_a_subclass_with_a_backward_of_its_own"),
     ],
     "fastgrad/nn.py": [
@@ -431,8 +417,6 @@ FAULTS = {
          "test_nn.py::test_weights_are_drawn_neuron_by_neuron_and_biases_are_the_int_0"),
         ("bias-first", "return self.w + [self.b]", "return [self.b] + self.w",
          "test_nn.py::test_parameters_come_in_micrograds_order"),
-        ("bias-added-last", "zip(self.w, x)), self.b)", "zip(self.w, x))) + self.b",
-         "test_nn.py::test_data_and_gradients_are_those_of_the_same_network_by_hand"),
         ("a-layer-of-one-in-a-list", "out[0] if len(out) == 1 else out", "out",
          "test_nn.py::test_a_layer_gives_a_list_and_a_layer_of_one_its_value"),
         ("weights-from-0", "random.uniform(-1, 1)) for", "random.uniform(0, 1)) for",
@@ -442,8 +426,6 @@ FAULTS = {
     ],
     "fastgrad/arguments.py": [
         ("local-grads-twice", "        if third in named:", "        if False:",
-         "test_errors.py::test_arguments_that_do_not_fit"),
-        ("two-names-for-one", "    if len(given) > 1:", "    if False:",
          "test_errors.py::test_arguments_that_do_not_fit"),
         ("unknown-names", "    if named:\n        raise TypeError", "    if False:\n        raise TypeError",
          "test_errors.py::test_arguments_that_do_not_fit"),
@@ -472,7 +454,6 @@ FAULTS = {
     "fastgrad/script/closed.py": [
         ("names-bound-again", "may_change = thing not in MODULES and not self.text.is_bound_once(name)",
          "may_change = False", "test_closed.py::test_a_name_that_is_bound_again"),
-        ("globals-stored", '"STORE_GLOBAL": "binds the global", ', "", "test_closed.py::test_effects"),
     ],
     "fastgrad/script/likeness.py": [
         ("a-tolerance-of-a-thousandth", "TOLERANCE = 1e-9", "TOLERANCE = 1e-3",
