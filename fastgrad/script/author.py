@@ -67,7 +67,9 @@ class Author:
     @functools.cached_property
     def reader(self):
         from fastgrad.script.closed import Reader       # which takes long to import, and a known class doesn't need
-        return Reader(self.cls, self.body, self.module_globals, self.text, self.sandbox.globals)
+        reader = Reader(self.cls, self.body, self.module_globals, self.text, self.sandbox.globals)
+        reader.backward = self.body[self.backward]
+        return reader
 
     @functools.cached_property
     def theirs(self):
@@ -84,6 +86,7 @@ class Author:
         for base in self.cls.__mro__[1:-1]:
             odd = [name for name, x in vars(base).items() if name not in NOT_COPIED and not name.startswith("__ann")
                    and not isinstance(x, (FunctionType, property, staticmethod, classmethod))]
+            odd += self.text.set_later.get(base.__name__, ())
             if type(base) is not type or odd or "__init__" in vars(base) or base.__module__ in sys.stdlib_module_names:
                 raise NotReplaceable(f"it derives from {base.__name__}")
         for function in self.functions():
@@ -119,6 +122,12 @@ class Author:
         self.body[name] = self.set_later[name] = function
         return name
 
+    def forget_trials(self):
+        """Let go of what the sandbox has copied, so that nothing of the script's lives longer than without us."""
+        self.sandbox.globals.clear()
+        self.sandbox.copies.clear()
+        vars(self).pop("theirs", None)
+
     def functions(self):
         """The functions in the class's body, those of properties and static methods included."""
         return [f for thing in self.body.values() for f in functions_in(thing) if isinstance(f, FunctionType)]
@@ -131,11 +140,6 @@ class Author:
     def may_try(self, name):
         return name in self.body and self.why_not(name) is None
 
-    def constants(self, name):
-        """The numbers in a method's text that aren't everywhere."""
-        return sorted({x for f in functions_in(self.body[name]) for code in codes_of(f.__code__) for x in code.co_consts
-                       if type(x) in (int, float) and x not in (0, 1, -1, 2, 0.5) and abs(x) < 1e300})
-
     @property
     def has_slots(self):
         return any(isinstance(x, MemberDescriptorType) for x in self.body.values()) and "__dict__" not in self.body
@@ -147,12 +151,36 @@ MUTATORS = {"add", "append", "extend", "update", "remove", "discard", "pop", "cl
 ARRAY_MAKERS = {"array", "zeros", "ones", "randn", "rand", "arange", "linspace", "asarray", "full", "eye"}
 
 
-def check_program(file, name, dialect):
+def check_program(author, dialect):
     """Raise NotReplaceable for what the file around a class, or the script, does with it that a Value can't do."""
-    for path in {file, getattr(sys.modules["__main__"], "__file__", None) or file}:
-        for node in text_of(path).nodes:
-            if complaint := complaint_about(node, name, dialect):
+    name, ours = author.cls.__name__, {"data", "grad", "_op", "_local_grads", "_backward"} - {*dialect.names}
+    for path in {author.file, getattr(sys.modules["__main__"], "__file__", None) or author.file}:
+        nodes = text_of(path).nodes
+        within = {id(x) for node in nodes if is_operand_class(node) for x in ast.walk(node)}
+        for node in nodes:
+            complaint = complaint_about(node, name, dialect)
+            if not complaint and id(node) not in within:
+                complaint = complaint_about_use(node, dialect, ours)
+            if complaint:
                 raise NotReplaceable(f"line {node.lineno} of {os.path.basename(path)} {complaint}")
+
+
+def is_operand_class(node):
+    """Whether a piece of a program is a class with a `+` of its own."""
+    return isinstance(node, ast.ClassDef) and any(getattr(x, "name", None) == "__add__" for x in node.body)
+
+
+def complaint_about_use(node, dialect, ours):
+    """What speaks against a twin in a piece of the program outside of the class, or None. ours: names of fields that
+    the author's class doesn't have."""
+    if isinstance(node, ast.Attribute):
+        if node.attr in ours:
+            return f"uses {node.attr!r}, which isn't an attribute of the class, but of ours"
+        if node.attr in dialect.children and not isinstance(node.ctx, ast.Load) and not is_name(node.value, "self"):
+            return f"assigns {node.attr!r}"
+    elif isinstance(node, ast.Constant) and type(node.value) is str and node.value in ours:
+        return f"names {node.value!r}, which isn't an attribute of the class, but of ours"
+    return None
 
 
 def complaint_about(node, name, dialect):

@@ -7,6 +7,7 @@ same, and names of its module that are bound once, to a number or a closed funct
 
 What it relies on is noted, so that watching.py can go back to the author's method when a name is bound again.
 """
+import ast
 import builtins
 import cmath
 import collections
@@ -14,14 +15,15 @@ import dis
 import enum
 import math
 import numbers
-import operator
+import sys
 import typing
 from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, ModuleType
 
 from fastgrad.script.sandbox import codes_of
+from fastgrad.script.text import text_of
 
-MODULES = (math, cmath, operator, collections, numbers, typing)
-HARMLESS = {*"""abs all any bool callable complex dict divmod enumerate filter float format frozenset getattr hasattr
+MODULES = (math, cmath, collections, numbers, typing)
+HARMLESS = {*"""abs all any bool callable complex dict divmod enumerate filter float format frozenset
     hash id int isinstance issubclass iter len list map max min next object pow property range repr reversed round set
     slice sorted str sum super tuple type zip NotImplemented Ellipsis __debug__ __name__""".split(),
             *(name for name, x in vars(builtins).items() if isinstance(x, type) and issubclass(x, Exception))}
@@ -33,6 +35,12 @@ FORBIDDEN = {"STORE_GLOBAL": "binds the global", "DELETE_GLOBAL": "deletes the g
 HARMLESS_ATTRIBUTES = {name for kind in (list, set, dict, tuple, str, int, float, collections.deque)
                        for name in dir(kind) if not name.startswith("__")}
 ARITHMETIC = {name for name in dir(int) if name.startswith("__")} - {*dir(object)} | {"__init__", "__eq__", "__hash__"}
+
+
+def has_while(function, text):
+    """Whether a function has a loop that isn't over something."""
+    return any(isinstance(node, ast.FunctionDef) and node.lineno == function.__code__.co_firstlineno
+               and any(isinstance(x, ast.While) for x in ast.walk(node)) for node in text.nodes)
 
 
 class NotClosed(Exception):
@@ -49,7 +57,9 @@ class Reader:
 
     def __init__(self, cls, body, module_globals, text, scratch):
         self.cls, self.body, self.globals, self.text, self.scratch = cls, body, module_globals, text, scratch
-        self.reasons, self.relied, self.later = {}, {}, {}
+        main = text_of(getattr(sys.modules["__main__"], "__file__", None) or text.file)
+        self.is_reached_from_outside = main is not text and main.is_dynamic     # `vars(engine)['leak'] = ...`
+        self.reasons, self.relied, self.later, self.backward = {}, {}, {}, None
         constructor = body.get("__init__")
         self.set_by_constructor = attributes_used(constructor.__code__, ("STORE_ATTR",)) \
             if isinstance(constructor, FunctionType) else set()
@@ -71,8 +81,11 @@ class Reader:
             raise NotClosed("is no function of the class's module")
         if function.__code__.co_flags & (0x20 | 0x80 | 0x200):          # a generator, a coroutine, both
             raise NotClosed("is a generator or a coroutine")
+        if function is not self.backward and has_while(function, self.text):
+            raise NotClosed("has a while loop, which may not end for the numbers that are tried")
         for value in [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]:
-            if not (is_constant(value) or type(value) in (list, set, dict) and not value or self._is_closed(value)):
+            is_container = function is self.body.get("__init__") and type(value) in (list, set, dict) and not value
+            if not (is_constant(value) or is_container or self._is_closed(value)):
                 raise NotClosed(f"has the default {value!r:.40}, which may change")
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
             self._read_variable(function, name, cell)
@@ -91,7 +104,7 @@ class Reader:
             thing = self.cls if name == self.cls.__name__ else None
         if name in ("__class__", self.cls.__name__) or thing is self.cls:
             return
-        if self.text.times_bound(name) > 1 or not self._is_closed(thing) or is_constant(thing):
+        if thing not in MODULES or not self._is_closed(thing):
             raise NotClosed(f"uses {name!r} of the function around it")
 
     def _read_instruction(self, function, instruction):
@@ -107,7 +120,7 @@ class Reader:
 
     def _read_global(self, function, name):
         if name == self.cls.__name__:
-            if name in self.globals and self.text.tree is not None and self.text.is_rebound(name):
+            if "<locals>" not in self.cls.__qualname__ and self.text.is_rebound(name):
                 raise NotClosed(f"uses {name!r}, which is bound again")
             return
         if name in self.globals:
@@ -120,15 +133,17 @@ class Reader:
             thing = math
         elif name in HARMLESS:
             thing = vars(builtins).get(name, name)
+            if not is_pythons_own(thing):
+                raise NotClosed(f"uses {name!r}, which has been replaced")
         else:
             raise NotClosed(f"uses {name!r}")
         if not self._is_closed(thing):
             why = self.reasons.get(thing) if isinstance(thing, FunctionType) else None
             raise NotClosed(f"uses {name!r}" + (f", which {why}" if why else ""))
         if name not in self.globals and name in HARMLESS:
-            may_change = self.text.bindings[name] > 0
+            may_change = self.text.bindings[name] > 0 or self.text.has_star
         else:
-            may_change = thing not in MODULES and not self.text.is_bound_once(name)
+            may_change = thing not in MODULES and (self.is_reached_from_outside or not self.text.is_bound_once(name))
         if may_change:
             raise NotClosed(f"uses {name!r}, which may be bound again")
         self.relied[function][name] = thing
@@ -163,16 +178,27 @@ class Reader:
         if isinstance(thing, FunctionType):
             return self.why_not(thing) is None
         if isinstance(thing, BuiltinFunctionType):
-            return thing.__self__ in MODULES or thing.__module__ in ("math", "_operator") \
+            return getattr(thing, "__self__", None) in MODULES or thing.__module__ == "math" \
                 or vars(builtins).get(thing.__name__) is thing and thing.__name__ in HARMLESS
         if isinstance(thing, ModuleType):
-            return thing in MODULES and not (thing is math and any(isinstance(x, FunctionType)
-                                                                   for x in vars(math).values()))
+            return thing in MODULES and (thing is not math or is_itself(math))
         if isinstance(thing, type):
             return thing is self.cls or is_harmless_class(thing)
         if thing is NotImplemented or thing is Ellipsis:
             return True
         return is_constant(thing) or type(thing).__module__ == "typing"
+
+
+def is_itself(module):
+    """Whether nobody has put functions of his own into a module of C functions."""
+    return all(is_pythons_own(x) for x in vars(module).values())
+
+
+def is_pythons_own(x):
+    """Whether a thing in math or among the builtins is one that Python has put there."""
+    return not callable(x) or isinstance(x, BuiltinFunctionType) or isinstance(x, type) and x.__module__ in (
+        "builtins", "_frozen_importlib", "_frozen_importlib_external", "_sitebuiltins") or type(x).__module__ in (
+        "_sitebuiltins", "_frozen_importlib", "_frozen_importlib_external")
 
 
 def is_constant(x):
@@ -206,7 +232,8 @@ def only_stores(function):
     """Whether a constructor does nothing but to store what it's given, as it is or as a container of another kind."""
     names = set()
     for instruction in dis.get_instructions(function.__code__):
-        if instruction.opname.startswith(("RAISE", "POP_JUMP", "JUMP_", "COMPARE", "CONTAINS", "FOR_ITER", "BINARY")):
+        if instruction.opname in LOADS or instruction.opname.startswith(
+                ("RAISE", "POP_JUMP", "JUMP_", "COMPARE", "CONTAINS", "FOR_ITER", "BINARY", "UNARY")):
             return False
         if instruction.opname == "LOAD_GLOBAL":
             names.add(instruction.argval)
@@ -217,15 +244,16 @@ def unknown_attribute(function, known):
     """An attribute that a function uses and that nothing is known of, or None. known: names of fields and methods."""
     for code in codes_of(function.__code__):
         for instruction in dis.get_instructions(code):
-            if instruction.opname in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR") and instruction.argval not in known \
-                    and instruction.argval not in HARMLESS_ATTRIBUTES | DUNDERS | ARITHMETIC \
-                    and not any(is_pristine(module, instruction.argval) for module in MODULES):
-                return instruction.argval
+            what, name = instruction.opname, instruction.argval
+            if what == "STORE_ATTR" and name not in known:
+                return name
+            if what in LOADS and name not in known and name not in HARMLESS_ATTRIBUTES | DUNDERS | ARITHMETIC \
+                    and not any(is_pristine(module, name) for module in MODULES):
+                return name
     return None
 
 
 def is_pristine(module, name):
     """Whether a module has a function or a number by this name that is its own."""
     thing = vars(module).get(name)
-    return type(thing) in (int, float) or getattr(thing, "__module__", None) in (module.__name__, "_operator",
-                                                                                 "_collections")
+    return type(thing) in (int, float) or getattr(thing, "__module__", None) in (module.__name__, "_collections")

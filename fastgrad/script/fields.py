@@ -3,6 +3,7 @@
 All are descriptors for a class derived from Value. They go to the fields by way of the class that Value derives from,
 since the names of Value's own properties may mean something else in the author's class.
 """
+import contextlib
 from types import FunctionType
 
 from fastgrad.engine import Value
@@ -10,11 +11,12 @@ from fastgrad.script.dialect import MISSING, plain_name
 
 NODE = Value.__mro__[1]         # where the descriptors of the fields are
 DATA, GRAD, CHILDREN, OP, LOCAL_GRADS, CLOSURE, DICT = (
-    vars(NODE)[name] for name in ("data", "grad", "_children", "_op", "_local_grads", "_backward", "__dict__"))
+    vars(NODE).get(name) for name in ("data", "grad", "_children", "_op", "_local_grads", "_backward", "__dict__"))
 
 
 def name_fields(cls, dialect):
-    """Give a class derived from Value the author's names for the fields of a node and for backward()."""
+    """Give a class derived from Value the author's names for the fields of a node and for backward(). Returns these as
+    a dict of descriptors."""
     named = {dialect.backward: vars(NODE)["backward"], dialect.data: DATA, dialect.grad: GRAD,
              **dict.fromkeys(dialect.local_grads, LOCAL_GRADS)}
     for name, kind in dialect.children.items():
@@ -30,6 +32,7 @@ def name_fields(cls, dialect):
             setattr(cls, name, field)
     for name, value in dialect.extras.items():
         setattr(cls, name, Extra(name, value))
+    return named
 
 
 class Extra:
@@ -150,47 +153,88 @@ def does_nothing(function):
 # ---- vars(v) ----
 
 class Attributes(dict):
-    """What vars(v) gives: the fields too, and what is assigned here is assigned to the node."""
+    """What vars(v) gives: the node's fields and attributes as they are now, and what is assigned goes to the node."""
 
-    def _of(self, node):
-        self._node = node
-        return self
+    def __init__(self, node, read):
+        super().__init__(read())
+        self._node, self._read = node, read
+
+    def _now(self):
+        """A plain dict of what there is now; of this one what C code sees is brought up to date too."""
+        now = self._read()
+        super().clear()
+        super().update(now)
+        return now
 
     def __setitem__(self, name, value):
         setattr(self._node, name, value)
-        super().__setitem__(name, value)
 
     def __delitem__(self, name):
+        self._now()[name]       # a KeyError as a dict has it
         delattr(self._node, name)
-        super().__delitem__(name)
-
-    def update(self, *args, **named):
-        for name, value in dict(*args, **named).items():
-            self[name] = value
 
     def setdefault(self, name, default=None):
         if name not in self:
             self[name] = default
         return self[name]
 
+    def update(self, *args, **named):
+        for name, value in dict(*args, **named).items():
+            self[name] = value
+
+    def __ior__(self, other):
+        self.update(other)
+        return self
+
     def pop(self, name, *default):
-        value = super().pop(name, *default)
-        if name in vars(type(self._node)) or name in (self._node._attributes() or ()):
-            delattr(self._node, name)
+        value = self._now().pop(name, *default)
+        if name in self:
+            del self[name]
         return value
 
+    def popitem(self):
+        name, value = self._now().popitem()
+        del self[name]
+        return name, value
+
+    def clear(self):
+        for name in self._now():
+            del self[name]
+
     def __reduce__(self):
-        return dict, (dict(self),)
+        return dict, (self._now(),)
 
 
-def instance_dict(dialect, has_slots):
-    """The property `__dict__` of a twin: all that the author's instances have in theirs, if they have one."""
+def _reader(name):
+    def read(self, *args):
+        return getattr(self._now(), name)(*args)
+    return read
+
+
+for _name in ("__getitem__", "get", "items", "values", "keys", "__iter__", "__len__", "__contains__", "__repr__",
+              "__eq__", "__ne__", "__or__", "__ror__", "__reversed__", "copy"):
+    setattr(Attributes, _name, _reader(_name))
+
+
+def instance_dict(dialect, named, has_slots):
+    """The property `__dict__` of a twin: all that the author's instances have in theirs, if they have one.
+
+    named: what name_fields returns; it may come later.
+    """
     def get(self):
         if has_slots:
             raise missing(self, "__dict__")
-        own = {name: getattr(self, name) for name in dialect.names if hasattr(self, name)}
+        return Attributes(self, lambda: read(self))
+
+    def read(self):
+        own = dict(dialect.extras)
+        for name in dialect.names:
+            if name in named:
+                with contextlib.suppress(AttributeError):
+                    own[name] = named[name].__get__(self)
         extra = {name: x for name, x in (self._attributes() or {}).items() if name not in ("_op", "_backward")}
-        return Attributes({**own, **extra})._of(self)
+        own.update(extra)
+        return {**{name: own[name] for name in dialect.names if name in own}, **own}
 
     def assign(self, attributes):
         for name, value in attributes.items():

@@ -11,7 +11,8 @@ from types import FunctionType
 
 from fastgrad.script import closed
 from fastgrad.script.probe import describe, observe, same
-from fastgrad.script.sandbox import TRIAL_ERRORS, NotReplaceable, Untried, codes_of
+from fastgrad.script.reach import FINITE, Reach
+from fastgrad.script.sandbox import TRIAL_ERRORS, NotReplaceable, Untried
 from fastgrad.script.trials import GRAPHS, METHODS, MIXED, experiments, random_program
 from fastgrad.script.verdict import OURS, ZEROING, Verdict, parameters
 
@@ -38,27 +39,39 @@ class Judge(Verdict):
             raise NotReplaceable("it counts or collects its instances")
 
     def may_change(self, name):
-        """Why a method could do something else later though it's what ours is now; None if it can't."""
+        """Why a method could do something else than ours where no trial comes by; None if it can't."""
         if why := self.author.why_not(name):
             return why
         function = self.author.body[name]
         if not isinstance(function, FunctionType):
             return "isn't a plain function"
-        if strange := closed.unknown_attribute(function, self.attributes):
-            return f"uses {strange!r}, of which nothing is known"
+        reach = Reach(function, self.author.body, self.author.reader.relied, own=METHODS)
+        for each in reach.functions:
+            if strange := closed.unknown_attribute(each, self.attributes):
+                return f"uses {strange!r}, of which nothing is known"
+        numbers = {x for x in reach.numbers()}
+        if numbers and (name == self.dialect.backward or reach.compares()):
+            return f"compares, and has the number {min(numbers, key=repr)!r} in it"
         if name == "__init__":
-            return None
-        dialect = self.dialect
-        read_at_once, read_later = attributes_read(function)
-        if name == dialect.backward:
-            harmless = {*dialect.children, *dialect.local_grads, *dialect.closure, dialect.grad}
-            numbers = [x for x in self.author.constants(name) if x != 2]
-            if numbers:
-                return f"has the number {numbers[0]!r} in it"
+            asks = reach.compares() or FINITE & {x for code, _ in reach.codes for x in code.co_names}
+            if asks and reach.raises():
+                return "raises for some numbers"
+            read = reach.reads()[0] & {*self.dialect.names}
+            return f"reads {min(read)!r} of its operands" if read else None
+        if name == self.dialect.backward:
+            harmless = {*self.dialect.children, *self.dialect.local_grads, *self.dialect.closure}
+            if self.dialect.local_grads:
+                harmless.add(self.dialect.grad)
+            read = {*reach.reads()[0], *reach.reads()[1]}
         else:
-            harmless = {dialect.data}
-            read_later = read_later - {dialect.grad}
-        read = (read_at_once | read_later) & {*dialect.names} - harmless
+            if kind := reach.asks_for_kinds():
+                return f"asks with {kind!r} for what isn't tried"
+            if {self.dialect.data, self.dialect.grad} & reach.stores():
+                return "sets numbers of nodes"
+            harmless = {self.dialect.data}
+            at_once, later = reach.reads()
+            read = at_once | later - {self.dialect.grad}
+        read &= {*self.dialect.names} - harmless
         return f"reads {min(read)!r}, which may change" if read else None
 
     # ---- Trials ----
@@ -92,7 +105,7 @@ class Judge(Verdict):
         but_complex: it doesn't matter if it's that a Value can't be a complex number. (It raises at once, an author's
         class when it comes to do something with it.)
         """
-        for make, values in experiments(name, self.author.constants(name)):
+        for make, values in experiments(name):
             for change in (False, True):
                 found = self.differs(make, values, change=change)
                 if found and not (but_complex and "it raises" in found and "is a complex number" in found):
@@ -188,15 +201,6 @@ def bound(sandbox, ours, theirs):
         yield
     finally:
         sandbox.bind(theirs)
-
-
-def attributes_read(function):
-    """The attributes that a method reads itself, and those that functions within it read."""
-    at_once, later = set(), set()
-    for code in codes_of(function.__code__):
-        into = at_once if code is function.__code__ or code.co_name.startswith("<") else later
-        into.update(closed.attributes_used(code))
-    return at_once, later
 
 
 def static_state(cls):

@@ -9,7 +9,7 @@ Which attribute holds what is read from the constructor, if that is one of the u
 import ast
 import builtins
 import math
-from types import FunctionType, MemberDescriptorType
+from types import BuiltinFunctionType, FunctionType, MemberDescriptorType
 from zlib import crc32
 
 from fastgrad.script.dialect import Dialect
@@ -82,12 +82,14 @@ def are_builtin(names, author):
     """Whether names mean in the author's module what they mean in Python, now and later."""
     for name in names:
         if name == "math":
-            if author.module_globals.get(name) is not math or author.text.bindings[name] \
-                    or any(isinstance(x, FunctionType) for x in vars(math).values()):
+            if author.module_globals.get(name) is not math or author.text.bindings[name] or not all(
+                    isinstance(x, (BuiltinFunctionType, float, str, type(None))) or x is math.__spec__
+                    or x is math.__loader__ for x in vars(math).values()):
                 return False
-        elif name in author.module_globals or author.text.bindings[name] or not hasattr(builtins, name):
+        elif name in author.module_globals or author.text.bindings[name] or not isinstance(
+                x := vars(builtins).get(name), BuiltinFunctionType) and getattr(x, "__module__", None) != "builtins":
             return False
-    return not author.text.is_dynamic and not author.text.is_rebound(author.cls.__name__)
+    return not author.text.has_star and not author.text.is_rebound(author.cls.__name__)
 
 
 # ---- The constructor ----
@@ -138,6 +140,8 @@ def read_field(name, value, parameters, defaults, dialect, roles):
             roles[given.id] = "label" if is_label else "op"
             if is_label:
                 dialect.extras[name] = ""
+            elif dialect.op or "op" not in name:
+                raise Unknown
             else:
                 dialect.op.append(name)
                 dialect.on_leaf[name] = ""
@@ -146,10 +150,12 @@ def read_field(name, value, parameters, defaults, dialect, roles):
     elif isinstance(value, ast.Constant) and type(value.value) in (int, float) and value.value == 0 \
             and not dialect.grad:
         dialect.grad, dialect.float_grad = name, type(value.value) is float
+    elif dialect.closure:
+        raise Unknown
     elif isinstance(value, ast.Lambda) and isinstance(value.body, ast.Constant) and value.body.value is None:
         dialect.closure.append(name)
         dialect.on_leaf[name] = lambda: None
-    elif isinstance(value, ast.Constant) and value.value is None and "back" in name:
+    elif isinstance(value, ast.Constant) and value.value is None and "backward" in name:
         dialect.closure.append(name)
         dialect.on_leaf[name] = None
     else:

@@ -67,6 +67,11 @@ def find_roles(cls, backward, backward_is_tried):
         else:
             continue
         dialect.on_leaf[name] = x
+    if len(dialect.closure) > 1 or len(dialect.op) > 1:
+        raise NotReplaceable(f"{dialect.closure[:2] or dialect.op[:2]} hold the same kind of thing")
+    if any(x is not MISSING and x is leaf_b.get(name) and isinstance(x, (list, set, dict))
+           for name, x in leaf.items()):
+        raise NotReplaceable("its instances share a list")
     if not dialect.children:
         raise NotReplaceable("no attribute holds the operands")
     if not dialect.closure and not dialect.local_grads:

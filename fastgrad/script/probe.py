@@ -16,7 +16,8 @@ def observe(make, cls, dialect, values, *, times=1, change=False, whole=False):
     """What a script could see of the graph that make(*leaves) builds, and of its gradients after backward().
 
     values: the leaves' numbers. times: how often backward() is called. change: whether the leaves' and the root's
-    numbers are changed before, and the root's and a leaf's closures called by hand after. whole: whether operands are
+    numbers and the root's gradient are changed before, and the root's and a leaf's closures called by hand after, with
+    odd gradients. whole: whether operands are
     shown, not only a hash of them. Returns a list; equal lists look the same to the script.
     """
     data, grad = dialect.data, dialect.grad
@@ -30,16 +31,20 @@ def observe(make, cls, dialect, values, *, times=1, change=False, whole=False):
         if change:
             for x in [*leaves, root]:
                 setattr(x, data, getattr(x, data) + 0.5)
+            setattr(root, grad, 3.0)
         for _ in range(times):
             seen.append(type(dialect.run_backward(root)).__name__)
             seen.append([seen_number(getattr(x, grad)) for x in [*leaves, root]])
         seen.append(gradients_below(root, dialect))
         seen.append([seen_number(getattr(x, data)) for x in leaves])
         for name in dialect.closure if change else ():
-            for x in (root, leaves[0]):
-                closure = getattr(x, name, None)
-                seen.append(callable(closure) and type(closure()).__name__)
-            seen.append([seen_number(getattr(x, grad)) for x in leaves])
+            for odd in (None, 0.0, -2.0, math.inf, math.nan):
+                if odd is not None:
+                    setattr(root, grad, odd)
+                for x in (root, leaves[0]):
+                    closure = getattr(x, name, None)
+                    seen.append(callable(closure) and type(closure()).__name__)
+                seen.append([seen_number(getattr(x, grad)) for x in leaves])
     except TRIAL_ERRORS as error:
         words = str(error) if isinstance(error, (ArithmeticError, ValueError)) else ""
         return ["error", f"{type(error).__name__} {words}".strip(), *seen]

@@ -14,7 +14,7 @@ import fastgrad
 from fastgrad.engine import Value
 from fastgrad.script import watching
 from fastgrad.script.author import looks_like_engine
-from fastgrad.script.sandbox import NotReplaceable
+from fastgrad.script.sandbox import NotReplaceable, limited_recursion
 from fastgrad.script.text import text_of
 from fastgrad.script.twin import Twin, make_twin
 from fastgrad.script.watching import before_cell        # noqa: F401: what runs a notebook calls it
@@ -72,7 +72,8 @@ def consider(cls, module_globals, file, line):
     try:
         if cls.__name__ in kept_by_user:
             raise NotReplaceable("as --keep says")
-        report.twin = twin_for(cls, module_globals, file, line)
+        with limited_recursion():
+            report.twin = twin_for(cls, module_globals, file, line)
     except NotReplaceable as reason:
         report.reason = str(reason)
     except Exception as error:      # a trial went wrong in a way that nobody has thought of
@@ -86,13 +87,25 @@ def twin_for(cls, module_globals, file, line):
     """A new twin; or, if a cell with the same text has been run again and again, the last one."""
     node = text_of(file).class_at(cls.__name__, line)
     twins = _made.setdefault((cls.__qualname__, id(module_globals), node and ast.dump(node)), [])
-    if len(twins) < MOST_TWINS or node is None or "<locals>" in cls.__qualname__:
+    if len(twins) < MOST_TWINS or node is None or not has_only_text(cls):
         twins.append(make_twin(cls, module_globals, file, line))
     return twins[-1]
 
 
+def has_only_text(cls):
+    """Whether a class is nothing but what its text says: its functions have no variables and no defaults that differ
+    from one run of the statement to another."""
+    return "<locals>" not in cls.__qualname__ and all(
+        isinstance(x, (str, int, type(None))) or isinstance(x, FunctionType) and not x.__closure__
+        and all(type(d) in (str, int, float, tuple, type(None)) for d in x.__defaults__ or ())
+        for name, x in vars(cls).items() if name not in ("__dict__", "__weakref__", "__annotations__"))
+
+
 def build_class(function, name, *bases, **keywords):
     """What class statements call from start() to stop()."""
+    classes = {type(base) for base in bases if isinstance(base, type)} - {type}
+    if "metaclass" not in keywords and len(classes) > 1 and watching.WatchedClass in classes:      # a twin and ABC, say
+        keywords["metaclass"] = type("type", (watching.WatchedClass, *(classes - {watching.WatchedClass})), {})
     cls = _build_class(function, name, *bases, **keywords)
     watch_dataclasses()
     if not isinstance(cls, type) or not is_teaching_code(function.__code__.co_filename):

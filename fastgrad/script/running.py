@@ -1,10 +1,12 @@
 """Running a script or a module as Python itself would, with nothing of ours in between. (A notebook: cells.py.)"""
+import atexit
 import builtins
+import gc
 import os
 import runpy
 import sys
 from importlib.machinery import SourceFileLoader
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -41,11 +43,22 @@ def run(path, arguments, is_module=False):
 
 def _main_module(path):
     module = ModuleType("__main__")
-    module.__file__ = path
+    module.__file__, module.__cached__ = path, None
     module.__builtins__ = builtins
     module.__loader__ = SourceFileLoader("__main__", path)
     sys.modules["__main__"] = module
+    atexit.register(let_go, module)         # the first that is registered, so the last that is called
     return module
+
+
+def let_go(module):
+    """Drop what a script has made, at its end. The interpreter would do so, but a replaced class is never freed, and
+    keeps its functions' globals."""
+    for name, x in list(vars(module).items()):
+        if not name.startswith("__") and not isinstance(x, (FunctionType, ModuleType, type)):
+            del vars(module)[name]
+    del x
+    gc.collect()
 
 
 def _run_script(path):

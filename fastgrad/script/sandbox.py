@@ -3,9 +3,24 @@
 It has the author's code, but its globals are a copy of the module's. Methods that aren't closed (closed.py) aren't in
 it: in their place are stubs that end the trial.
 """
+import contextlib
+import sys
 from types import CellType, FunctionType, MemberDescriptorType
 
 TRIAL_ERRORS = (Exception, SystemExit, GeneratorExit)
+
+
+@contextlib.contextmanager
+def limited_recursion():
+    """While a class is tried, recursion goes a thousand calls deep, whatever the script allows."""
+    limit, depth, frame = sys.getrecursionlimit(), 0, sys._getframe()
+    while frame is not None:
+        depth, frame = depth + 1, frame.f_back
+    sys.setrecursionlimit(min(limit, depth + 1000))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 class NotReplaceable(Exception):

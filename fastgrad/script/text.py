@@ -7,7 +7,10 @@ import ast
 import sys
 from collections import Counter
 
-EXECUTES = {"exec", "globals"}      # what may bind a name out of sight
+# What may bind a name, or change a function, out of sight.
+OUT_OF_SIGHT = {"exec", "eval", "globals", "vars", "locals", "compile", "__import__", "__dict__", "__globals__",
+                "f_globals", "f_locals", "f_builtins", "modules", "__code__", "__defaults__", "__kwdefaults__",
+                "__builtins__"}
 
 
 class Text:
@@ -27,6 +30,8 @@ class Text:
         self.constants = {}             # names bound to a number or string at the module's level
         self.set_later = {}             # of each class: its attributes that are assigned outside of its body, by name
         self.is_dynamic = False         # whether it may bind names in a way that can't be seen here
+        self.has_star = False           # whether it has `from somewhere import *`
+        self.import_lines = {}          # of imports: the last line that binds a name
         self.nodes = list(ast.walk(self.tree)) if self.tree is not None else []
         self.class_statements = Counter(node.name for node in self.nodes if isinstance(node, ast.ClassDef))
         if self.tree is not None:
@@ -34,17 +39,14 @@ class Text:
 
     def is_bound_once(self, name):
         """Whether a name that has a meaning keeps it as far as this file goes."""
-        return self.tree is not None and not self.is_dynamic and self.bindings[name] <= 1
-
-    def times_bound(self, name):
-        """How often a name is bound anywhere in the file, in whatever function."""
-        return sum(getattr(node, "id", None) == name and not isinstance(node.ctx, ast.Load)
-                   or getattr(node, "arg", None) == name and isinstance(node, ast.arg)
-                   or getattr(node, "name", None) == name or name in getattr(node, "names", ()) for node in self.nodes)
+        return self.tree is not None and not self.is_dynamic and not self.has_star and self.bindings[name] == 1
 
     def is_rebound(self, cls_name):
-        """Whether a class's name is bound by something else than class statements and imports."""
-        return self.bindings[cls_name] > self.class_statements[cls_name] + self.imports[cls_name]
+        """Whether a class's name is bound by something else than class statements and, before these, imports."""
+        first = min((node.lineno for node in self.nodes if isinstance(node, ast.ClassDef) and node.name == cls_name),
+                    default=0)
+        return self.bindings[cls_name] > self.class_statements[cls_name] + self.imports[cls_name] \
+            or self.import_lines.get(cls_name, 0) > first
 
     def class_at(self, name, line):
         """The class statement that begins, decorators included, at a line."""
@@ -57,48 +59,56 @@ class Text:
     def later_function(self, name):
         """The code of a function that the module defines once and has not come to yet, or None."""
         node = self.functions.get(name)
-        if node is None or node.decorator_list or not self.is_bound_once(name):
+        if node is None or node.decorator_list or not self.is_bound_once(name) \
+                or not all(isinstance(x, ast.Constant) for x in defaults(node)):
             return None
         return compile(ast.Module([node], []), self.file, "exec", dont_inherit=True)
 
-    def _read(self, body, at_top):
-        """Note what statements bind. at_top: they are at the module's level, not in a function or a class."""
+    def _read(self, body, at_top, times=1):
+        """Note what statements bind. at_top: they are at the module's level, not in a function or a class. times: 2 if
+        they may be run several times."""
         todo = list(body)
         while todo:
             node = todo.pop()
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 if at_top:
-                    self.bindings[node.name] += 1
-                    if isinstance(node, ast.FunctionDef):
+                    self.bindings[node.name] += times
+                    if isinstance(node, ast.FunctionDef) and times == 1:
                         self.functions[node.name] = node
                     todo += node.decorator_list
+                    todo += [*node.bases, *node.keywords] if isinstance(node, ast.ClassDef) else defaults(node)
                 self._read(node.body, False)
                 continue
             if isinstance(node, ast.Lambda):
+                todo += defaults(node) if at_top else []
                 self._read([node.body], False)
+                continue
+            if isinstance(node, (ast.For, ast.AsyncFor, ast.While)) and at_top and times == 1:
+                self._read([node], True, times=2)
                 continue
             if isinstance(node, (ast.Global, ast.Nonlocal)):
                 self.bindings.update(2 * node.names)        # in the function it may be bound any number of times
             elif isinstance(node, ast.Name):
                 if at_top and not isinstance(node.ctx, ast.Load):
-                    self.bindings[node.id] += 1
-                self.is_dynamic |= node.id in EXECUTES and isinstance(node.ctx, ast.Load)
-            elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and at_top and node.name:
-                self.bindings[node.name] += 2               # which are deleted or bound again and again
+                    self.bindings[node.id] += times
+                self.is_dynamic |= node.id in OUT_OF_SIGHT and isinstance(node.ctx, ast.Load)
+            elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping)) and at_top:
+                self.bindings[getattr(node, "name", None) or getattr(node, "rest", None)] += 2      # or deleted
             elif isinstance(node, (ast.Import, ast.ImportFrom)) and at_top:
                 for alias in node.names:
                     name = alias.asname or alias.name.partition(".")[0]
                     self.modules |= {name} & {alias.name} if isinstance(node, ast.Import) else set()
-                    if not (alias.name == name == "math" or getattr(node, "module", None) == "math"):
-                        self.bindings[name] += 1
-                        self.imports[name] += 1
+                    self.has_star |= name == "*"
+                    if not alias.name == name == "math":
+                        self.bindings[name] += times
+                        self.imports[name] += times
+                        self.import_lines[name] = max(node.lineno, self.import_lines.get(name, 0))
             elif isinstance(node, ast.comprehension):           # its targets are its own
                 todo += [node.iter, *node.ifs]
                 continue
-            elif isinstance(node, (ast.For, ast.AsyncFor)) and at_top:
-                self.bindings.update(2 * [n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)])
-            elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
-                if isinstance(node.value, ast.Name):
+            elif isinstance(node, ast.Attribute):
+                self.is_dynamic |= node.attr in OUT_OF_SIGHT
+                if isinstance(node.value, ast.Name) and not isinstance(node.ctx, ast.Load):
                     self.set_later.setdefault(node.value.id, {}).setdefault(node.attr, None)
             if isinstance(node, ast.Assign) and len(node.targets) == 1:
                 self._read_assignment(node.targets[0], node.value, at_top)
@@ -110,6 +120,11 @@ class Text:
         elif isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and at_top \
                 and isinstance(value, ast.Name):
             self.set_later.setdefault(target.value.id, {})[target.attr] = value.id
+
+
+def defaults(function):
+    """The expressions of a function's defaults, which are evaluated where it's defined."""
+    return [x for x in (*function.args.defaults, *function.args.kw_defaults) if x is not None]
 
 
 def source_of(file):

@@ -4,8 +4,9 @@ Author (author.py) reads the class. Its dialect is known from its text (known.py
 built; and a Verdict (verdict.py, with trials judge.py) says method by method what is ours. If something changes later
 that this relied on, the twin goes back to the author's methods (watching.py).
 """
+import builtins
 import math
-from types import MemberDescriptorType
+from types import MemberDescriptorType, ModuleType
 
 from fastgrad import engine
 from fastgrad.script import fields, watching
@@ -29,7 +30,7 @@ def make_twin(cls, module_globals, file, line):
             dialect = measure(author)
         else:
             find_habits(author.theirs, dialect, lambda name: name not in known and author.may_try(name))
-    check_program(file, cls.__name__, dialect)
+    check_program(author, dialect)
     twin = Twin(author, dialect, known, is_tried)
     kind(author, dialect, twin, known).decide()
     twin.finish()
@@ -46,16 +47,16 @@ class Twin:
         self.author, self.dialect, self.known, self.is_tried = author, dialect, known, is_tried
         self.cls, self.module_globals = author.cls, author.module_globals
         self.methods, self.note, self.kept, self.modules = {}, "", {}, set()
-        cls = self.cls
+        cls, named = self.cls, {}
         self.ours = engine._make_class(cls.__module__, cls.__name__, cls.__doc__, methods=author.body,
                                        power=author.body.get("__pow__"), bases=cls.__bases__[:-1]
                                        if cls.__bases__[-1] is object else cls.__bases__,
                                        metaclass=watching.WatchedClass,
-                                       instance_dict=fields.instance_dict(dialect, author.has_slots),
+                                       instance_dict=fields.instance_dict(dialect, named, author.has_slots),
                                        **dialect.style())
         self.ours.__qualname__ = cls.__qualname__
         fields.hide(self.ours, {*author.body, *dialect.names})
-        fields.name_fields(self.ours, dialect)
+        named.update(fields.name_fields(self.ours, dialect))
         self.invisible = vars(self.ours).keys() - author.body.keys()       # for dir(Value)
         if "__eq__" in author.body and "__ne__" not in author.body:
             self.ours.__ne__ = object.__ne__
@@ -106,10 +107,25 @@ class Twin:
         relied = self.author.reader.relied if self.is_tried else {}
         self.relied = {name for facts in self.known.values() for name in facts["relied"]}
         self.relied.update(name for function in self.functions_of_ours() for name in relied.get(function, ()))
-        self.used = {name for function in self.functions_of_ours() for code in codes_of(function.__code__)
-                     for name in code.co_names if name in self.author.body}
-        self.modules = {math} if "math" in self.relied else set()
+        self.used = {name for function in self.functions_of_ours()
+                     for name in methods_named(function, self.author.body)}
+        self.assigned = set()           # what the script has assigned to the class, or deleted
+        self.modules = {builtins, *(x for x in self.meanings().values() if isinstance(x, ModuleType))}
+        if any("math" in code.co_names for f in self.functions_of_ours() for code in codes_of(f.__code__)):
+            self.modules.add(math)
+        self.meaning = self.meanings()
+        self.author.forget_trials()
         watching.watch(self)
+
+    def meanings(self):
+        """What the names that the verdict relies on mean now."""
+        own, everyone = self.module_globals, vars(builtins)
+        return {name: own.get(name, everyone.get(name)) for name in self.relied}
+
+    def has_changed(self):
+        """Whether a name that the verdict relies on means something else than when it was made."""
+        now = self.meanings()
+        return any(now[name] is not x for name, x in self.meaning.items() if x is not None)
 
     def functions_of_ours(self):
         return [f for name, how in self.methods.items() if how.startswith("ours")
@@ -131,6 +147,10 @@ class Twin:
         return later is not None and self.methods.get(name, "").startswith("ours") \
             and getattr(value, "__code__", None) == later.__code__
 
+    def is_hidden_by_instances(self, name, value):
+        """Whether nobody sees what is assigned to the class, since each instance has an attribute of this name."""
+        return name in self.dialect.names and not self.author.has_slots and not hasattr(type(value), "__set__")
+
     def is_changed_by(self, cls, name):
         """Whether an attribute that a class now has of its own makes the author's methods do something else.
 
@@ -138,15 +158,34 @@ class Twin:
         """
         if cls is not self.ours and name in ("__init__", "__new__"):
             return self.dialect.results != 2        # else results are of our class
-        return name in ("__init__", "__new__", "__eq__", "__hash__", "__getattribute__", "__getattr__", "__setattr__") \
-            or name in self.dialect.fields or name in self.used
+        is_protocol = name.startswith("__") and name.endswith("__") and name not in METHODS and name not in HARMLESS
+        return is_protocol or name in self.dialect.fields or name in self.used
 
     def go_back(self):
         """From now on the author's methods run, on our nodes."""
         for name, how in self.methods.items():
-            if how.startswith("ours") and name != "__init__" and name not in self.author.set_later:
+            if how.startswith("ours") and name != "__init__" and name not in {*self.author.set_later, *self.assigned}:
                 type.__setattr__(self.ours, name, self.author.body[name])
                 self.methods[name] = f"the author's again, since something has changed; before: {how}"
+
+
+# Attributes of a class that say nothing about what its methods do.
+HARMLESS = {"__repr__", "__str__", "__format__", "__doc__", "__module__", "__qualname__", "__name__", "__annotations__",
+            "__dict__", "__weakref__", "__slots__", "__slotnames__", "__firstlineno__", "__static_attributes__",
+            "__match_args__", "__abstractmethods__", "__orig_bases__", "__parameters__", "__dir__", "__sizeof__",
+            "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__copy__", "__deepcopy__", "__lt__",
+            "__le__", "__gt__", "__ge__", "__float__", "__int__", "__iadd__", "__isub__", "__imul__", "__itruediv__"}
+
+
+def methods_named(function, body):
+    """The methods of its class that a function calls by name; not functions of math's that are called so too."""
+    from fastgrad.script.closed import LOADS, dis
+    for code in codes_of(function.__code__):
+        before = None
+        for instruction in dis.get_instructions(code):
+            if instruction.opname in LOADS and instruction.argval in body and before != "math":
+                yield instruction.argval
+            before = instruction.argval
 
 
 def zeroing_backward(self):

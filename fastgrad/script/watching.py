@@ -27,12 +27,17 @@ class WatchedClass(type):
     """The class of twins."""
 
     def __setattr__(cls, name, value):
-        if (twin := twin_of(cls)) is None or not twin.expects(name, value):
+        twin = twin_of(cls)
+        if twin is None or not twin.expects(name, value) and not twin.is_hidden_by_instances(name, value):
             type.__setattr__(cls, name, value)
+            if twin is not None:
+                twin.assigned.add(name)
             _note_change(cls, name)
 
     def __delattr__(cls, name):
         twin = twin_of(cls)
+        if twin is not None:
+            twin.assigned.add(name)
         if twin is not None and name not in vars(cls) and name in vars(twin.cls):
             hide_one(cls, name)             # it was ours, and now the author's class doesn't have it any more
         else:
@@ -41,7 +46,8 @@ class WatchedClass(type):
 
     def __dir__(cls):
         twin = twin_of(cls)
-        return type.__dir__(cls) if twin is None else sorted({*dir(twin.cls), *vars(cls)} - twin.invisible)
+        return type.__dir__(cls) if twin is None else sorted({*dir(twin.cls), *vars(cls)} - twin.invisible
+                                                                  - {"__slotnames__"})
 
 
 WatchedClass.__name__ = WatchedClass.__qualname__ = "type"      # nobody asks a class for its class by another name
@@ -98,8 +104,11 @@ def before_cell(source, module_globals=None):
     """Called before a notebook's cell runs: it may bind names again."""
     if module_globals is None:
         module_globals = vars(sys.modules["__main__"])
+    for twin in _twins:
+        if twin.has_changed():          # the cells before have bound it out of sight
+            twin.go_back()
     if any(twin.module_globals is module_globals for twin in _twins):
         text = Text("<cell>", source)
         _note_names(module_globals, {name for name, n in text.bindings.items() if n > text.class_statements[name]})
-        if text.is_dynamic:
+        if text.is_dynamic or text.has_star:
             _note_names(module_globals, None)
