@@ -38,9 +38,23 @@ ARITHMETIC = {name for name in dir(int) if name.startswith("__")} - {*dir(object
 
 
 def has_while(function, text):
-    """Whether a function has a loop that isn't over something."""
-    return any(isinstance(node, ast.FunctionDef) and node.lineno == function.__code__.co_firstlineno
-               and any(isinstance(x, ast.While) for x in ast.walk(node)) for node in text.nodes)
+    """Whether a function has a while loop that may not end: another than `while stack:`, where stack is a list."""
+    for definition in text.nodes:
+        if isinstance(definition, ast.FunctionDef) and definition.lineno == function.__code__.co_firstlineno:
+            nodes = list(ast.walk(definition))
+            lists = {target.id for node in nodes if isinstance(node, ast.Assign)
+                     for target, value in assigned(node.targets[0], node.value)
+                     if isinstance(target, ast.Name) and isinstance(value, (ast.List, ast.ListComp))}
+            if any(isinstance(node, ast.While) and getattr(node.test, "id", None) not in lists for node in nodes):
+                return True
+    return False
+
+
+def assigned(target, value):
+    """The targets of an assignment with their values: of `a, b = [], 0` each."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+        return zip(target.elts, value.elts)
+    return [(target, value)]
 
 
 class NotClosed(Exception):
