@@ -418,3 +418,130 @@ def test_operands_that_are_no_container(folder):                                
     same(folder, engine("self._prev = set(_children)", "self._prev = _children", "(self,), f'**{other}'",
                         "(self), f'**{other}'") + "a, b = Value(2.0), Value(-3.0)\nc = a * b + a\nc.backward()\n"
          "print(a, b, (a ** 2)._prev is a)\n")
+
+
+# ---- What a method reaches: not only its own code ----
+
+FLAG = ("self.label = label", "self.label = label; self.live = True", "self.grad += other.data * out.grad",
+        "if self.is_live(): self.grad += other.data * out.grad")
+
+
+@pytest.mark.parametrize("answer", ["self.live", "getattr(self, 'live')", "asked(self)"])
+def test_a_flag_that_a_helper_asks(folder, answer):                                 # noqa: F811
+    helper = f"    def is_live(self): return {answer}\n\n"
+    same(folder, "def asked(v): return v.live\n" + engine(*FLAG, DOUBLE, helper + DOUBLE) + DEMO
+         + "x, y = Value(2.0), Value(3.0)\nx.live = False\nz = x * y\nz.backward()\nprint(x, y)\n")
+
+
+@pytest.mark.parametrize("head, test, demo", [
+    ("", "if other in (5, 7): return Value(1.0)", "a ** 5, a ** 7, a ** 3"),
+    ("LOW, HIGH = 40, 50\n", "if LOW < self.data < HIGH: return Value(1.0)", "Value(45.0) ** 2, a ** 2"),
+    ("def special(n): return n == 5\n", "if special(other): return Value(1.0)", "a ** 5, a ** 3"),
+    ("", "if other > float('1e2'): return Value(1.0)", "Value(1.0) ** 200, a ** 3"),
+    ("", "if isinstance(other, int) and other > 64: raise ValueError(other)", "a ** 64"),
+    ("", "if self.data > 40: return self", "Value(45.0) ** 2, a ** 2"),
+    ("", "if isinstance(other, bool): return self", "a ** True, a ** 2"),
+])
+def test_numbers_and_kinds_that_are_not_tried(folder, head, test, demo):            # noqa: F811
+    same(folder, head + engine("assert isinstance(other, (int, float)), \"only int/float powers\"", test) + DEMO
+         + f"print({demo})\n")
+
+
+@pytest.mark.parametrize("old, new", [
+    ("def backward(self):", "def backward(self, limit=20):"),
+    ("def backward(self):", "def backward(self):\n        limit = LIMIT"),
+])
+def test_a_limit_of_nodes(folder, old, new):                                        # noqa: F811
+    same(folder, "LIMIT = 20\n" + engine(old, new, "topo.append(v)", "if len(topo) < limit: topo.append(v)") + DEMO
+         + "x = a\nfor i in range(50): x = x + b\na.grad = b.grad = 0.0\nx.backward()\nprint(a, b)\n")
+
+
+@pytest.mark.parametrize("change", [
+    "from helpers import *\n", "vars()['leak'], vars()['slope'] = lambda x: 0.25 * x, lambda: 0.25\n",
+    "leak.__code__, slope.__code__ = (lambda x: 0.25 * x).__code__, (lambda: 0.25).__code__\n",
+    "eval('exec(\"leak = lambda x: 0.25 * x; slope = lambda: 0.25\", globals())')\n",
+    "i = 0\nwhile i < 1:\n    leak, slope = lambda x: 0.25 * x, lambda: 0.25\n    i += 1\n",
+])
+def test_names_that_are_bound_out_of_sight(folder, change):                         # noqa: F811
+    folder.write("helpers.py", OTHER_LEAK)
+    same(folder, LEAK + engine(*WITH_RELU) + DEMO + NEGATIVE + change + NEGATIVE)
+
+
+@pytest.mark.parametrize("patch", ["Value.tanh = other", "Value.tanh = other\nValue.__init__ = counted",
+                                   "Value.tanh = other\nclass D(Value):\n    def __eq__(self, x): return self is x\n"
+                                   "    __hash__ = object.__hash__"])
+def test_a_patch_stays_when_the_authors_methods_come_back(folder, patch):           # noqa: F811
+    same(folder, engine(DOUBLE, "    def exp(self):\n        out = Value(math.exp(self.data), (self,), 'exp')\n"
+                        "        def _backward(): self.grad += out.data * out.grad\n"
+                        "        out._backward = _backward\n        return out\n" + DOUBLE) + """
+n, old = 0, Value.__init__
+def counted(*args, **named):
+    global n
+    n += 1
+    return old(*args, **named)
+def other(self):
+    out = Value(math.tanh(self.data), (self,), 'tanh')
+    def _backward(): self.grad += (1 - out.data) * out.grad
+    out._backward = _backward
+    return out
+""" + patch + "\nx = Value(1.0)\ny = x.tanh() * x.exp()\ny.backward()\nprint(x, y, n)\n")
+
+
+@pytest.mark.parametrize("old, new, demo", [
+    (LABEL, LABEL + "; self.callback = None", "c = a * b\nc.callback = print\nc.backward()\nprint(a)"),
+    ("label=''", "name=''", ""),
+    (LABEL, LABEL + "; self.depth = 1 + max((c.depth for c in _children), default=0)", "print((a * b + a).depth)"),
+    ("self.data = data", "assert abs(data) < 1e8\n        self.data = data",
+     "try: print(Value(1e5) * 1e5)\nexcept AssertionError: print('large')"),
+    ("self.grad += other.data * out.grad", "if math.isnan(out.grad): raise FloatingPointError\n"
+     "            self.grad += other.data * out.grad",
+     "c = a * b\nc.grad = float('nan')\ntry: c._backward()\nexcept FloatingPointError: print('nan')"),
+    ("self.grad = 1.0\n", "self.grad = self.grad or 1.0\n", "c = a * b\nc.grad = 5.0\nc.backward()\nprint(a, b)"),
+    ("return self * -1", "self.grad = 0.0; return self * -1", "a.grad = 5.0\n-a\nprint(a)"),
+    ("self._prev = set(_children)", "self._prev = _children", "a._prev.append(b)\nprint(len(Value(1.0)._prev))"),
+])
+def test_constructors_and_gradients_that_are_not_tried(folder, old, new, demo):     # noqa: F811
+    changes = [old, new]
+    if "name" in new:
+        changes += ["self.label = label", "self.name = name"]
+    if "= _children" in new:
+        changes += ["_children=()", "_children=[]"]
+    same(folder, engine(*changes) + DEMO + demo + "\n")
+
+
+def test_a_loop_that_does_not_end_for_the_numbers_of_trials(folder):                # noqa: F811
+    same(folder, engine("    def double(self):", """    def sqrt(self):
+        x = self.data
+        while abs(x * x - self.data) > 1e-9: x = 0.5 * (x + self.data / x)
+        return Value(x, (self,), 'sqrt')
+
+    def double(self):""") + DEMO + "print(Value(2.0).sqrt())\n")
+
+
+def test_trials_end_although_the_script_allows_deep_recursion(folder):              # noqa: F811
+    same(folder, "import sys\nsys.setrecursionlimit(10 ** 6)\n" + engine(
+        "assert isinstance(other, (int, float)), \"only int/float powers\"",
+        "if other != 1: return self * self ** (other - 1)") + DEMO)
+
+
+def test_an_optimiser_that_keeps_the_dict_of_an_instance(folder):                   # noqa: F811
+    said = same(folder, "import other\n" + engine() + DEMO + "p = Value(2.0)\nupdate = other.updater(p)\n"
+                "for i in range(3):\n    y = p * p\n    y.backward()\n    update()\n    print(p)\n",
+                other="def updater(p):\n    s = vars(p)\n    def update():\n"
+                      "        s['data'] -= 0.1 * s['grad']\n        s['grad'] = 0.0\n    return update\n")
+    assert "is replaced" in said
+
+
+def test_a_field_of_ours_that_the_class_does_not_have(folder):                      # noqa: F811
+    same(folder, engine("self.data", "self.val", "other.data", "other.val")
+         + DEMO.replace("a.data", "a.val") + "a.data = 7\nprint(a * b, hasattr(b, 'data'))\n")
+
+
+def test_what_is_dropped_at_the_end(folder):                                        # noqa: F811
+    same(folder, engine() + DEMO + "class R:\n    def __del__(self): print('bye')\nr = R()\n"
+         "def g():\n    try: yield 1\n    finally: print('finally')\nx = g()\nnext(x)\n")
+
+
+def test_a_subclass_with_another_metaclass(folder):                                 # noqa: F811
+    same(folder, "from abc import ABC, abstractmethod\nfrom typing import Generic, TypeVar\nT = TypeVar('T')\n"
+         + engine() + "class P(Value, ABC): pass\nclass Q(Value, Generic[T]): pass\nprint(P(2.0) * Q(3.0))\n" + DEMO)
