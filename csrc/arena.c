@@ -37,10 +37,10 @@ static void init_first_slot(fg_node *node)
     fg_node_init(node, fg_kind(FG_LEAF, FG_NULLARY, FG_ATTACHED | FG_SEEN), FG_PASSED_OVER, 0.0);
 }
 
-void fg_arena_init(fg_arena *arena, void (*detach)(fg_node *node))
+void fg_arena_init(fg_arena *arena, void (*on_node_death)(fg_node *node))
 {
     init_first_slot(&nothing);
-    *arena = (fg_arena){.nodes = &nothing, .waiting = FG_NONE, .current = NO_SLAB, .detach = detach};
+    *arena = (fg_arena){.nodes = &nothing, .waiting = FG_NONE, .current = NO_SLAB, .on_node_death = on_node_death};
 }
 
 void fg_arena_clear(fg_arena *arena)
@@ -48,9 +48,9 @@ void fg_arena_clear(fg_arena *arena)
     fg_allocate(arena->block, 0);
     fg_allocate(arena->taken, 0);
     fg_allocate(arena->vacant, 0);
-    void (*suspect)(fg_index) = arena->suspect;
-    fg_arena_init(arena, arena->detach);
-    arena->suspect = suspect;
+    void (*on_cycle_candidate)(fg_index) = arena->on_cycle_candidate;
+    fg_arena_init(arena, arena->on_node_death);
+    arena->on_cycle_candidate = on_cycle_candidate;
 }
 
 size_t fg_arena_bytes(const fg_arena *arena)
@@ -229,8 +229,9 @@ static void free_edges(fg_arena *arena, fg_edges *edges)
 static inline bool drop(fg_arena *arena, fg_node *nodes, fg_index child, const bool careful)
 {
     if (--fg_at(nodes, child)->refs > 0) {
-        if (careful && fg_at(nodes, child)->refs == 1 && fg_at(nodes, child)->flags & FG_CLOSURE && arena->suspect)
-            arena->suspect(child);
+        if (careful && fg_at(nodes, child)->refs == 1 && fg_at(nodes, child)->flags & FG_CLOSURE
+            && arena->on_cycle_candidate)
+            arena->on_cycle_candidate(child);
         return false;
     }
     return !(careful && fg_at(nodes, child)->flags & FG_WAITING);
@@ -239,8 +240,8 @@ static inline bool drop(fg_arena *arena, fg_node *nodes, fg_index child, const b
 /* Any node's way: drop its children, and put those that die in front of the list of the dying. */
 static fg_index drop_children(fg_arena *arena, fg_node *node, fg_index dying)
 {
-    if (node->flags & (FG_ATTACHED | FG_ASLEEP))
-        arena->detach(node);
+    if (node->flags & (FG_ATTACHED | FG_PARKED))
+        arena->on_node_death(node);
     for (uint32_t i = fg_node_n_children(node); i-- > 0;) {
         fg_index child = fg_node_child(node, i);
         if (drop(arena, arena->nodes, child, true)) {
@@ -263,7 +264,7 @@ static void vacate(fg_arena *arena, uint32_t slab, uint32_t died)
 }
 
 /* The death of a node and of all that only it kept alive. After a node comes its first child, if that dies too, or the
- * next on the list of the dying. `careful` is whether there may be suspects, and waiting nodes. */
+ * next on the list of the dying. `careful` is whether there may be cycle candidates or waiting nodes. */
 static inline void bury(fg_arena *arena, fg_index index, const bool careful)
 {
     fg_node *const nodes = arena->nodes;
@@ -277,7 +278,7 @@ static inline void bury(fg_arena *arena, fg_index index, const bool careful)
             died = 0;
         }
         died++;
-        if (fg_node_is_binary_without(node, FG_ATTACHED | FG_ASLEEP)) {
+        if (fg_node_is_binary_without(node, FG_ATTACHED | FG_PARKED)) {
             second = fg_at(nodes, node->child[1]);
             if (drop(arena, nodes, node->child[1], careful)) {
                 second->next_dead = dying;
@@ -317,7 +318,7 @@ void fg_node_die(fg_arena *arena, fg_index index)
         return;
     }
     fg_arena_note_peak(arena);
-    if (arena->suspect || arena->waiting != FG_NONE)
+    if (arena->on_cycle_candidate || arena->waiting != FG_NONE)
         bury(arena, index, true);
     else
         bury(arena, index, false);

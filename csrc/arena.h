@@ -89,12 +89,12 @@ enum fg_flag {
     FG_GRAD_INT = 2,
     FG_LOCAL0_INT = 4,
     FG_LOCAL1_INT = 8,
-    FG_ATTACHED = 16, /* `face` is an attachment: Python objects belong to the node, `detach` takes them away */
+    FG_ATTACHED = 16, /* `face` is an attachment: Python objects belong to the node, `on_node_death` takes them away */
     FG_CLOSURE = 32,  /* the sweep must let the face pass this node's gradient on */
     FG_SEEN = 64,     /* somebody has got to its handle by way of a parent, and may have noted its identity */
-    FG_ASLEEP = 128,  /* `face` is a handle, or has one, that nothing in Python refers to */
+    FG_PARKED = 128,  /* `face` is a handle, or has one, that nothing in Python refers to */
     FG_WAITING = 256, /* died while the arena was held: it's on the list of those that wait for the end of that */
-    FG_LATE = 512,    /* its local gradients are taken in the sweep, of what its children's numbers are then */
+    FG_DEFERRED = 512,    /* its local gradients are taken in the sweep, of what its children's numbers are then */
     FG_CLASS_UNIT = 1024, /* the bits from here on are a number for the face, which keeps its class there */
     FG_CLASS = UINT16_MAX - (FG_CLASS_UNIT - 1),
 };
@@ -167,10 +167,11 @@ typedef struct {
 
     uint32_t edits;         /* how often edges have been replaced */
 
-    void (*detach)(fg_node *node); /* called for a dying node with FG_ATTACHED or FG_ASLEEP; must not touch the arena */
+    /* Called for a dying node with FG_ATTACHED or FG_PARKED. Must not touch the arena. */
+    void (*on_node_death)(fg_node *node);
     /* If set, which is when there's a closure, called for a node with FG_CLOSURE that has one reference left: perhaps
      * its handle's, which its closure keeps alive. Must not touch the arena. */
-    void (*suspect)(fg_index index);
+    void (*on_cycle_candidate)(fg_index index);
 } fg_arena;
 
 typedef enum { FG_OK, FG_MORE, FG_NO_MEMORY, FG_TOO_MANY } fg_status;
@@ -230,7 +231,7 @@ static inline void fg_arena_note_peak(fg_arena *arena)
 void *fg_allocate(void *block, size_t size);
 void fg_fail_allocation(long n);
 
-void fg_arena_init(fg_arena *arena, void (*detach)(fg_node *node));
+void fg_arena_init(fg_arena *arena, void (*on_node_death)(fg_node *node));
 void fg_arena_clear(fg_arena *arena); /* when all nodes are dead */
 size_t fg_arena_bytes(const fg_arena *arena);
 
@@ -307,10 +308,10 @@ static inline void fg_node_release(fg_arena *arena, fg_index index)
 static inline bool fg_node_undo(fg_arena *arena, fg_index index)
 {
     const fg_node *node = fg_at(arena->nodes, index);
-    if (index + FG_STEP != arena->next || arena->holds || arena->suspect)
+    if (index + FG_STEP != arena->next || arena->holds || arena->on_cycle_candidate)
         return false;
-    if (!fg_node_is_binary_without(node, FG_ATTACHED | FG_ASLEEP)) {
-        if (!fg_node_is_leaf_without(node, FG_ATTACHED | FG_ASLEEP))
+    if (!fg_node_is_binary_without(node, FG_ATTACHED | FG_PARKED)) {
+        if (!fg_node_is_leaf_without(node, FG_ATTACHED | FG_PARKED))
             return false;
         fg_arena_note_peak(arena);
         arena->next = index;

@@ -300,11 +300,11 @@ fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
     for (; end != stop; end--) {
         fg_node *node = fg_at(nodes, end[-1]);
         fg_prefetch(&node->data, -FG_AHEAD);
-        if (fg_node_is_binary_without(node, FG_CLOSURE | FG_LATE | FG_GRAD_INT)) {
+        if (fg_node_is_binary_without(node, FG_CLOSURE | FG_DEFERRED | FG_GRAD_INT)) {
             pass_on_to_two(nodes, node);
             continue;
         }
-        if (node->flags & FG_CLOSURE || (node->flags & FG_LATE && !fg_node_refresh(nodes, node)))
+        if (node->flags & FG_CLOSURE || (node->flags & FG_DEFERRED && !fg_node_refresh(nodes, node)))
             break;
         pass_on(nodes, node);
     }

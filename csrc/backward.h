@@ -40,12 +40,12 @@ fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget);
 void fg_walk_end(fg_arena *arena, fg_walk *walk);
 void fg_walk_clear(fg_walk *walk);
 
-/* Whether a node with FG_LATE now has the local gradients that its children's numbers give it; if not, its operation is
- * one for the caller. */
+/* Whether a node with FG_DEFERRED now has the local gradients that its children's numbers give it; if not, its
+ * operation is one for the caller. */
 bool fg_node_refresh(const fg_node *nodes, fg_node *node);
 
 /* Pass on the gradients of up to `budget` nodes: FG_MORE, or FG_OK at the end. It stops before a node with FG_CLOSURE,
- * or with FG_LATE that can't be refreshed here: that is then the last one listed, order[n - 1], and the caller's to
+ * or with FG_DEFERRED that can't be refreshed here: that is then the last one listed, order[n - 1], and the caller's to
  * deal with. */
 fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget);
 

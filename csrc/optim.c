@@ -1,7 +1,7 @@
 /* The loops of the optimisers; see optim.h for the formulas. */
 #include "optim.h"
 
-#include "power.h"
+#include "exact_pow.h"
 
 /* g ** 2 of a gradient. An int's is exact in Python and then rounded, as the product of two doubles is. */
 static inline double square_of_grad(double grad, uint16_t flags)

@@ -1,8 +1,8 @@
 /* Optimisers: one step over many parameters, and what goes with it.
  *
  * Parameters are an array of n node indices; what an optimiser remembers of them is in arrays of n doubles, which are
- * the caller's. Every number comes out with the bits of the plain Python loop that the comments show; power.h says how
- * squares and roots do. A parameter's data is a float afterwards, whatever it was.
+ * the caller's. Every number has the bits of the plain Python loop that the comments show; exact_pow.h says how squares
+ * and roots get them. A parameter's data is a float afterwards, whatever it was.
  */
 #ifndef FG_OPTIM_H
 #define FG_OPTIM_H

@@ -224,7 +224,7 @@ cdef int add_light(object cls, bint any_number=False, bint float_data=False, bin
     new.free_handle = new.free_handles
     new.cls = <PyTypeObject *>cls
     incref(<PyObject *>cls)         # for as long as there are handles, even when this module is gone
-    new.fresh = n_lights * FG_CLASS_UNIT | (0 if float_grad else FG_GRAD_INT) | (FG_LATE if late else 0)
+    new.fresh = n_lights * FG_CLASS_UNIT | (0 if float_grad else FG_GRAD_INT) | (FG_DEFERRED if late else 0)
     new.results = <Results>results
     new.any_number = any_number
     new.float_data, new.float_seed = float_data, float_seed

@@ -50,8 +50,8 @@ cdef extern from "arena.h":
         FG_ATTACHED
         FG_CLOSURE
         FG_SEEN
-        FG_ASLEEP
-        FG_LATE
+        FG_PARKED
+        FG_DEFERRED
         FG_CLASS_UNIT
         FG_CLASS
 
@@ -76,7 +76,7 @@ cdef extern from "arena.h":
         uint32_t holds
         uint32_t used_slabs
         uint32_t edits
-        void (*suspect)(fg_index index) noexcept
+        void (*on_cycle_candidate)(fg_index index) noexcept
 
     ctypedef enum fg_status:
         FG_OK
@@ -92,7 +92,7 @@ cdef extern from "arena.h":
     void *fg_allocate(void *block, size_t size)
     void fg_fail_allocation(long n)
 
-    void fg_arena_init(fg_arena *arena, void (*detach)(fg_node *node) noexcept)
+    void fg_arena_init(fg_arena *arena, void (*on_node_death)(fg_node *node) noexcept)
     size_t fg_arena_bytes(const fg_arena *arena)
     bint fg_arena_is_live(const fg_arena *arena, fg_index index)
     void fg_arena_hold(fg_arena *arena)

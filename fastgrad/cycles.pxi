@@ -99,7 +99,7 @@ cdef PyObject *garbage_of(fg_index index) noexcept:
         return NULL             # it has died meanwhile, and the slot may have another node
     attachment = <Attachment *>node.face
     handle = attachment.handle
-    if (handle is NULL or attachment.attributes is NULL or node.flags & FG_ASLEEP
+    if (handle is NULL or attachment.attributes is NULL or node.flags & FG_PARKED
             or refcount(attachment.attributes) != 1 + ((<Node>handle).attributes is not NULL)):
         return NULL
     function = value_at(attachment.attributes, BACKWARD)

@@ -320,7 +320,7 @@ cdef class Node:
                 walk.scratch.n -= 1
                 handle_of(index)._backward()
                 call_all = must_call_all()
-            elif node_at(index).flags & FG_CLOSURE or (node_at(index).flags & FG_LATE
+            elif node_at(index).flags & FG_CLOSURE or (node_at(index).flags & FG_DEFERRED
                                                        and node_at(index).op in (FG_LOG, FG_POW_CONST)):
                 walk.scratch.n -= 1
                 pass_on(index)

@@ -155,7 +155,7 @@ cdef int set_class(fg_index index, PyTypeObject *cls, PyObject *handle) except -
     cdef fg_node *node = node_at(index)
     if not PyType_IsSubtype(cls, lights[0].cls):
         raise TypeError(f"{(<object>cls).__name__} isn't derived from Value")
-    node.flags = node.flags & ~(-FG_CLASS_UNIT | FG_LATE | FG_GRAD_INT) | light_for(cls).fresh
+    node.flags = node.flags & ~(-FG_CLASS_UNIT | FG_DEFERRED | FG_GRAD_INT) | light_for(cls).fresh
     if is_light(cls):
         node.face = <void *>handle
     elif attach(index, handle, cls) is NULL:
@@ -201,7 +201,7 @@ cdef Node wrap_new(fg_index index, PyTypeObject *cls):
 cdef Node handle_of(fg_index index):
     """The handle of a live node: the one that it has, or a new one."""
     cdef Node handle
-    if node_at(index).flags & FG_ASLEEP:
+    if node_at(index).flags & FG_PARKED:
         return woken(index)
     if node_at(index).flags & FG_ATTACHED:
         if (<Attachment *>node_at(index).face).handle is not NULL:
@@ -246,7 +246,7 @@ cdef Node woken(fg_index index):
         handle = (<Attachment *>node.face).handle
         (<Node>handle).attributes = (<Attachment *>node.face).attributes
         xincref((<Node>handle).attributes)
-    node.flags &= ~FG_ASLEEP
+    node.flags &= ~FG_PARKED
     fg_node_retain(&arena, index)
     return revived(handle)
 
@@ -307,7 +307,7 @@ cdef void let_go "fg_let_go"(PyObject *self) noexcept:
 cdef bint falls_asleep(fg_node *node, PyObject *handle) noexcept:
     """Whether a handle only falls asleep; if it dies, it's taken from its attachment."""
     if node.flags & FG_SEEN and node.refs > 1 and is_light(type_of(handle)):
-        node.flags |= FG_ASLEEP
+        node.flags |= FG_PARKED
         node.refs -= 1
         if (<Node>handle).attributes is not NULL:   # the node has them too; with two references, cycles.pxi would
             drop_attributes(handle)                 # take them to be held by somebody
@@ -373,7 +373,7 @@ cdef Attachment *attach(fg_index index, PyObject *handle, PyTypeObject *cls) noe
 cdef inline void set_closure(fg_index index) noexcept:
     global may_run_python
     fg_node_set_closure(node_at(index))
-    arena.suspect = suspect
+    arena.on_cycle_candidate = suspect
     may_run_python = True
 
 

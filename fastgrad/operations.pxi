@@ -161,7 +161,7 @@ cdef object derivative_of_objects(object x, object n):
 
 cdef inline bint has_slope() except -1:
     """Whether the derivative of an operation that is going on is to be taken now: it may raise."""
-    return not light.fresh & FG_LATE and is_recording()
+    return not light.fresh & FG_DEFERRED and is_recording()
 
 
 cdef fg_index power_const(fg_index a, Number n) except FG_NONE:
@@ -229,10 +229,10 @@ cdef int pass_on(fg_index index) except -1:
 
 
 cdef int refresh(fg_index index) except -1:
-    """Let a node with FG_LATE have the local derivatives that its children's numbers now give it."""
+    """Let a node with FG_DEFERRED have the local derivatives that its children's numbers now give it."""
     cdef fg_node *node = node_at(index)
     cdef Number by_x = Number(node.local[0], node.flags & FG_LOCAL0_INT)
-    if node.flags & FG_LATE and not fg_node_refresh(arena.nodes, node):
+    if node.flags & FG_DEFERRED and not fg_node_refresh(arena.nodes, node):
         if node.op == FG_LOG:
             by_x = Number(inverse_of(node_at(node.child[0]).data), False)
         else:

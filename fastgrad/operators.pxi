@@ -303,7 +303,7 @@ cdef object value_power(object left, object right, object modulo):
     right = plain_of(right)
     if class_of(left) is not plain:
         favour(light_for(class_of(left)))
-    if is_beyond(right) and not light.fresh & FG_LATE:
+    if is_beyond(right) and not light.fresh & FG_DEFERRED:
         return to_the_huge(<Node>left, right)
     read_number(right, &number)
     return wrap(power_const((<Node>left).index, number), class_of_result(left))

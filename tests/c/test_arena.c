@@ -40,8 +40,8 @@ static void test_layout(void)
         node->grad = i + 0.5;
         node->op = FG_EXP;
         node->arity = FG_WIDE;
-        node->flags = FG_LATE | FG_DATA_INT;
-        CHECK(node->kind == fg_kind(FG_EXP, FG_WIDE, FG_LATE | FG_DATA_INT));
+        node->flags = FG_DEFERRED | FG_DATA_INT;
+        CHECK(node->kind == fg_kind(FG_EXP, FG_WIDE, FG_DEFERRED | FG_DATA_INT));
         node->child[0] = node->child[1] = node->next_dead = i;
         node->face = node;
     }
@@ -396,25 +396,25 @@ static void test_failing_allocations(void)
     }
 }
 
-static fg_index suspected = FG_NONE;
+static fg_index candidate = FG_NONE;
 
-static void note_suspect(fg_index index)
+static void note_candidate(fg_index index)
 {
-    suspected = index;
+    candidate = index;
 }
 
 /* A node with a closure that has lost its last parent is reported, if anybody wants to know. */
-static void test_suspects(void)
+static void test_cycle_candidates(void)
 {
     fg_arena arena;
     fg_arena_init(&arena, NULL);
     for (int watched = 0; watched < 2; watched++) {
         fg_index a = leaf(&arena, 1.0), b = leaf(&arena, 2.0);
-        arena.suspect = watched ? note_suspect : NULL;
+        arena.on_cycle_candidate = watched ? note_candidate : NULL;
         fg_node_set_closure(fg_at(arena.nodes, a));
         fg_index top = node(&arena, 2, (fg_index[]){a, b}, (double[]){1.0, 1.0});
         fg_node_release(&arena, top);
-        CHECK(suspected == (watched ? a : FG_NONE));
+        CHECK(candidate == (watched ? a : FG_NONE));
         fg_node_release(&arena, a);
         fg_node_release(&arena, b);
     }
@@ -436,7 +436,7 @@ int main(void)
     test_the_end_of_a_run();
     test_back_from_the_dead();
     test_all_nodes();
-    test_suspects();
+    test_cycle_candidates();
     test_failing_allocations();
     puts("arena: passed");
     return 0;

@@ -214,8 +214,8 @@ static void test_ints(void)
     fg_arena_clear(&arena);
 }
 
-/* With FG_LATE a product's local gradients are what its children's numbers are when the sweep comes by. */
-static void test_late(void)
+/* With FG_DEFERRED a product's local gradients are what its children's numbers are when the sweep comes by. */
+static void test_deferred(void)
 {
     fg_arena arena;
     fg_walk walk = {0};
@@ -227,12 +227,12 @@ static void test_late(void)
     fg_at(arena.nodes, y)->data = 7.0;
     CHECK(backward(&arena, &walk, top));
     CHECK(fg_at(arena.nodes, x)->grad == 3.0 && fg_at(arena.nodes, y)->grad == 2.0);
-    fg_at(arena.nodes, top)->flags |= FG_LATE;
+    fg_at(arena.nodes, top)->flags |= FG_DEFERRED;
     CHECK(backward(&arena, &walk, top));
     CHECK(fg_at(arena.nodes, x)->grad == 3.0 + 7.0 && fg_at(arena.nodes, y)->grad == 2.0 + 5.0);
     fg_index zero = leaf(&arena, 0.0), relu = node(&arena, 1, &zero, (double[]){NAN});
     fg_at(arena.nodes, relu)->op = FG_RELU;
-    fg_at(arena.nodes, relu)->flags |= FG_LATE;
+    fg_at(arena.nodes, relu)->flags |= FG_DEFERRED;
     CHECK(backward(&arena, &walk, relu) && fg_at(arena.nodes, zero)->grad == 0.0);
     fg_at(arena.nodes, relu)->data = 1e-300;
     CHECK(backward(&arena, &walk, relu) && fg_at(arena.nodes, zero)->grad == 1.0);
@@ -272,7 +272,7 @@ int main(void)
     test_a_graph_that_grows_between_portions();
     test_epochs_wrap();
     test_ints();
-    test_late();
+    test_deferred();
     test_a_million_deep();
     puts("backward: passed");
     return 0;

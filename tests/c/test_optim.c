@@ -1,7 +1,7 @@
 /* The optimisers' promises: squares and roots have pow's bits, and steps those of the formulas in optim.h. */
 #include "check.h"
 #include "optim.h"
-#include "power.h"
+#include "exact_pow.h"
 
 #include <float.h>
 

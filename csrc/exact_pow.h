@@ -12,8 +12,8 @@
  *
  * Compilers turn pow(x, 2.0) into x * x by themselves. The exponents are volatile so that they don't.
  */
-#ifndef FG_POWER_H
-#define FG_POWER_H
+#ifndef FG_EXACT_POW_H
+#define FG_EXACT_POW_H
 
 #include <math.h>
 #include <stdbool.h>
