@@ -174,7 +174,13 @@ typedef struct {
     void (*on_cycle_candidate)(fg_index index);
 } fg_arena;
 
-typedef enum { FG_OK, FG_MORE, FG_NO_MEMORY, FG_TOO_MANY } fg_status;
+typedef enum {
+    FG_OK,
+    FG_MORE,      /* the portion is over, the work isn't: call again */
+    FG_CALLERS,   /* the sweep has come to a node that the caller has to pass on: see fg_sweep */
+    FG_NO_MEMORY,
+    FG_TOO_MANY,  /* references to a node: see FG_MAX_REFS */
+} fg_status;
 
 /* The kind of a node with this op, fg_arity and flags; kinds and masks can be put together by bits. */
 static inline uint32_t fg_kind(uint8_t op, uint8_t arity, uint16_t flags)

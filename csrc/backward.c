@@ -304,8 +304,10 @@ fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
             pass_on_to_two(nodes, node);
             continue;
         }
-        if (node->flags & FG_CLOSURE || (node->flags & FG_DEFERRED && !fg_node_refresh(nodes, node)))
-            break;
+        if (node->flags & FG_CLOSURE || (node->flags & FG_DEFERRED && !fg_node_refresh(nodes, node))) {
+            walk->n = (uint32_t)(end - order);
+            return FG_CALLERS;
+        }
         pass_on(nodes, node);
     }
     walk->n = (uint32_t)(end - order);

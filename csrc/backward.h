@@ -40,13 +40,15 @@ fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget);
 void fg_walk_end(fg_arena *arena, fg_walk *walk);
 void fg_walk_clear(fg_walk *walk);
 
-/* Whether a node with FG_DEFERRED now has the local gradients that its children's numbers give it; if not, its
- * operation is one for the caller. */
+/* Give a node with FG_DEFERRED the local gradients of its children's present numbers. False if the core can't compute
+ * them: then the caller has to. */
 bool fg_node_refresh(const fg_node *nodes, fg_node *node);
 
-/* Pass on the gradients of up to `budget` nodes: FG_MORE, or FG_OK at the end. It stops before a node with FG_CLOSURE,
- * or with FG_DEFERRED that can't be refreshed here: that is then the last one listed, order[n - 1], and the caller's to
- * deal with. */
+/* Pass on the gradients of up to `budget` listed nodes, from the last one on:
+ *   FG_OK       all are done: n is 0
+ *   FG_MORE     the portion is over; call again
+ *   FG_CALLERS  the last listed node, order[n - 1], has FG_CLOSURE, or FG_DEFERRED and the core can't refresh it. The
+ *               caller takes it off the list, passes its gradient on, and calls again. */
 fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget);
 
 /* Add a node's gradient, times the local ones, into its children's: the chain rule. */

@@ -81,6 +81,7 @@ cdef extern from "arena.h":
     ctypedef enum fg_status:
         FG_OK
         FG_MORE
+        FG_CALLERS
         FG_NO_MEMORY
         FG_TOO_MANY
 

@@ -309,26 +309,28 @@ cdef class Node:
         cdef bint call_all = must_call_all()
         cdef Walk walk = Walk(self, call_all or may_run_python)     # which may give a leaf a `_backward`
         cdef fg_index index
-        cdef uint32_t stops = 0
+        cdef fg_status status
+        cdef uint32_t n_passed = 0
         if are_there_odd_classes:
             self.grad = as_object(1.0, not light_at(self.index).float_seed)
         else:
             set_grad(self, Number(1.0, not light_at(self.index).float_seed))
-        while walk.scratch.n > 0 if call_all else fg_sweep(&arena, walk.scratch, PORTION) == FG_MORE:
-            index = walk.scratch.order[walk.scratch.n - 1]
-            if call_all or has_own_backward(index):
+        while True:
+            status = FG_CALLERS if call_all else fg_sweep(&arena, walk.scratch, PORTION)
+            if walk.scratch.n == 0:
+                break
+            if status == FG_CALLERS:
                 walk.scratch.n -= 1
-                handle_of(index)._backward()
-                call_all = must_call_all()
-            elif node_at(index).flags & FG_CLOSURE or (node_at(index).flags & FG_DEFERRED
-                                                       and node_at(index).op in (FG_LOG, FG_POW_CONST)):
-                walk.scratch.n -= 1
-                pass_on(index)
-                stops += 1
-            else:
-                stops = 0
-            if stops % 4096 == 0:
-                PyErr_CheckSignals()
+                index = walk.scratch.order[walk.scratch.n]
+                if call_all or has_own_backward(index):
+                    handle_of(index)._backward()
+                    call_all = must_call_all()
+                else:
+                    pass_on(index)
+                    n_passed += 1
+                    if n_passed % 4096:         # a look for Ctrl-C takes a quarter as long as all else here
+                        continue
+            PyErr_CheckSignals()
         walk = None
         if is_put_off:
             collect_or_put_off()

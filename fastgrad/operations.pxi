@@ -235,6 +235,8 @@ cdef int refresh(fg_index index) except -1:
     if node.flags & FG_DEFERRED and not fg_node_refresh(arena.nodes, node):
         if node.op == FG_LOG:
             by_x = Number(inverse_of(node_at(node.child[0]).data), False)
+        elif node.op != FG_POW_CONST:
+            raise SystemError(f"no derivative of a deferred operation: {node.op}")
         else:
             power_local_grad(number_at(node.child[0]), Number(node.local[1], node.flags & FG_LOCAL1_INT), &by_x)
         node = node_at(index)

@@ -60,7 +60,7 @@ static inline fg_index plus(fg_arena *arena, fg_index a, fg_index b)
     return sum;
 }
 
-/* backward() without Python: true if there was memory for it. */
+/* backward() without Python: true if there was memory for it, and no node was the caller's. */
 static inline bool backward(fg_arena *arena, fg_walk *walk, fg_index root)
 {
     if (fg_walk_start(arena, walk, root, false) != FG_OK)
@@ -71,7 +71,7 @@ static inline bool backward(fg_arena *arena, fg_walk *walk, fg_index root)
     if (status == FG_OK) {
         fg_at(arena->nodes, root)->grad = 1.0;
         fg_at(arena->nodes, root)->flags &= (uint16_t)~FG_GRAD_INT;
-        while (fg_sweep(arena, walk, 1000) == FG_MORE)
+        while ((status = fg_sweep(arena, walk, 1000)) == FG_MORE)
             ;
     }
     fg_walk_end(arena, walk);

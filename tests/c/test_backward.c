@@ -238,11 +238,83 @@ static void test_deferred(void)
     CHECK(backward(&arena, &walk, relu) && fg_at(arena.nodes, zero)->grad == 1.0);
     fg_node_release(&arena, zero);
     fg_node_release(&arena, relu);
-    fg_at(arena.nodes, top)->op = FG_LOG; /* not this layer's: the sweep stops there */
-    CHECK(!fg_node_refresh(arena.nodes, fg_at(arena.nodes, top)));
     fg_node_release(&arena, x);
     fg_node_release(&arena, y);
     fg_node_release(&arena, top);
+    CHECK(fg_arena_live(&arena) == 0);
+    fg_walk_clear(&walk);
+    fg_arena_clear(&arena);
+}
+
+/* The three statuses of the sweep: its portion is over, a node is the caller's, all is done. */
+static void test_what_the_sweep_says(void)
+{
+    fg_arena arena;
+    fg_walk walk = {0};
+    fg_arena_init(&arena, NULL);
+    fg_index x = leaf(&arena, 2.0), middle = x, chain[10];
+    for (int i = 0; i < 10; i++) {
+        middle = node(&arena, 1, &middle, (double[]){2.0});
+        chain[i] = middle;
+    }
+    fg_index top = chain[9];
+
+    CHECK(fg_walk_start(&arena, &walk, top, false) == FG_OK && fg_walk_go_on(&arena, &walk, 100) == FG_OK);
+    fg_at(arena.nodes, top)->grad = 1.0;
+    fg_at(arena.nodes, top)->flags &= (uint16_t)~FG_GRAD_INT;
+    CHECK(fg_sweep(&arena, &walk, 4) == FG_MORE && walk.n == 6);
+    CHECK(fg_at(arena.nodes, chain[5])->grad == 16.0 && fg_at(arena.nodes, chain[4])->grad == 0.0);
+    CHECK(fg_sweep(&arena, &walk, 5) == FG_MORE && walk.n == 1);
+    CHECK(fg_sweep(&arena, &walk, 1) == FG_OK && walk.n == 0 && fg_at(arena.nodes, x)->grad == 1024.0);
+    CHECK(fg_sweep(&arena, &walk, 1) == FG_OK);
+    fg_walk_end(&arena, &walk);
+
+    /* A closure, and what the core can't refresh. The sweep passes none of these on; that's the caller's, also where
+     * such a node is the first or the last of a portion. */
+    static const struct {
+        uint8_t op;
+        uint16_t flag;
+        bool is_callers;
+    } kinds[] = {
+        {FG_CUSTOM, FG_CLOSURE, true}, {FG_ADD, FG_CLOSURE, true}, {FG_LOG, FG_CLOSURE | FG_DEFERRED, true},
+        {FG_LOG, FG_DEFERRED, true}, {FG_POW_CONST, FG_DEFERRED, true}, {FG_LOG, 0, false}, {FG_POW_CONST, 0, false},
+        {FG_EXP, FG_DEFERRED, false}, {FG_RELU, FG_DEFERRED, false}, {FG_TANH, FG_DEFERRED, false},
+    };
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (int at = 0; at < 10; at++) {
+            fg_node *special = fg_at(arena.nodes, chain[at]);
+            special->op = kinds[k].op;
+            special->flags |= kinds[k].flag;
+            CHECK(fg_node_refresh(arena.nodes, special) == (special->op != FG_LOG && special->op != FG_POW_CONST));
+            special->local[0] = 2.0;
+            special->data = special->op == FG_EXP ? 2.0 : 1.0;
+            CHECK(fg_walk_start(&arena, &walk, top, false) == FG_OK && fg_walk_go_on(&arena, &walk, 100) == FG_OK);
+            fg_walk_zero(&arena, &walk);
+            fg_at(arena.nodes, top)->grad = 1.0;
+            fg_at(arena.nodes, top)->flags &= (uint16_t)~FG_GRAD_INT;
+            int callers = 0, portions = 0;
+            fg_status status;
+            while ((status = fg_sweep(&arena, &walk, 3)) != FG_OK) {
+                CHECK(walk.n > 0 && callers + portions < 10);
+                if (status == FG_CALLERS) {
+                    callers++;
+                    CHECK(walk.order[walk.n - 1] == chain[at] && fg_node_child(special, 0) == (at ? chain[at - 1] : x));
+                    CHECK(fg_at(arena.nodes, fg_node_child(special, 0))->grad == 0.0);
+                    fg_node_pass_on(&arena, walk.order[--walk.n]);
+                } else {
+                    portions++;
+                    CHECK(status == FG_MORE);
+                }
+            }
+            CHECK(walk.n == 0 && callers == kinds[k].is_callers && portions >= 2);
+            CHECK(fg_at(arena.nodes, x)->grad == (kinds[k].op == FG_RELU && kinds[k].flag ? 512.0 : 1024.0));
+            fg_walk_end(&arena, &walk);
+            special->local[0] = 2.0;
+            special->flags &= (uint16_t)~(FG_CLOSURE | FG_DEFERRED);
+        }
+    for (int i = 0; i < 10; i++)
+        fg_node_release(&arena, chain[i]);
+    fg_node_release(&arena, x);
     CHECK(fg_arena_live(&arena) == 0);
     fg_walk_clear(&walk);
     fg_arena_clear(&arena);
@@ -273,6 +345,7 @@ int main(void)
     test_epochs_wrap();
     test_ints();
     test_deferred();
+    test_what_the_sweep_says();
     test_a_million_deep();
     puts("backward: passed");
     return 0;
