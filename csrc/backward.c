@@ -77,9 +77,25 @@ static inline bool has_done_both(const fg_node *nodes, const fg_node *node, uint
            && !is_ahead(fg_at(nodes, node->child[1]), epoch, with_leaves);
 }
 
-/* The walk proper, compiled once with and once without leaves. Nearly all nodes have one child or two, so the loop over
- * children is written out. And nearly all are of sums of products, where a node's second child, the product, can be
- * listed without another turn: its children are a weight and an input met before. */
+/* The walk proper, compiled once with and once without leaves. With recursion it would be:
+ *
+ *     visit(node):
+ *         node.mark = epoch
+ *         for child in node.children:
+ *             if is_ahead(child):
+ *                 visit(child)
+ *         order.append(node)
+ *
+ * The stack takes the place of the calls: it has the nodes whose visit waits for that of a child. The loop over the
+ * children is written out, since nearly all nodes have two. The labels are the places in it:
+ *
+ *     enter           visit(child) is called; the stack has where to go on in the caller
+ *     first, second   which child is next, of two
+ *     not_binary      the same of none, one, or (wide) more: then the next is number i
+ *     list            the node is appended; visit returns to what is on top of the stack
+ *
+ * A second child that has both its own children done is listed without a call. Most second children are like that: the
+ * products in a sum of products, whose children are a weight and an input met before. */
 static inline fg_status walk_on(fg_arena *arena, fg_walk *walk, uint32_t budget, const bool with_leaves)
 {
     fg_node *const nodes = arena->nodes, *node;
@@ -108,49 +124,57 @@ static inline fg_status walk_on(fg_arena *arena, fg_walk *walk, uint32_t budget,
             walk->n = n;
             return FG_OK;
         }
-visit:
+first:
+        if (!FG_LIKELY(node->arity == FG_BINARY))
+            goto not_binary;
         child = node->child[0];
-        if (FG_LIKELY(node->arity == FG_BINARY)) {
-            if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
-                *top++ = at | SECOND;
-                goto enter;
-            }
+        if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
+            *top++ = at | SECOND;
+            goto enter;
+        }
 second:
-            child = node->child[1];
-            if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
-                if (!has_done_both(nodes, fg_at(nodes, child), epoch, with_leaves)) {
-                    *top++ = at | END;
-                    goto enter;
-                }
-                fg_at(nodes, child)->mark = epoch;
-                order[n++] = child;
-            }
-        } else if (node->arity == FG_UNARY) {
-            if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
+        child = node->child[1];
+        if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
+            if (!has_done_both(nodes, fg_at(nodes, child), epoch, with_leaves)) {
                 *top++ = at | END;
                 goto enter;
             }
-        } else if (node->arity == FG_WIDE) {
-            i = 0;
-wide:
-            while (i < node->edges->n_children) {
-                child = node->edges->children[i++];
-                if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
-                    *top++ = i;
-                    *top++ = at | WIDE;
-                    goto enter;
-                }
-            }
+            fg_at(nodes, child)->mark = epoch;
+            order[n++] = child;
         }
 list:
         fg_prefetch(node, FG_AHEAD);
         order[n++] = at;
         continue;
+
 enter:
         at = child;
         node = fg_at(nodes, at);
         node->mark = epoch;
-        goto visit;
+        goto first;
+
+not_binary:
+        if (node->arity == FG_UNARY) {
+            child = node->child[0];
+            if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
+                *top++ = at | END;
+                goto enter;
+            }
+            goto list;
+        }
+        if (node->arity == FG_NULLARY)
+            goto list;
+        i = 0;
+wide:
+        while (i < node->edges->n_children) {
+            child = node->edges->children[i++];
+            if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
+                *top++ = i;
+                *top++ = at | WIDE;
+                goto enter;
+            }
+        }
+        goto list;
     }
     walk->n = n;
     walk->depth = (uint32_t)(top - walk->stack);

@@ -58,7 +58,7 @@ FAULTS = {
     "csrc/backward.c": [
         ("wide-children-reversed", "node->edges->children[i++]", "node->edges->children[node->edges->n_children - ++i]",
          "test_bits.py::test_order_of_contributions_of_many_children"),
-        ("listed-twice", "                fg_at(nodes, child)->mark = epoch;\n", "", "c/test_backward.c"),
+        ("listed-twice", "            fg_at(nodes, child)->mark = epoch;\n", "", "c/test_backward.c"),
         ("second-grandchild-skipped", "&& !is_ahead(fg_at(nodes, node->child[1]), epoch, with_leaves);", ";",
          "test_bits.py::test_microgpt_arithmetic"),
         ("epoch-ignored", "walk->epoch != arena->epoch || ", "",
