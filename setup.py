@@ -15,11 +15,16 @@ else:
     if os.environ.get("FASTGRAD_DEBUG"):
         flags += ["-O0", "-g", "-UNDEBUG"]
 
+# An install that is editable, and a build in place, are for the tests too: there the engine can be told to run out of
+# memory, and to check its arena. What is packed for others, a wheel or a plain install, has neither.
+is_for_tests = not {"editable_wheel", "develop", "--inplace", "-i"}.isdisjoint(sys.argv)
+
 engine = Extension(
     "fastgrad.engine",
     sources=["fastgrad/engine.pyx", "csrc/arena.c", "csrc/backward.c", "csrc/optim.c"],
     depends=glob("csrc/*.h") + glob("fastgrad/*.px[di]"),
     include_dirs=["csrc"],
+    define_macros=[("FG_TESTING", "1")] if is_for_tests or os.environ.get("FASTGRAD_TESTING") else [],
     extra_compile_args=flags,
     libraries=libraries,
 )

@@ -6,12 +6,14 @@
 
 /* ---- The allocator ---- */
 
+#if FG_TESTING
 static long allocations_until_failure = 0;
 
 void fg_fail_allocation(long n)
 {
     allocations_until_failure = n;
 }
+#endif
 
 void *fg_allocate(void *block, size_t size)
 {
@@ -19,8 +21,10 @@ void *fg_allocate(void *block, size_t size)
         free(block);
         return NULL;
     }
+#if FG_TESTING
     if (allocations_until_failure > 0 && --allocations_until_failure == 0)
         return NULL;
+#endif
     return realloc(block, size);
 }
 
@@ -442,6 +446,7 @@ fg_index fg_arena_live_from(const fg_arena *arena, fg_index index)
 
 /* ---- Checking ---- */
 
+#if FG_TESTING
 const char *fg_arena_check(const fg_arena *arena)
 {
     uint64_t all_taken = 0, live = 0, parents = 0, refs = 0, vacant = 0;
@@ -485,3 +490,4 @@ const char *fg_arena_check(const fg_arena *arena)
         return "a vacant slab is lost";
     return NULL;
 }
+#endif

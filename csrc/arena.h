@@ -46,6 +46,10 @@
 #define FG_SELDOM static
 #endif
 
+#ifndef FG_TESTING
+#define FG_TESTING 0 /* 1: a build that the tests can look into; setup.py and tests/c/Makefile say when */
+#endif
+
 typedef uint32_t fg_index;
 #define FG_NONE 0           /* no node: in the first slot is a leaf that is nobody's */
 #define FG_STEP 4u          /* from a node's index to the next one's in its slab */
@@ -233,9 +237,8 @@ static inline void fg_arena_note_peak(fg_arena *arena)
         arena->peak = fg_arena_live(arena);
 }
 
-/* The only allocator: like realloc, and frees for size 0. fg_fail_allocation(n) makes the n-th call from now fail. */
+/* The only allocator: like realloc, and frees for size 0. */
 void *fg_allocate(void *block, size_t size);
-void fg_fail_allocation(long n);
 
 void fg_arena_init(fg_arena *arena, void (*on_node_death)(fg_node *node));
 void fg_arena_clear(fg_arena *arena); /* when all nodes are dead */
@@ -260,8 +263,16 @@ bool fg_arena_is_live(const fg_arena *arena, fg_index index);
 /* The first live node with this index or a higher one, FG_NONE at the end: a walk over all nodes there are. */
 fg_index fg_arena_live_from(const fg_arena *arena, fg_index index);
 
-/* Find what doesn't add up in the arena: NULL, or a sentence. For tests: it reads every slot. */
+#if FG_TESTING
+/* Make the n-th fg_allocate from now fail; 0: none. */
+void fg_fail_allocation(long n);
+
+/* Find what doesn't add up in the arena: NULL, or a sentence. Reads every slot. */
 const char *fg_arena_check(const fg_arena *arena);
+#else
+#define fg_fail_allocation(n) ((void)(n))
+#define fg_arena_check(arena) ((void)(arena), (const char *)NULL)
+#endif
 
 /* The next slot of the current run, which must have one (next != end), for a new node: fg_node_init must follow. */
 static inline fg_index fg_node_take(fg_arena *arena)

@@ -12,6 +12,7 @@ cdef extern from "numbers.h":
 cdef extern from "arena.h":
     ctypedef uint32_t fg_index
 
+    const bint FG_TESTING
     const fg_index FG_NONE
     const uint32_t FG_STEP
     const uint32_t FG_PASSED_OVER

@@ -74,7 +74,7 @@ that a double can't hold exactly, ValueError if there are local derivatives, but
 cdef class Node:
     """The compiled part of a Value. fastgrad.Value derives from it, so that its class can be added to."""
     cdef fg_index index
-    cdef PyObject *attributes       # counted: the dict that belongs to the node, or NULL
+    cdef PyObject *attributes       # counted: the dict that belongs to the node, or NULL. The last: see tp_dictoffset
 
     def __cinit__(self):
         self.index = FG_NONE
@@ -445,8 +445,8 @@ cdef class Node:
 # ---- The class ----
 
 cdef PyTypeObject *node_type = <PyTypeObject *>Node
-# Where Python finds a handle's attributes: the distance of the field from the start of a (here any) object.
-node_type.tp_dictoffset = <char *>&(<Node><PyObject *>node_type).attributes - <char *>node_type
+# Where Python finds a handle's attributes: `attributes` is the last field of a Node, and a pointer.
+node_type.tp_dictoffset = node_type.tp_basicsize - <Py_ssize_t>sizeof(PyObject *)
 
 
 # Value is made of a list of slots: a class statement would make a type that the garbage collector tracks, and a cdef
@@ -490,13 +490,13 @@ def arena_stats():
 
 # ---- For the tests ----
 
-def _fail_allocation(n):
-    """Make the core's n-th allocation from now fail; 0: none."""
-    fg_fail_allocation(n)
+if FG_TESTING:      # which setup.py defines
+    def _fail_allocation(n):
+        """Make the core's n-th allocation from now fail; 0: none."""
+        fg_fail_allocation(n)
 
-
-def _check():
-    """Raise AssertionError if something in the arena doesn't add up."""
-    cdef const char *complaint = fg_arena_check(&arena)
-    if complaint is not NULL:
-        raise AssertionError(complaint.decode())
+    def _check():
+        """Raise AssertionError if something in the arena doesn't add up."""
+        cdef const char *complaint = fg_arena_check(&arena)
+        if complaint is not NULL:
+            raise AssertionError(complaint.decode())

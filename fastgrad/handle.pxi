@@ -32,6 +32,7 @@ cdef extern from "Python.h":
         void (*tp_free)(void *) noexcept
         int (*tp_traverse)(PyObject *, int (*)(PyObject *, void *) noexcept, void *) noexcept
         Py_hash_t (*tp_hash)(object) except -1
+        Py_ssize_t tp_basicsize
         Py_ssize_t tp_dictoffset
         unsigned long tp_flags
         PyObject *tp_dict
@@ -155,7 +156,7 @@ cdef int set_class(fg_index index, PyTypeObject *cls, PyObject *handle) except -
     cdef fg_node *node = node_at(index)
     if not PyType_IsSubtype(cls, lights[0].cls):
         raise TypeError(f"{(<object>cls).__name__} isn't derived from Value")
-    node.flags = node.flags & ~(-FG_CLASS_UNIT | FG_DEFERRED | FG_GRAD_INT) | light_for(cls).fresh
+    node.flags = node.flags & ~(FG_CLASS | FG_DEFERRED | FG_GRAD_INT) | light_for(cls).fresh
     if is_light(cls):
         node.face = <void *>handle
     elif attach(index, handle, cls) is NULL:

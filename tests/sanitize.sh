@@ -8,6 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 flags="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g"
+export FASTGRAD_TESTING=1
 CFLAGS="$flags" LDFLAGS="$flags" python setup.py -q build_ext --build-lib "$work/lib" --build-temp "$work/temp" --force
 cp -r fastgrad/*.py fastgrad/drawing fastgrad/script "$work/lib/fastgrad/"
 cp -r tests benchmarks examples README.md pyproject.toml csrc "$work/"

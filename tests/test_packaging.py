@@ -240,6 +240,8 @@ def test_the_wheel_works(built, tmp_path):
     backend, grad, file = check("-S", "-c", program, cwd=tmp_path).split(maxsplit=2)
     assert (backend, grad) == ("c", "6.0")
     assert Path(file.strip()).is_relative_to(tmp_path)
+    program = "import fastgrad.engine as e; print([n for n in ('_fail_allocation', '_check') if hasattr(e, n)])"
+    assert check("-S", "-c", program, cwd=tmp_path) == "[]\n"       # hooks for the tests
 
 
 @pytest.mark.long
