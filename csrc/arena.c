@@ -1,4 +1,4 @@
-/* Allocating and releasing nodes; see arena.h for what an arena is. */
+/* Allocating and releasing nodes. arena.h says what an arena is. */
 #include "arena.h"
 
 #include <stdlib.h>
@@ -32,8 +32,8 @@ void *fg_allocate(void *block, size_t size)
 
 #define NO_SLAB UINT32_MAX
 
-/* The first slot, also of an arena without memory, so that FG_NONE can be looked at: a leaf that never dies, and whose
- * flags keep the face off it. */
+/* The node FG_NONE of an arena without memory, so that FG_NONE can be read like any node. It's a leaf that never dies,
+ * and its flags make the face take its long way, which asks for FG_NONE. */
 static fg_node nothing;
 
 static void init_first_slot(fg_node *node)
@@ -67,7 +67,7 @@ static fg_node *first_cache_line(void *block)
     return (fg_node *)(((uintptr_t)block + FG_NODE_BYTES - 1) & ~(uintptr_t)(FG_NODE_BYTES - 1));
 }
 
-/* Make the array `slabs` slabs long. What is known of it changes only when all memory is there. */
+/* Make the array `slabs` slabs long. `nodes` and `slabs` change only when all memory is there. */
 static bool resize(fg_arena *arena, uint32_t slabs)
 {
     size_t slots = (size_t)slabs * FG_SLAB;
@@ -82,7 +82,8 @@ static bool resize(fg_arena *arena, uint32_t slabs)
         return false;
     arena->vacant = vacant;
 
-    /* realloc keeps bytes at their distance from the start of the block, but not on cache lines. */
+    /* realloc keeps the distance of bytes from the start of the block, but the block may start elsewhere in a cache
+     * line. */
     size_t before = arena->block ? (size_t)((char *)arena->nodes - (char *)arena->block) : 0;
     char *block = fg_allocate(arena->block, (slots + 1) * FG_NODE_BYTES);
     if (!block)
@@ -137,7 +138,7 @@ static void start_run(fg_arena *arena, uint32_t slab, fg_index from, fg_index to
     arena->all_taken += (to - from) / FG_STEP;
 }
 
-/* Of a slot that has had a node: whether the node is dead and gone. */
+/* Whether a slot that has had a node is free again. */
 static bool is_vacant(const fg_node *node)
 {
     return node->refs == 0 && !(node->flags & FG_WAITING);
@@ -157,7 +158,7 @@ static bool next_run_within(fg_arena *arena, uint32_t slab, fg_index from)
     return true;
 }
 
-/* A run in a slab with at most so many live nodes. */
+/* Start a run in some slab with at most `most` live nodes. False if there is none with a free slot. */
 static bool next_run_in_sparse_slab(fg_arena *arena, uint32_t most)
 {
     for (uint32_t i = 0; i < arena->used_slabs; i++) {
@@ -188,7 +189,7 @@ bool fg_arena_next_run(fg_arena *arena)
         arena->taken[slab] = 0;
     } else {
         arena->next = arena->end = 0;
-        return next_run_in_sparse_slab(arena, FG_SLAB - 1); /* no more memory: the last single slots */
+        return next_run_in_sparse_slab(arena, FG_SLAB - 1); /* there is no more memory, but there may be free slots */
     }
     start_run(arena, slab, slab_start(slab), slab_end(slab));
     return true;
@@ -199,7 +200,7 @@ static bool has_no_live_node(const fg_arena *arena, uint32_t slab)
     return arena->taken[slab] == (slab == arena->current ? (arena->end - arena->next) / FG_STEP : 0);
 }
 
-/* Give memory back when the slabs at the end are vacant and many. */
+/* Give memory back if many slabs at the end are vacant. */
 static void trim(fg_arena *arena)
 {
     uint32_t used = arena->used_slabs, n = 0;
@@ -217,7 +218,7 @@ static void trim(fg_arena *arena)
             arena->vacant[n++] = arena->vacant[i];
     arena->n_vacant = n;
     if (arena->slabs / 4 >= used)
-        resize(arena, 2 * used); /* if it fails, all stays as it was */
+        resize(arena, 2 * used); /* if it fails, the arena stays as it was */
 }
 
 /* ---- The end of nodes ---- */
@@ -228,8 +229,8 @@ static void free_edges(fg_arena *arena, fg_edges *edges)
     fg_allocate(edges, 0);
 }
 
-/* Drop a parent's reference to a child: whether the child now dies. One that waits is on a list already, and its turn
- * will come. */
+/* Drop a parent's reference to a child. True if the child is to be freed now. A child that waits for the end of a hold
+ * is on another list already, from which it will be freed. */
 static inline bool drop(fg_arena *arena, fg_node *nodes, fg_index child, const bool careful)
 {
     if (--fg_at(nodes, child)->refs > 0) {
@@ -241,7 +242,7 @@ static inline bool drop(fg_arena *arena, fg_node *nodes, fg_index child, const b
     return !(careful && fg_at(nodes, child)->flags & FG_WAITING);
 }
 
-/* Any node's way: drop its children, and put those that die in front of the list of the dying. */
+/* Drop the children of any node, and put those that die in front of the list `dying`. Returns the list. */
 static fg_index drop_children(fg_arena *arena, fg_node *node, fg_index dying)
 {
     if (node->flags & (FG_ATTACHED | FG_PARKED))
@@ -258,7 +259,7 @@ static fg_index drop_children(fg_arena *arena, fg_node *node, fg_index dying)
     return dying;
 }
 
-/* So many nodes of a slab have died. */
+/* Count `died` dead nodes of a slab. */
 static void vacate(fg_arena *arena, uint32_t slab, uint32_t died)
 {
     arena->all_taken -= died;
@@ -267,8 +268,9 @@ static void vacate(fg_arena *arena, uint32_t slab, uint32_t died)
         arena->vacant[arena->n_vacant++] = slab;
 }
 
-/* The death of a node and of all that only it kept alive. After a node comes its first child, if that dies too, or the
- * next on the list of the dying. `careful` is whether there may be cycle candidates or waiting nodes. */
+/* Free a node that has died, and all that only it kept alive. After a node it goes on with the node's first child, if
+ * that dies too, and otherwise with the next on the list `dying`. `careful`: there may be cycle candidates or nodes
+ * that wait. */
 static inline void bury(fg_arena *arena, fg_index index, const bool careful)
 {
     fg_node *const nodes = arena->nodes;
@@ -425,9 +427,9 @@ bool fg_arena_is_live(const fg_arena *arena, fg_index index)
 {
     const uint32_t slab = slab_of(index);
     if (slab >= arena->used_slabs || (slab != arena->current && arena->taken[slab] == 0))
-        return false; /* vacant: whatever is in it */
+        return false; /* vacant, whatever is left in its slots */
     if (slab == arena->current && index >= arena->next && index < arena->end)
-        return false; /* still to be handed out */
+        return false; /* a slot for a new node */
     return fg_at(arena->nodes, index)->refs > 0;
 }
 
@@ -459,7 +461,7 @@ const char *fg_arena_check(const fg_arena *arena)
                 continue;
             }
             if (slab != arena->current && arena->taken[slab] == 0)
-                continue; /* vacant: whatever is in it */
+                continue; /* vacant, whatever is left in its slots */
             if (is_vacant(node))
                 continue;
             taken++;

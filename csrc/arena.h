@@ -1,29 +1,30 @@
 /* The arena: where the nodes of all graphs live.
  *
- * A node is 64 bytes in one growing array and goes by its index. Nothing outside may keep a pointer to a node across a
- * call that can create or release one (and so across any call that can run Python): the array moves when it grows or
- * shrinks.
+ * A node is 64 bytes in one growing array, and its index stands for it. The array moves when it grows or shrinks. So
+ * nothing outside keeps a pointer to a node across a call that can create or release one (and so across any call that
+ * can run Python).
  *
- * A node lives while something refers to it: its handle (the Python object; at most one), or a parent, a node that has
- * it as a child. `refs` counts them. At zero the node dies, and with it all below that only it kept alive. That is done
- * with a list threaded through the dying nodes, so it takes no stack and no memory and can't fail.
+ * A node lives while something refers to it: its handle (the Python object; at most one), or a parent, which is a node
+ * that has it as a child. `refs` counts these. At zero the node dies, and with it all nodes below that only it kept
+ * alive. The dying nodes are kept on a list that is threaded through themselves. That takes no stack and no memory, so
+ * it can't fail.
  *
- * A training step's graph is larger than the processor's fast caches, so that what a step costs is for a good part how
- * it goes through memory. Four things are done about that:
+ * A training step's graph is larger than the processor's fast caches, so a good part of a step's time is memory access.
+ * Four things keep that part small:
  *
- * - Slots are handed out in ascending runs. The array is cut into slabs of FG_SLAB slots. A slab whose last node has
- *   died is available as a whole, and new nodes then fill it from its first slot to its last: so a graph lies in memory
- *   in the order in which it was made, which is nearly the order in which it's walked. (A free list of single slots
- *   hands them out in the order in which they died, which is no order at all: in a prototype a training step took 1.6
- *   times as long.) A few long-lived nodes can keep a slab from becoming available. When more than half of the slots
- *   ever used are vacant and yet no slab is, the vacant slots of a slab at least half vacant are handed out, in
- *   ascending runs as well. So the slots ever used are at most twice the largest number of live nodes, plus a slab.
- * - A slab has two halves. In the first are the nodes' edges and counts, in the second their numbers, 32 bytes of a
- *   node in each: the walk and the release, which look at no numbers, go through half of the memory.
- * - Each of the loops asks for the memory of nodes that it will come to soon (fg_prefetch). The processor does so by
- *   itself where memory is read in ascending or descending order; but a walk enters a sum from its end, goes down to
- *   its first term and then up again, and only from afar is that ascending.
- * - An index counts words of 8 bytes: base + 8 * index is an address that a load or a store computes by itself, while
+ * - New nodes get slots in ascending runs. The array is cut into slabs of FG_SLAB slots. A slab is vacant when its last
+ *   node has died, and then new nodes fill it from its first slot to its last. So a graph lies in memory in the order
+ *   in which it was made, which is nearly the order in which it's walked. (A free list of single slots hands them out
+ *   in the order in which their nodes died. In a prototype a training step then took 1.6 times as long.) A few
+ *   long-lived nodes can keep a slab from becoming vacant. When more than half of the slots ever used are vacant and
+ *   yet no slab is, the vacant slots of a slab at least half vacant are handed out, in ascending runs too. So the slots
+ *   ever used are at most twice the largest number of live nodes, plus a slab.
+ * - A slab has two halves. The first has the nodes' edges and counts, the second their numbers, 32 bytes of a node in
+ *   each. The walk and the release read no numbers, so they go through half of the memory.
+ * - Each of the loops prefetches the nodes that it will soon reach (fg_prefetch). The processor does so by itself where
+ *   memory is read in ascending or descending order. But a walk enters a sum at its end, goes down to its first term
+ *   and then up again; only over long stretches is its order ascending.
+ * - An index counts words of 8 bytes. A load or a store computes the address base + 8 * index by itself, while
  *   64 * index takes an instruction more each time.
  */
 #ifndef FG_ARENA_H
@@ -33,8 +34,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* For the compiler: what is needed all the time is best laid out in a line, and what is seldom needed kept out of it,
- * so that no registers are saved for it. */
+/* Hints for the compiler: FG_LIKELY keeps the usual path free of jumps; FG_SELDOM keeps a function out of its callers,
+ * so that they save no registers for it. */
 #if defined __GNUC__
 #define FG_LIKELY(condition) __builtin_expect(condition, 1)
 #define FG_SELDOM static __attribute__((noinline))
@@ -47,11 +48,11 @@
 #endif
 
 #ifndef FG_TESTING
-#define FG_TESTING 0 /* 1: a build that the tests can look into; setup.py and tests/c/Makefile say when */
+#define FG_TESTING 0 /* 1: with fg_fail_allocation and fg_arena_check; setup.py and tests/c/Makefile set it */
 #endif
 
 typedef uint32_t fg_index;
-#define FG_NONE 0           /* no node: in the first slot is a leaf that is nobody's */
+#define FG_NONE 0           /* no node: the first slot has a leaf that belongs to no graph */
 #define FG_STEP 4u          /* from a node's index to the next one's in its slab */
 
 #define FG_NODE_BYTES 64u
@@ -60,18 +61,18 @@ typedef uint32_t fg_index;
 #ifndef FG_MAX_NODES
 #define FG_MAX_NODES (UINT32_MAX / 8 - FG_SLAB)
 #endif
-/* A node with this many references, half of what `refs` can count, gets none from a wide node, which may have any
- * number of edges. All others need no check: there are fewer than 2**29 nodes, so edges of nodes with at most two are
- * fewer than 2**30, and the other quarter is more than enough for a handle and for calls that are running. */
+/* A node with this many references, half of what `refs` can count, gets no more from fg_node_set_edges, since a wide
+ * node may have any number of edges. Nothing else needs a check: there are fewer than 2**29 nodes, so nodes with at
+ * most two edges have fewer than 2**30 of them, and what is left is more than enough for a handle and running calls. */
 #ifndef FG_MAX_REFS
 #define FG_MAX_REFS (UINT32_MAX / 2)
 #endif
-#define FG_KEEP_SLABS 1024u /* 64 MiB: so much an arena keeps in any case when it gives memory back */
+#define FG_KEEP_SLABS 1024u /* 64 MiB: an arena that gives memory back keeps at least these slabs */
 
-/* What the number in a node is made of. The names that Python shows are in engine.pyx. */
+/* The operation that made a node's number. The names that Python shows are in engine.pyx. */
 enum fg_op {
     FG_LEAF,
-    FG_CUSTOM, /* made by the user: only its children and local gradients are known */
+    FG_CUSTOM, /* the user's: only the children and local gradients are known */
     FG_ADD,
     FG_MUL,
     FG_POW,       /* child ** child */
@@ -93,47 +94,47 @@ enum fg_flag {
     FG_GRAD_INT = 2,
     FG_LOCAL0_INT = 4,
     FG_LOCAL1_INT = 8,
-    FG_ATTACHED = 16, /* `face` is an attachment: Python objects belong to the node, `on_node_death` takes them away */
-    FG_CLOSURE = 32,  /* the sweep must let the face pass this node's gradient on */
-    FG_SEEN = 64,     /* somebody has got to its handle by way of a parent, and may have noted its identity */
+    FG_ATTACHED = 16, /* `face` is an attachment: Python objects that belong to the node; see on_node_death */
+    FG_CLOSURE = 32,  /* the caller of the sweep passes this node's gradient on */
+    FG_SEEN = 64,     /* Python got its handle by way of a parent, and may have noted the handle's id */
     FG_PARKED = 128,  /* `face` is a handle, or has one, that nothing in Python refers to */
-    FG_WAITING = 256, /* died while the arena was held: it's on the list of those that wait for the end of that */
-    FG_DEFERRED = 512,    /* its local gradients are taken in the sweep, of what its children's numbers are then */
-    FG_CLASS_UNIT = 1024, /* the bits from here on are a number for the face, which keeps its class there */
+    FG_WAITING = 256, /* it died while the arena was held, and is freed when the hold ends */
+    FG_DEFERRED = 512, /* the sweep computes its local gradients, from the numbers its children have then */
+    FG_CLASS_UNIT = 1024, /* the lowest bit of FG_CLASS: a number by which the face knows the node's class */
     FG_CLASS = UINT16_MAX - (FG_CLASS_UNIT - 1),
 };
 
-/* The edges of a node that has more than two children, or not as many local gradients as children. */
+/* The edges of a node with more than two children, or with another number of local gradients than of children. */
 typedef struct {
     uint32_t n_children, n_locals;
     fg_index *children;
-    uint8_t *is_int; /* of each local gradient */
+    uint8_t *is_int; /* whether each local gradient is an int in Python */
     double locals[];
 } fg_edges;
 
-/* How many children a node has. Nearly all have two, so that is 0: a test of a mask of bits finds these. */
+/* How many children a node has. Two is 0, since nearly all nodes have two and one test of a mask then finds them. */
 enum fg_arity {
     FG_BINARY,
     FG_UNARY,
     FG_NULLARY,
-    FG_WIDE, /* its edges are apart */
+    FG_WIDE, /* its edges are in an fg_edges */
 };
 
-#define FG_PASSED_OVER UINT32_MAX /* the mark of a leaf, which passes no gradient on: like an epoch to come */
+#define FG_PASSED_OVER UINT32_MAX /* the mark of a leaf: larger than any epoch, so every walk takes it for visited */
 
-/* A pointer to a node points to its first half; the second is as far away in every slab. */
+/* A pointer to a node points to its first half. The second half is always at the same distance from the first. */
 typedef struct {
     fg_index child[2];
-    void *face;             /* for the layer above, the face: it keeps its handle here, or an attachment, or NULL */
+    void *face;             /* the face's, which is the layer above: a handle, an attachment, or NULL */
     uint32_t refs;
-    uint32_t mark;          /* the epoch of the last walk that came by, or FG_PASSED_OVER */
+    uint32_t mark;          /* the epoch of the last walk that visited it, or FG_PASSED_OVER */
     union {
         struct {
             uint8_t op;
             uint8_t arity;  /* an fg_arity */
             uint16_t flags;
         };
-        uint32_t kind;      /* the three at once, as fg_kind makes them; to be set and tested with one instruction */
+        uint32_t kind;      /* the three as fg_kind makes them, set and tested with one instruction */
     };
     fg_index next_dead;     /* of a dead node: the next on its list */
 
@@ -141,7 +142,7 @@ typedef struct {
 
     double data, grad;
     union {
-        double local[2];    /* the derivatives by the children; the second is FG_POW_CONST's, FG_CONST_POW's constant */
+        double local[2];    /* the derivatives by the children; FG_POW_CONST, FG_CONST_POW: the one and the constant */
         fg_edges *edges;    /* if arity is FG_WIDE */
     };
 } fg_node;
@@ -152,29 +153,30 @@ _Static_assert(FG_STEP * 8 == FG_NODE_BYTES / 2, "an index counts words of 8 byt
 
 typedef struct {
     fg_node *nodes;
-    fg_index next, end;     /* the current run: the slots that are handed out next */
+    fg_index next, end;     /* the current run: the slots for the next new nodes */
     uint32_t all_taken;     /* the sum of `taken` */
     uint32_t epoch;         /* of the last walk */
-    uint32_t peak;
-    uint32_t holds;         /* while > 0, nothing that dies is freed */
-    fg_index waiting;       /* those that died meanwhile */
+    uint32_t peak;          /* the most live nodes there have been; see fg_arena_note_peak */
+    uint32_t holds;         /* while > 0, nodes that die are not freed */
+    fg_index waiting;       /* the list of those nodes */
 
     uint32_t current;       /* the slab of the current run */
-    uint32_t used_slabs;    /* slabs ever used: the first ones */
-    uint32_t slabs;         /* slabs there are */
-    uint32_t *taken;        /* of each slab: live nodes, and slots of the current run not yet handed out */
+    uint32_t used_slabs;    /* how many slabs have been used: the first ones */
+    uint32_t slabs;         /* how many there is memory for */
+    uint32_t *taken;        /* of each slab: its live nodes, plus the slots of the current run that are still free */
     uint32_t *vacant;       /* a stack of the slabs without a live node */
     uint32_t n_vacant;
-    uint32_t probe;         /* where the search for a half vacant slab goes on */
-    void *block;            /* what was allocated; `nodes` is the first cache line in it */
-    size_t edge_bytes;
+    uint32_t probe;         /* the slab where the next search for a half vacant one starts */
+    void *block;            /* the allocated memory; `nodes` is the first cache line in it */
+    size_t edge_bytes;      /* in all fg_edges */
 
     uint32_t edits;         /* how often edges have been replaced */
 
     /* Called for a dying node with FG_ATTACHED or FG_PARKED. Must not touch the arena. */
     void (*on_node_death)(fg_node *node);
-    /* If set, which is when there's a closure, called for a node with FG_CLOSURE that has one reference left: perhaps
-     * its handle's, which its closure keeps alive. Must not touch the arena. */
+    /* Called for a node with FG_CLOSURE that has one reference left, which may be its handle's, and the closure may be
+     * what keeps the handle alive. Must not touch the arena. The face sets it with the first closure; before, it's
+     * NULL. */
     void (*on_cycle_candidate)(fg_index index);
 } fg_arena;
 
@@ -186,7 +188,7 @@ typedef enum {
     FG_TOO_MANY,  /* references to a node: see FG_MAX_REFS */
 } fg_status;
 
-/* The kind of a node with this op, fg_arity and flags; kinds and masks can be put together by bits. */
+/* The kind of a node with this op, fg_arity and flags. Kinds can be combined with | and & like masks. */
 static inline uint32_t fg_kind(uint8_t op, uint8_t arity, uint16_t flags)
 {
 #if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -196,25 +198,26 @@ static inline uint32_t fg_kind(uint8_t op, uint8_t arity, uint16_t flags)
 #endif
 }
 
-/* Whether a node has two children and none of some flags, as nearly all nodes. */
+/* Whether a node has two children and none of these flags, as nearly all nodes do. */
 static inline bool fg_node_is_binary_without(const fg_node *node, uint16_t flags)
 {
     return FG_LIKELY(!(node->kind & fg_kind(0, UINT8_MAX, flags)));
 }
 
-/* Whether it has no children, and none of some flags. */
+/* Whether a node has no children and none of these flags. */
 static inline bool fg_node_is_leaf_without(const fg_node *node, uint16_t flags)
 {
     return (node->kind & fg_kind(0, UINT8_MAX, flags)) == fg_kind(0, FG_NULLARY, 0);
 }
 
-/* The node with an index, in an arena's array. */
+/* The node with this index in an arena's array. */
 static inline fg_node *fg_at(const fg_node *nodes, fg_index index)
 {
     return (fg_node *)((uint64_t *)nodes + index);
 }
 
-/* Ask for what is `distance` bytes from an address: here, 64 nodes in the order in which they were made. */
+/* Ask the processor for the memory `distance` bytes from an address. FG_AHEAD is 64 nodes, in the order in which they
+ * were made. */
 enum { FG_AHEAD = 2048 };
 static inline void fg_prefetch(const void *address, int distance)
 {
@@ -241,26 +244,26 @@ static inline void fg_arena_note_peak(fg_arena *arena)
 void *fg_allocate(void *block, size_t size);
 
 void fg_arena_init(fg_arena *arena, void (*on_node_death)(fg_node *node));
-void fg_arena_clear(fg_arena *arena); /* when all nodes are dead */
+void fg_arena_clear(fg_arena *arena); /* all nodes must be dead */
 size_t fg_arena_bytes(const fg_arena *arena);
 
-/* While held, nodes that die stay where they are, data and all, and may even be referred to again. A walk holds the
- * arena while Python may run. */
+/* While the arena is held, nodes that die keep their slots and their data, and may be referred to again. A walk holds
+ * it, since Python may run meanwhile. */
 void fg_arena_hold(fg_arena *arena);
 void fg_arena_unhold(fg_arena *arena);
 
 bool fg_arena_next_run(fg_arena *arena);
 void fg_node_die(fg_arena *arena, fg_index index);
 
-/* Give a node its edges in place of those that it has. The children must be live. FG_NO_MEMORY, or FG_TOO_MANY, if a
- * child has FG_MAX_REFS references: nothing has changed. */
+/* Replace a node's edges. The children must be live. If it fails, nothing has changed: FG_NO_MEMORY, or FG_TOO_MANY if
+ * a child has FG_MAX_REFS references. */
 fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children, const fg_index *children,
                             uint32_t n_locals, const double *locals, const uint8_t *is_int);
 
-/* Whether an index, of a node that has lived, is that of a live one. */
+/* Whether the node with this index is live. There must have been a node with it. */
 bool fg_arena_is_live(const fg_arena *arena, fg_index index);
 
-/* The first live node with this index or a higher one, FG_NONE at the end: a walk over all nodes there are. */
+/* The first live node with this index or a higher one, or FG_NONE. Loops over all nodes use it. */
 fg_index fg_arena_live_from(const fg_arena *arena, fg_index index);
 
 #if FG_TESTING
@@ -274,7 +277,8 @@ const char *fg_arena_check(const fg_arena *arena);
 #define fg_arena_check(arena) ((void)(arena), (const char *)NULL)
 #endif
 
-/* The next slot of the current run, which must have one (next != end), for a new node: fg_node_init must follow. */
+/* Take the next slot of the current run for a new node. The run must have one (next != end), and fg_node_init must
+ * follow. */
 static inline fg_index fg_node_take(fg_arena *arena)
 {
     fg_index index = arena->next;
@@ -282,7 +286,7 @@ static inline fg_index fg_node_take(fg_arena *arena)
     return index;
 }
 
-/* The same from whatever run there is. FG_NONE: no memory, or no index. */
+/* The same, with a new run if need be. FG_NONE if there is no memory or no index left. */
 static inline fg_index fg_node_new(fg_arena *arena)
 {
     if (arena->next == arena->end && !fg_arena_next_run(arena))
@@ -290,7 +294,7 @@ static inline fg_index fg_node_new(fg_arena *arena)
     return fg_node_take(arena);
 }
 
-/* Fill a new node, but for its edges; it has one reference. A leaf's mark is FG_PASSED_OVER, any other's 0. */
+/* Set all of a new node but its edges. It has one reference. A leaf's mark is FG_PASSED_OVER, any other node's 0. */
 static inline void fg_node_init(fg_node *node, uint32_t kind, uint32_t mark, double data)
 {
     node->data = data;
@@ -301,11 +305,11 @@ static inline void fg_node_init(fg_node *node, uint32_t kind, uint32_t mark, dou
     node->kind = kind;
 }
 
-/* Let the sweep stop at this node. A walk that has come by it already mustn't come by again. */
+/* Make the sweep stop at this node. So walks have to list it, even if it's a leaf. */
 static inline void fg_node_set_closure(fg_node *node)
 {
     node->flags |= FG_CLOSURE;
-    if (node->mark == FG_PASSED_OVER) /* any other is a walk's, which may be running */
+    if (node->mark == FG_PASSED_OVER) /* any other mark stays: a running walk may have listed the node already */
         node->mark = 0;
 }
 
@@ -320,8 +324,8 @@ static inline void fg_node_release(fg_arena *arena, fg_index index)
         fg_node_die(arena, index);
 }
 
-/* Unmake a node that nothing refers to, if it's the last one made and nothing else dies with it: its slot is the next
- * node's again. Whether that could be done; if not, it's fg_node_die's. */
+/* Free a node that nothing refers to, if it's the last one made and no other dies with it: its slot becomes the next
+ * node's again. False if that isn't so: then nothing has changed, and fg_node_die has to follow. */
 static inline bool fg_node_undo(fg_arena *arena, fg_index index)
 {
     const fg_node *node = fg_at(arena->nodes, index);
@@ -338,7 +342,7 @@ static inline bool fg_node_undo(fg_arena *arena, fg_index index)
     if (first->refs == 1)
         return false;
     first->refs--;
-    if (second->refs == 1) { /* they may be the same one */
+    if (second->refs == 1) { /* only now: both may be the same node */
         first->refs++;
         return false;
     }
@@ -348,7 +352,7 @@ static inline bool fg_node_undo(fg_arena *arena, fg_index index)
     return true;
 }
 
-/* A node's edges, however it keeps them. */
+/* A node's edges, be they in the node or in an fg_edges. */
 
 static inline uint32_t fg_node_n_children(const fg_node *node)
 {

@@ -1,4 +1,4 @@
-/* The topological order and the reverse sweep; see backward.h for what they promise. */
+/* The topological order and the reverse sweep. backward.h says what they promise. */
 #include "backward.h"
 
 #include "numbers.h"
@@ -26,7 +26,7 @@ static bool reserve(fg_arena *arena, fg_walk *walk)
 
 static uint32_t new_epoch(fg_arena *arena)
 {
-    if (++arena->epoch == FG_PASSED_OVER) { /* after 2**32 walks old marks would look new */
+    if (++arena->epoch == FG_PASSED_OVER) { /* the epochs are used up: start again, or old marks would look new */
         for (fg_index i = fg_arena_live_from(arena, 0); i != FG_NONE; i = fg_arena_live_from(arena, i + FG_STEP))
             if (fg_at(arena->nodes, i)->mark != FG_PASSED_OVER)
                 fg_at(arena->nodes, i)->mark = 0;
@@ -35,10 +35,10 @@ static uint32_t new_epoch(fg_arena *arena)
     return arena->epoch;
 }
 
-/* What is on the stack: a node's index, and in its lowest bits, which an index doesn't need, where that node goes on
- * when the child that was entered is listed: at its second child, at the end of its children, or, if it has FG_WIDE
- * arity, at the child whose number is below it on the stack. The first on the stack is the root, to be gone through
- * from its BEGINNING, and below that FG_NONE. */
+/* An entry of the stack is a node's index. The lowest bits of an index are always 0, so the entry has there where to go
+ * on with the node, once the child that was entered is listed: at its SECOND child, at the END of its children, or, if
+ * its arity is FG_WIDE, at the child whose number is the entry below. At first the stack has the root, whose children
+ * are gone through from the BEGINNING, above FG_NONE, which ends the walk. */
 enum { SECOND, END, WIDE, BEGINNING, STATE = FG_STEP - 1 };
 
 static void begin(fg_arena *arena, fg_walk *walk)
@@ -64,13 +64,13 @@ fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with
     return FG_OK;
 }
 
-/* Whether the walk has still to go through a node: it hasn't come by, and it isn't a leaf that it passes over. */
+/* Whether the walk has still to visit a node: it hasn't yet, and the node isn't a leaf that it leaves out. */
 static inline bool is_ahead(const fg_node *node, uint32_t epoch, bool with_leaves)
 {
     return node->mark < epoch || (with_leaves && node->mark == FG_PASSED_OVER);
 }
 
-/* Whether a node has two children and both are done. */
+/* Whether a node has two children and the walk has to visit neither. */
 static inline bool has_done_both(const fg_node *nodes, const fg_node *node, uint32_t epoch, bool with_leaves)
 {
     return FG_LIKELY(node->arity == FG_BINARY) && !is_ahead(fg_at(nodes, node->child[0]), epoch, with_leaves)
@@ -183,10 +183,10 @@ wide:
 
 fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget)
 {
-    if (!reserve(arena, walk)) /* since the last portion, Python may have made nodes and put them below the root */
+    if (!reserve(arena, walk)) /* since the last portion, Python may have put new nodes below the root */
         return FG_NO_MEMORY;
     if (walk->epoch != arena->epoch || walk->edits != arena->edits) {
-        begin(arena, walk); /* or it has walked, over this walk's marks, or replaced edges under it */
+        begin(arena, walk); /* Python has walked, and changed this walk's marks, or has replaced edges */
         if (++walk->restarts == FG_RESTARTS)
             budget = UINT32_MAX;
     }
@@ -209,7 +209,7 @@ void fg_walk_end(fg_arena *arena, fg_walk *walk)
 
 /* ---- The sweep ---- */
 
-/* child.grad += local * grad, of which both factors are ints, and so perhaps is the sum. */
+/* child.grad += local * grad, where both factors are ints. The sum may be one too. */
 static void add_ints(fg_node *child, double local, double grad)
 {
     bool is_int;
@@ -224,7 +224,7 @@ static void add_ints(fg_node *child, double local, double grad)
         child->flags &= (uint16_t)~FG_GRAD_INT;
 }
 
-/* To how many children a node passes its gradient on: as zip() in microgpt, to as many as it has local gradients. */
+/* How many children a node passes its gradient on to: as many as it has local gradients, like zip() in microgpt. */
 static uint32_t n_passing(const fg_node *node)
 {
     uint32_t n_children = fg_node_n_children(node), n_locals = fg_node_n_locals(node);
@@ -251,7 +251,7 @@ static inline void add(fg_node *child, double local, double grad)
     child->flags &= (uint16_t)~FG_GRAD_INT;
 }
 
-/* Pass on a gradient that is a float, to two children. */
+/* Pass a gradient that is a float on to two children. */
 static inline void pass_on_to_two(fg_node *nodes, const fg_node *node)
 {
     const double grad = node->grad;
@@ -259,7 +259,7 @@ static inline void pass_on_to_two(fg_node *nodes, const fg_node *node)
     add(fg_at(nodes, node->child[1]), node->local[1], grad);
 }
 
-/* To any number of children. */
+/* Pass a gradient that is a float on to any number of children. */
 static void pass_on_float(fg_node *nodes, const fg_node *node)
 {
     const double grad = node->grad;
@@ -274,7 +274,7 @@ static void pass_on_float(fg_node *nodes, const fg_node *node)
     }
 }
 
-/* The derivative by child i is what another node's number is now. */
+/* Set the derivative by child i to another node's present number. */
 static void take(fg_node *node, int i, const fg_node *other)
 {
     const uint16_t is_int = (uint16_t)(FG_LOCAL0_INT << i);
@@ -298,7 +298,7 @@ bool fg_node_refresh(const fg_node *nodes, fg_node *node)
     case FG_LOG:
     case FG_POW_CONST:
         return false;
-    default: /* constants, or numbers that the operation has kept */
+    default: /* nothing to do: constants, or what the operation has kept */
         return true;
     }
 }

@@ -1,14 +1,14 @@
-/* Backward: a topological order of the nodes below a root, and the sweep that carries gradients down along it.
+/* Backward: list the nodes below a root in topological order, and pass gradients down along that list.
  *
- * The bits of a gradient depend on the order in which contributions are added into it. microgpt's is: depth first
- * from the root, a node's children in operand order, each node listed after its children; then that list from its
- * end. So the walk does just that, on a stack of its own, and marks nodes with the walk's epoch so that no pass has
- * to clear marks. Leaves pass nothing on, so where they stand in the list changes no bit, and they are left out of
- * it: they carry a mark that looks visited to every walk.
+ * The bits of a gradient depend on the order in which contributions are added into it. The order here is microgpt's:
+ * depth first from the root, a node's children in operand order, each node listed after its children; then through that
+ * list from its end. The walk makes the list with a stack of its own. It marks nodes with its epoch, a new number for
+ * each walk, so that no pass has to clear marks. Leaves pass nothing on, so their place in the list changes no bit.
+ * They are left out: their mark looks visited to every walk.
  *
- * Both parts work in portions of `budget` nodes, so that the face can look for Ctrl-C in between. The arena is on hold
- * from start to end (see fg_arena_hold): what is listed stays valid even if Python, in between, drops or rebuilds parts
- * of the graph.
+ * Walk and sweep work in portions of `budget` nodes, so that the face can look for Ctrl-C in between. The arena is held
+ * from start to end (see fg_arena_hold): the nodes of the list stay valid even if Python, between two portions, drops
+ * or rebuilds parts of the graph.
  */
 #ifndef FG_BACKWARD_H
 #define FG_BACKWARD_H
@@ -17,26 +17,26 @@
 
 typedef struct {
     fg_index root;
-    uint32_t epoch, edits; /* the arena's when it began */
-    bool with_leaves;
-    uint32_t restarts;
+    uint32_t epoch, edits; /* the arena's when the walk began */
+    bool with_leaves;   /* list leaves too */
+    uint32_t restarts;  /* how often it has begun again */
     fg_index *order;    /* children before parents */
-    uint32_t n;         /* nodes listed; while sweeping: nodes still to come */
-    uint32_t *stack;    /* the path from the root to where the walk is; see walk_on */
-    uint32_t depth;
-    uint32_t capacity;  /* of the order: the arena's live nodes are always enough; the stack has twice that and a bit */
+    uint32_t n;         /* how many are listed; the sweep takes those off that it has passed on */
+    uint32_t *stack;    /* the path from the root to the current node; see walk_on */
+    uint32_t depth;     /* of the stack */
+    uint32_t capacity;  /* of the order: as many as there are live nodes; the stack has room for twice that, plus 2 */
 } fg_walk;
 
-/* Start a walk and hold the arena. FG_NO_MEMORY: nothing has changed. */
+/* Start a walk and hold the arena. If it fails with FG_NO_MEMORY, nothing has changed. */
 fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with_leaves);
 
-/* List up to `budget` more nodes: FG_MORE, or FG_OK at the end. If since the last portion somebody has walked, or has
- * replaced edges, the walk starts again; the FG_RESTARTS-th time it goes to its end at once, since who does that in
- * each pause would keep it from ever getting there. */
+/* List up to `budget` more nodes: FG_MORE, FG_OK at the end, or FG_NO_MEMORY. The walk begins again if since the last
+ * portion another one has begun, or edges have been replaced. The FG_RESTARTS-th time it goes to its end in one
+ * portion, or a caller who does that in each pause would keep it from ever ending. */
 enum { FG_RESTARTS = 4 };
 fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget);
 
-/* Let the arena go. The memory stays for the next walk, unless it's much. */
+/* End the hold. The walk's memory is kept for the next one, unless it's large. */
 void fg_walk_end(fg_arena *arena, fg_walk *walk);
 void fg_walk_clear(fg_walk *walk);
 
@@ -51,7 +51,7 @@ bool fg_node_refresh(const fg_node *nodes, fg_node *node);
  *               caller takes it off the list, passes its gradient on, and calls again. */
 fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget);
 
-/* Add a node's gradient, times the local ones, into its children's: the chain rule. */
+/* The chain rule: add a node's gradient, times each local gradient, into the child's gradient. */
 void fg_node_pass_on(fg_arena *arena, fg_index index);
 
 /* Set the gradients of all listed nodes and of their children to the int 0. */

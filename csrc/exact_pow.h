@@ -1,16 +1,16 @@
-/* Python's x ** 2 and x ** 0.5, to the bit, mostly without calling pow.
+/* Python's x ** 2 and x ** 0.5, to the bit, mostly without a call of pow.
  *
- * Python computes both with the C library's pow, which isn't rounded correctly, as x * x and sqrt(x) are: of 10**8
+ * Python computes both with the C library's pow. That isn't rounded correctly, while x * x and sqrt(x) are: of 10**8
  * random numbers 85 thousand have another square by pow, and as many another root (glibc 2.36). But two calls of pow
  * take 17 ns, and all of Adam's step for a parameter is to take no more than 10.
  *
  * The two can only differ where the exact result is nearly halfway between two doubles. glibc's pow is off by at most
  * 0.511 + |log(result)| * 1.5 * 2**-15 units in the last place (sysdeps/ieee754/dbl-64/e_pow.c, since 2.28; before, it
  * was more exact). For results from 2**-128 to 2**128 that's less than 0.5 + 1/64. So where the exact result is 1/64 of
- * a unit or more from halfway, both are the double next to it. Integers tell that distance exactly, and only what is
- * closer, a number in 32, is left to pow. Other C libraries promise less, and there pow is always called.
+ * a unit or more from halfway, both give the double next to it. Integers tell that distance exactly. Only numbers whose
+ * result is closer, one in 32, are left to pow. Other C libraries promise less, so there pow is always called.
  *
- * Compilers turn pow(x, 2.0) into x * x by themselves. The exponents are volatile so that they don't.
+ * Compilers turn pow(x, 2.0) into x * x. They can't if the exponents are volatile.
  */
 #ifndef FG_EXACT_POW_H
 #define FG_EXACT_POW_H
@@ -55,8 +55,8 @@ static inline bool fg_exponent_is_within(uint64_t bits, int most)
 }
 
 /* Whether pow(x, 2.0) is sure to be x * x. The square of the mantissa has 52 bits too many, or 53 if it's 2**105 or
- * more, that is for mantissas above sqrt(2) * 2**52. They are the fraction of a unit in the last place that rounding
- * sees, and lie in the low 64 bits. */
+ * more, which is so for mantissas above sqrt(2) * 2**52. These bits are the fraction of a unit in the last place that
+ * rounding sees. They are among the low 64 bits. */
 static inline bool fg_square_is_sure(double x)
 {
     uint64_t bits = fg_bits(x), mantissa = fg_mantissa(bits);
@@ -65,8 +65,8 @@ static inline bool fg_square_is_sure(double x)
     return FG_POW_IS_NEARLY_EXACT && fg_exponent_is_within(bits, 64) && !is_near_half;
 }
 
-/* Whether pow(x, 0.5) is sure to be root, which is sqrt(x). Scaled by a power of 4 that makes the root an integer r,
- * its mantissa, x is r**2 + rest, and the exact root is r + rest / 2r. */
+/* Whether pow(x, 0.5) is sure to be root, which is sqrt(x). A power of 4 scales x so that the root is an integer r, its
+ * mantissa. Then x is r**2 + rest, and the exact root is r + rest / 2r. */
 static inline bool fg_root_is_sure(double x, double root)
 {
     uint64_t bits = fg_bits(x), root_bits = fg_bits(root), r = fg_mantissa(root_bits);

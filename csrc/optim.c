@@ -1,9 +1,9 @@
-/* The loops of the optimisers; see optim.h for the formulas. */
+/* The loops of the optimisers. optim.h has the formulas. */
 #include "optim.h"
 
 #include "exact_pow.h"
 
-/* g ** 2 of a gradient. An int's is exact in Python and then rounded, as the product of two doubles is. */
+/* g ** 2 of a gradient. Python computes an int's square exactly and rounds it then, which grad * grad does too. */
 static inline double square_of_grad(double grad, uint16_t flags)
 {
     return flags & FG_GRAD_INT ? grad * grad : fg_square(grad);

@@ -1,4 +1,4 @@
-/* What the C tests share: a check that says where it failed, an arena, and short ways to make nodes. */
+/* What the C tests share: checks that say where they failed, and short ways to make nodes and walk them. */
 #ifndef FG_CHECK_H
 #define FG_CHECK_H
 
@@ -25,7 +25,7 @@
         }                                                                                       \
     } while (0)
 
-/* Its numbers are none that could be taken for a vacant node's counts. */
+/* A new leaf. Its local gradients, which nothing needs, are bits that can't be mistaken for counts or indices. */
 static inline fg_index leaf(fg_arena *arena, double data)
 {
     fg_index index = fg_node_new(arena);
@@ -37,7 +37,7 @@ static inline fg_index leaf(fg_arena *arena, double data)
     return index;
 }
 
-/* A node over up to five children with the derivatives given; the caller keeps its references to them. */
+/* A node with up to five children and these derivatives. The caller keeps its references to the children. */
 static inline fg_index node(fg_arena *arena, uint32_t n, const fg_index *children, const double *locals)
 {
     static const uint8_t no_ints[5];
@@ -51,7 +51,7 @@ static inline fg_index node(fg_arena *arena, uint32_t n, const fg_index *childre
     return index;
 }
 
-/* A node a + b, into which the caller's references to a and b go. */
+/* A node a + b. It takes over the caller's references to a and b. */
 static inline fg_index plus(fg_arena *arena, fg_index a, fg_index b)
 {
     fg_index sum = node(arena, 2, (fg_index[]){a, b}, (double[]){1.0, 1.0});
@@ -60,7 +60,7 @@ static inline fg_index plus(fg_arena *arena, fg_index a, fg_index b)
     return sum;
 }
 
-/* backward() without Python: true if there was memory for it, and no node was the caller's. */
+/* backward() without Python. True if there was memory for it and no node was the caller's. */
 static inline bool backward(fg_arena *arena, fg_walk *walk, fg_index root)
 {
     if (fg_walk_start(arena, walk, root, false) != FG_OK)

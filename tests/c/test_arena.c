@@ -26,7 +26,7 @@ static void test_lifetime(void)
     fg_arena_clear(&arena);
 }
 
-/* A node's kind is its op, arity and flags, and its halves overlap no other node's. */
+/* A node's kind is its op, arity and flags, and its halves overlap those of no other node. */
 static void test_layout(void)
 {
     fg_arena arena;
@@ -58,7 +58,7 @@ static void test_layout(void)
     fg_arena_clear(&arena);
 }
 
-/* The last node made can be unmade if all that it refers to lives on, and only then. */
+/* The last node made can be undone if its children live on, and only then. */
 static void test_undo(void)
 {
     fg_arena arena;
@@ -85,7 +85,7 @@ static void test_undo(void)
     CHECK(fg_at(arena.nodes, a)->refs == 1);
 
     fg_index square = node(&arena, 2, (fg_index[]){a, a}, (double[]){1.0, 1.0});
-    fg_node_release(&arena, a); /* the node's are the last references */
+    fg_node_release(&arena, a); /* the node has the last references to it */
     fg_at(arena.nodes, square)->refs = 0;
     CHECK(!fg_node_undo(&arena, square) && fg_at(arena.nodes, a)->refs == 2);
     fg_at(arena.nodes, square)->refs = 1;
@@ -123,7 +123,7 @@ static void test_runs_ascend(void)
             jumps += i > 0 && all[i] != all[i - 1] + FG_STEP && all[i] % FG_SLAB_STEP != 0;
         }
         CHECK(jumps <= 5);
-        for (uint32_t i = 0; i < n; i++) /* in another order than they came */
+        for (uint32_t i = 0; i < n; i++) /* in another order than they were made */
             fg_node_release(&arena, all[(i * 7919ull) % n]);
         CHECK(fg_arena_live(&arena) == 0);
         CHECK_ARENA(&arena);
@@ -133,7 +133,7 @@ static void test_runs_ascend(void)
     fg_arena_clear(&arena);
 }
 
-/* One node of each slab stays alive: slots used stay within twice the live ones and a slab. */
+/* One node of each slab stays alive. The slots ever used stay below twice the most live nodes plus two slabs. */
 static void test_scattered_survivors(void)
 {
     fg_arena arena;
@@ -220,7 +220,7 @@ static void test_hold(void)
     fg_arena_clear(&arena);
 }
 
-/* The slot of a node that waits is nobody else's, also where slots of the slab around it are handed out singly. */
+/* No other node gets the slot of a node that waits, even where slots around it are handed out one by one. */
 static void test_slots_of_the_waiting(void)
 {
     fg_arena arena;
@@ -252,8 +252,8 @@ static void test_slots_of_the_waiting(void)
     fg_arena_clear(&arena);
 }
 
-/* A slab whose run has come to its end, and whose nodes then all die, is still the current one: available once, not
- * twice. */
+/* A run has come to its end, and then all nodes of its slab die. The slab is still the current one, and becomes vacant
+ * once, not twice. */
 static void test_the_end_of_a_run(void)
 {
     fg_arena arena;
@@ -276,7 +276,7 @@ static void test_the_end_of_a_run(void)
     fg_arena_clear(&arena);
 }
 
-/* What has died under a hold may be referred to again, and again not, any number of times. */
+/* A node that has died during a hold may be referred to again and die again, any number of times. */
 static void test_back_from_the_dead(void)
 {
     fg_arena arena;
@@ -297,7 +297,7 @@ static void test_back_from_the_dead(void)
     a = leaf(&arena, 1.0);
     fg_arena_hold(&arena);
     fg_node_release(&arena, a);
-    fg_node_retain(&arena, a); /* and stays */
+    fg_node_retain(&arena, a); /* this one is kept */
     fg_arena_unhold(&arena);
     CHECK(fg_arena_live(&arena) == 1 && fg_at(arena.nodes, a)->refs == 1);
     fg_node_release(&arena, a);
@@ -305,7 +305,7 @@ static void test_back_from_the_dead(void)
     fg_arena_clear(&arena);
 }
 
-/* A walk over all nodes finds those that live, in ascending order, and nothing else. */
+/* A loop over all nodes finds the live ones, in ascending order, and no others. */
 static void test_all_nodes(void)
 {
     fg_arena arena;
@@ -315,7 +315,7 @@ static void test_all_nodes(void)
     fg_index *all = malloc(n * sizeof *all);
     for (uint32_t i = 0; i < n; i++)
         all[i] = leaf(&arena, i);
-    for (uint32_t i = 0; i < n; i++) /* one slab becomes vacant, the others thin */
+    for (uint32_t i = 0; i < n; i++) /* one slab becomes vacant, the others keep every third node */
         if (all[i] / FG_SLAB_STEP == 2 || i % 3 != 0)
             fg_node_release(&arena, all[i]);
     fg_index next = fg_arena_live_from(&arena, 0);
@@ -330,13 +330,13 @@ static void test_all_nodes(void)
     CHECK(next == FG_NONE && found == fg_arena_live(&arena));
     fg_arena_hold(&arena);
     fg_node_release(&arena, all[0]);
-    CHECK(fg_arena_live_from(&arena, 0) == all[3]); /* one that has died waits to be freed */
+    CHECK(fg_arena_live_from(&arena, 0) == all[3]); /* all[0] has died and waits to be freed */
     fg_arena_unhold(&arena);
     free(all);
     fg_arena_clear(&arena);
 }
 
-/* Every allocation is made to fail in turn; after each failure the arena is as before, and the next try works. */
+/* Each allocation fails in turn. After a failure the arena adds up, and the next try works. */
 static void test_failing_allocations(void)
 {
     for (long failing = 1;; failing++) {
@@ -368,7 +368,7 @@ static void test_failing_allocations(void)
             if (fg_arena_live(&arena) == live)
                 failures++;
             CHECK_ARENA(&arena);
-            if (fg_arena_live(&arena) > 40) /* from here on by strides, or the checks take all day */
+            if (fg_arena_live(&arena) > 40) /* from here on, check only every 500th: checks are slow */
                 while (fg_arena_live(&arena) % 500 != 0 && fg_arena_live(&arena) < 20 * FG_SLAB) {
                     fg_index next = node(&arena, 1, &top, (double[]){1.0});
                     if (next == FG_NONE) {
@@ -403,7 +403,7 @@ static void note_candidate(fg_index index)
     candidate = index;
 }
 
-/* A node with a closure that has lost its last parent is reported, if anybody wants to know. */
+/* A node with a closure that has one reference left is reported, if on_cycle_candidate is set. */
 static void test_cycle_candidates(void)
 {
     fg_arena arena;

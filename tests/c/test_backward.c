@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Graphs small enough for recursion, as microgpt has it; node i of these is the arena's node index[i]. */
+/* Graphs small enough for recursion, which microgpt uses. Their node i is the arena's node index[i]. */
 enum { MOST = 300, WIDEST = 5 };
 static struct {
     int n_children, children[WIDEST];
@@ -83,8 +83,8 @@ static void test_random_graphs(void)
     fg_arena_clear(&arena);
 }
 
-/* The other walk goes by all nodes, and leaves marks that look new to the first one, which by then hasn't come by all
- * products of the sum. */
+/* Another walk runs between two portions. It visits all nodes, so its marks hide from the first walk those products
+ * that the first hasn't listed yet. */
 static void test_a_walk_between_portions(void)
 {
     fg_arena arena;
@@ -156,7 +156,7 @@ static void test_a_graph_that_grows_between_portions(void)
     while (fg_walk_go_on(&arena, &walk, 1000) == FG_MORE)
         ;
     CHECK(walk.n <= walk.capacity);
-    CHECK(walk.n == 3 + 99999); /* the root, two of the sums that were there, and all that have come below them */
+    CHECK(walk.n == 3 + 99999); /* the root, two of the first sums, and all new ones below them */
     fg_walk_end(&arena, &walk);
     CHECK(backward(&arena, &walk, root));
     fg_node_release(&arena, root);
@@ -172,7 +172,7 @@ static void test_epochs_wrap(void)
     fg_arena_init(&arena, NULL);
     fg_index a = leaf(&arena, 1.0), b = leaf(&arena, 1.0);
     fg_index sum = plus(&arena, a, b), top = plus(&arena, sum, leaf(&arena, 1.0));
-    fg_at(arena.nodes, sum)->mark = 1; /* as an ancient walk has left it */
+    fg_at(arena.nodes, sum)->mark = 1; /* the mark of an old walk */
     arena.epoch = FG_PASSED_OVER - 1;
     CHECK(backward(&arena, &walk, top));
     CHECK(arena.epoch == 1 && fg_at(arena.nodes, a)->grad == 1.0);
@@ -190,7 +190,7 @@ static void test_ints(void)
     CHECK(fg_int_mul(0.0, -1.0, &is_int) == 0.0 && is_int);
     CHECK(!signbit(fg_int_mul(0.0, -1.0, &is_int)));
     CHECK(fg_int_mul(FG_EXACT, 3.0, &is_int) == 3.0 * FG_EXACT && !is_int);
-    /* 2**53 + 1 is divisible by 3: the product of these two ints rounds to 2**53, and isn't it */
+    /* these two ints make 2**53 + 1, which as a double rounds to 2**53 */
     CHECK(fg_int_mul(3.0, 3002399751580331.0, &is_int) == FG_EXACT && !is_int);
 
     fg_arena arena;
@@ -214,7 +214,7 @@ static void test_ints(void)
     fg_arena_clear(&arena);
 }
 
-/* With FG_DEFERRED a product's local gradients are what its children's numbers are when the sweep comes by. */
+/* With FG_DEFERRED a node's local gradients are computed in the sweep, from the numbers its children have then. */
 static void test_deferred(void)
 {
     fg_arena arena;
@@ -246,7 +246,7 @@ static void test_deferred(void)
     fg_arena_clear(&arena);
 }
 
-/* The three statuses of the sweep: its portion is over, a node is the caller's, all is done. */
+/* The sweep's three statuses: FG_MORE, FG_CALLERS and FG_OK. */
 static void test_what_the_sweep_says(void)
 {
     fg_arena arena;
@@ -269,8 +269,7 @@ static void test_what_the_sweep_says(void)
     CHECK(fg_sweep(&arena, &walk, 1) == FG_OK);
     fg_walk_end(&arena, &walk);
 
-    /* A closure, and what the core can't refresh. The sweep passes none of these on; that's the caller's, also where
-     * such a node is the first or the last of a portion. */
+    /* Closures, and nodes that the core can't refresh, are the caller's, at any place in a portion. Others aren't. */
     static const struct {
         uint8_t op;
         uint16_t flag;

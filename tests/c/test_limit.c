@@ -1,6 +1,5 @@
-/* An arena with tiny limits (the Makefile sets them). FG_MAX_NODES: it's used to the last slot, then says no, and goes
- * on when something has died. FG_MAX_REFS: edges that would make more references to a node are refused, and nothing
- * has changed. */
+/* An arena with tiny limits, which the Makefile sets. FG_MAX_NODES: all slots can be used; then there is no new node
+ * until one has died. FG_MAX_REFS: edges that would make more references to a node are refused, and change nothing. */
 #include "check.h"
 
 static void test_references(void)
@@ -14,7 +13,7 @@ static void test_references(void)
     CHECK(fg_node_set_edges(&arena, top, FG_MAX_REFS, children, 0, NULL, NULL) == FG_OK);
     CHECK(fg_at(arena.nodes, child)->refs == FG_MAX_REFS);
     const size_t bytes = fg_arena_bytes(&arena);
-    for (uint32_t n = 1; n <= 3; n++) {         /* also a node with few edges, if they are set */
+    for (uint32_t n = 1; n <= 3; n++) {         /* the check is also made for few edges */
         fg_index next = leaf(&arena, 0.0);
         CHECK(fg_node_set_edges(&arena, next, n, children + (n > 1 ? 0 : 1), 0, NULL, NULL) == FG_TOO_MANY);
         CHECK(fg_at(arena.nodes, child)->refs == FG_MAX_REFS && fg_at(arena.nodes, other)->refs == 2);

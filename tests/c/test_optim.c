@@ -1,4 +1,4 @@
-/* The optimisers' promises: squares and roots have pow's bits, and steps those of the formulas in optim.h. */
+/* The optimisers' promises: squares and roots have the bits of pow, and steps those of the formulas in optim.h. */
 #include "check.h"
 #include "optim.h"
 #include "exact_pow.h"
@@ -21,7 +21,7 @@ static double as_double(uint64_t bits)
     return x;
 }
 
-/* Any sign and mantissa, and an exponent of less than `most` in magnitude. */
+/* Any sign and mantissa, and an exponent from -most to most - 1. */
 static double random_double(int most)
 {
     uint64_t bits = next_random(), exponent = 1023 + next_random() % (2 * (uint64_t)most) - (uint64_t)most;
@@ -33,7 +33,7 @@ static bool same(double a, double b)
     return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0;
 }
 
-/* pow where no compiler knows the exponent. */
+/* pow through a pointer, so that the compiler doesn't replace it. */
 static double (*volatile plain_pow)(double, double) = pow;
 
 static void check_powers(double x)
@@ -65,7 +65,7 @@ static void test_powers(void)
         }
 }
 
-/* The distance from halfway, found once more with the numbers split in halves that multiply exactly. */
+/* The distance from halfway, computed in another way: with numbers split into halves whose products are exact. */
 static void test_what_is_near_half(void)
 {
     int near = 0;
@@ -140,7 +140,7 @@ static void test_adam(double weight_decay, bool decoupled)
                 data[i] = data[i] * (1 - r.lr * weight_decay);
             else if (weight_decay != 0.0)
                 g = g + weight_decay * data[i];
-            bool is_int = ints && (weight_decay == 0.0 || decoupled); /* whose square Python computes exactly */
+            bool is_int = ints && (weight_decay == 0.0 || decoupled); /* Python computes its square exactly */
             double square = is_int ? g * g : plain_pow(g, 2.0);
             plain_m[i] = 0.85 * plain_m[i] + (1 - 0.85) * g;
             plain_v[i] = 0.99 * plain_v[i] + (1 - 0.99) * square;
