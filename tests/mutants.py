@@ -145,8 +145,10 @@ FAULTS = {
     # ---- The compiled engine ----
 
     "fastgrad/engine.pyx": [
-        ("no-look-for-signals-in-the-sweep", "            if stops % 4096 == 0:", "            if False:",
+        ("no-look-for-signals-in-the-sweep", "            PyErr_CheckSignals()\n        walk", "        walk",
          "test_robustness.py::test_ctrl_c_in_the_sweep"),
+        ("no-look-for-signals-where-nodes-are-the-caller-s", "if n_passed % 4096:", "if True:",
+         "test_robustness.py::test_ctrl_c_where_all_nodes_are_a_subclass_s"),
         ("the-root-s-grad-is-a-float", "Number(1.0, not light_at(self.index).float_seed)", "Number(1.0, False)",
          "test_numbers.py::test_fresh_gradients_and_the_root_s_are_ints"),
         ("log-s-sign", "math.log(x), 1.0 / x)", "math.log(x), -1.0 / x)",

@@ -346,6 +346,22 @@ def test_ctrl_c_in_the_sweep():
     assert x.grad == 1.0
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer signal")
+def test_ctrl_c_where_all_nodes_are_a_subclass_s(alarm):
+    """There the sweep never comes to the end of a portion. The signal comes shortly after the sweep has begun."""
+    x = Sub(1.0)
+    out = x
+    for _ in range(300_000):
+        out = out * 1.0
+    last = out * 1.0
+    last._backward = functools.partial(alarm, 5e-4)
+    root = last + out
+    with pytest.raises(KeyboardInterrupt):
+        root.backward()
+    assert out.grad == 1.0 and x.grad == 0          # it hasn't come down to x
+    engine._check()
+
+
 def test_a_signal_handler_that_walks_in_a_walk():
     """A walk that has been interrupted by another one over the same nodes misses none of them."""
     x = Value(1.0)
