@@ -69,7 +69,7 @@ typedef uint32_t fg_index;
 #endif
 #define FG_KEEP_SLABS 1024u /* 64 MiB: an arena that gives memory back keeps at least these slabs */
 
-/* The operation that made a node's number. The names that Python shows are in engine.pyx. */
+/* The operation that made a node's number. The names that Python shows are in the table of operations. */
 enum fg_op {
     FG_LEAF,
     FG_CUSTOM, /* the user's: only the children and local gradients are known */
@@ -78,7 +78,7 @@ enum fg_op {
     FG_POW,       /* child ** child */
     FG_POW_CONST, /* child ** constant */
     FG_CONST_POW, /* constant ** child */
-    FG_EXP,
+    FG_EXP, /* from here on functions, in the order of fastgrad/operations.py */
     FG_LOG,
     FG_RELU,
     FG_TANH,
@@ -87,6 +87,12 @@ enum fg_op {
     FG_SIN,
     FG_COS,
     FG_ABS,
+    FG_SINH,
+    FG_COSH,
+    FG_LOG1P,
+    FG_EXPM1,
+    FG_ERF,
+    FG_ATAN,
 };
 
 enum fg_flag {

@@ -11,16 +11,13 @@ import sys
 import threading
 import types
 
-from fastgrad import words
+from fastgrad import operations, words
 from fastgrad.decorating import decorated
 from fastgrad.display import printable
 from fastgrad.engine import Value
 
 # What is watched, by its name in the class, and what the operation goes by.
-OPERATIONS = {"__add__": "+", "__radd__": "+", "__sub__": "-", "__rsub__": "-", "__mul__": "*", "__rmul__": "*",
-              "__truediv__": "/", "__rtruediv__": "/", "__pow__": "**", "__rpow__": "**", "__neg__": "-",
-              "__abs__": "abs", "abs": "abs", "exp": "exp", "log": "log", "relu": "ReLU", "tanh": "tanh",
-              "sigmoid": "sigmoid", "sqrt": "sqrt", "sin": "sin", "cos": "cos"}
+OPERATIONS = {name: x.symbol for x in operations.OPERATIONS for name in (x.method, x.reflected) if name}
 SHOWN_OF_PATH = 6       # so many steps at either end
 
 # The attribute of a result whose second operand was a number: the grad of the leaf that it became interests nobody, and

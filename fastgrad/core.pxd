@@ -37,6 +37,12 @@ cdef extern from "arena.h":
         FG_SIN
         FG_COS
         FG_ABS
+        FG_SINH
+        FG_COSH
+        FG_LOG1P
+        FG_EXPM1
+        FG_ERF
+        FG_ATAN
 
     enum:   # fg_arity
         FG_BINARY

@@ -19,8 +19,9 @@ from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.long cimport PyLong_CheckExact, PyLong_AsDouble, PyLong_AsLongLongAndOverflow
 from libc.float cimport DBL_MIN
 from libc.stdint cimport uint64_t
-from libc.math cimport (INFINITY, NAN, cos as c_cos, exp as c_exp, fabs, floor, fmod, isfinite, log as c_log,
-                        pow as c_pow, sin as c_sin, sqrt as c_sqrt, tanh as c_tanh)
+from libc.math cimport (INFINITY, M_PI, NAN, atan as c_atan, cos as c_cos, cosh as c_cosh, erf as c_erf, exp as c_exp,
+                        expm1 as c_expm1, fabs, floor, fmod, isfinite, log as c_log, log1p as c_log1p, pow as c_pow,
+                        sin as c_sin, sinh as c_sinh, sqrt as c_sqrt, tanh as c_tanh)
 from libc.stdint cimport UINT32_MAX
 from libc.string cimport memset
 
@@ -30,16 +31,15 @@ import operator
 import sys
 import weakref
 
-from fastgrad import arguments, grad_mode
+from fastgrad import arguments, grad_mode, operations
 from fastgrad.copying import Copying
 from fastgrad.display import Display
 from fastgrad.core cimport *
 
 __all__ = ["Value", "arena_stats"]
 
-NAMES = {FG_LEAF: "", FG_CUSTOM: "", FG_ADD: "+", FG_MUL: "*", FG_POW: "**", FG_EXP: "exp", FG_LOG: "log",
-         FG_RELU: "ReLU", FG_TANH: "tanh", FG_SIGMOID: "sigmoid", FG_SQRT: "sqrt", FG_SIN: "sin", FG_COS: "cos",
-         FG_ABS: "abs"}
+NAMES = {FG_LEAF: "", FG_CUSTOM: "", FG_ADD: "+", FG_MUL: "*", FG_POW: "**",
+         **{code: function.shown for code, function in enumerate(operations.FUNCTIONS, FG_EXP)}}
 CODES = {name: code for code, name in NAMES.items() if name}
 
 include "numbers.pxi"
@@ -289,6 +289,36 @@ cdef class Node:
         """The cosine of an angle in radians. Raises ValueError if it's infinite."""
         cdef double x = node_at(self.index).data
         return unary(self, FG_COS, c_cos(x) if isfinite(x) else math.cos(x), -c_sin(x))
+
+    def sinh(self):
+        """The hyperbolic sine; its derivative is cosh. Raises OverflowError."""
+        cdef double x = node_at(self.index).data, y = c_sinh(x), slope = c_cosh(x)
+        return unary(self, FG_SINH, y if isfinite(y) else math.sinh(x), slope if isfinite(slope) else math.cosh(x))
+
+    def cosh(self):
+        """The hyperbolic cosine; its derivative is sinh. Raises OverflowError."""
+        cdef double x = node_at(self.index).data, y = c_cosh(x), slope = c_sinh(x)
+        return unary(self, FG_COSH, y if isfinite(y) else math.cosh(x), slope if isfinite(slope) else math.sinh(x))
+
+    def log1p(self):
+        """The natural logarithm of 1 + this Value, exact also near 0. Raises ValueError if it isn't above -1."""
+        cdef double x = node_at(self.index).data
+        return unary(self, FG_LOG1P, c_log1p(x) if -1.0 < x < INFINITY else math.log1p(x), 1.0 / (1.0 + x))
+
+    def expm1(self):
+        """e to the power of this Value, minus 1, exact also near 0. Raises OverflowError."""
+        cdef double x = node_at(self.index).data, y = c_expm1(x)
+        return unary(self, FG_EXPM1, y if isfinite(y) else math.expm1(x), exp_of(x))
+
+    def erf(self):
+        """The error function; its derivative is 2 / sqrt(pi) * exp(-x * x)."""
+        cdef double x = node_at(self.index).data
+        return unary(self, FG_ERF, c_erf(x), 2.0 / c_sqrt(M_PI) * exp_of(-x * x))
+
+    def atan(self):
+        """The arc tangent, in radians; its derivative is 1 / (1 + x * x)."""
+        cdef double x = node_at(self.index).data
+        return unary(self, FG_ATAN, c_atan(x), 1.0 / (1.0 + x * x))
 
     def __abs__(self):
         cdef Number x = data_of(self)

@@ -6,6 +6,7 @@ from fastgrad import words
 from fastgrad.display import printable
 from fastgrad.engine import Value
 from fastgrad.grad_mode import no_grad
+from fastgrad.operations import OPERATIONS
 from fastgrad.reference import rounded
 
 WIDTH = 100                 # of the screen, in columns
@@ -13,11 +14,8 @@ SHOWN = 8                   # operands, and values made from this one
 LONGEST_FORMULA = 46        # so that lines fit
 
 # Local derivatives as formulas, by each operand: a, or a and b.
-FORMULAS = {"+": ("1", "1"), "*": ("{b}", "{a}"), "**": ("{b} * {a} ** ({b} - 1)", "log({a}) * {a} ** {b}"),
-            "exp": ("exp({a})",), "log": ("1 / {a}",), "ReLU": ("1 if {a} > 0 else 0",),
-            "tanh": ("1 - tanh({a}) ** 2",), "sigmoid": ("sigmoid({a}) * (1 - sigmoid({a}))",),
-            "sqrt": ("0.5 / sqrt({a})",), "sin": ("cos({a})",), "cos": ("-sin({a})",), "abs": ("sign of {a}",)}
-METHODS = {"ReLU": "relu"}      # where they aren't called as their operation
+FORMULAS = {x.shown: x.derivatives for x in OPERATIONS if x.derivatives}
+CALLS = {x.shown: x.call for x in OPERATIONS if x.derivatives}
 
 
 class Explanation(str):
@@ -95,17 +93,11 @@ def _recomputed(v):
     op, operands = v._op, [Value(child.data) for child in v._operands]
     try:
         with no_grad():
-            if op == "+":
-                return (operands[0] + operands[1]).data
-            if op == "*":
-                return (operands[0] * operands[1]).data
-            if op == "**":
-                return (operands[0] ** operands[1]).data
+            if op in CALLS:
+                return CALLS[op](*operands).data
             if op.startswith("**"):
                 return (operands[0] ** _parsed(op[2:])).data
-            if op.endswith("**"):
-                return (_parsed(op[:-2]) ** operands[0]).data
-            return getattr(operands[0], METHODS.get(op, op))().data
+            return (_parsed(op[:-2]) ** operands[0]).data
     except (ArithmeticError, ValueError):
         return None
 

@@ -239,6 +239,27 @@ class Value(Copying, Display):
     def cos(self):
         return self._result(math.cos(self.data), (self,), (-math.sin(self.data),), "cos")
 
+    def sinh(self):
+        return self._result(math.sinh(self.data), (self,), (math.cosh(self.data),), "sinh")
+
+    def cosh(self):
+        return self._result(math.cosh(self.data), (self,), (math.sinh(self.data),), "cosh")
+
+    def log1p(self):
+        x = float(self.data)
+        return self._result(math.log1p(x), (self,), (1 / (1 + x),), "log1p")
+
+    def expm1(self):
+        return self._result(math.expm1(self.data), (self,), (math.exp(self.data),), "expm1")   # y + 1 is 0 below -37
+
+    def erf(self):
+        x = float(self.data)
+        return self._result(math.erf(x), (self,), (2 / math.sqrt(math.pi) * math.exp(-x * x),), "erf")
+
+    def atan(self):
+        x = float(self.data)
+        return self._result(math.atan(x), (self,), (1 / (1 + x * x),), "atan")
+
     def __abs__(self):
         sign = (self.data > 0) - (self.data < 0)
         return self._result(abs(self.data), (self,), (float(sign),), "abs")

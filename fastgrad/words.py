@@ -4,9 +4,11 @@ import os
 
 from fastgrad.display import printable
 from fastgrad.engine import Value
+from fastgrad.operations import OPERATIONS
 
 MADE_AT = "_made_at"    # detect_anomaly's attribute of a node: "file:line:function"
 LONGEST_NAME = 20
+INFIX = {x.symbol for x in OPERATIONS if x.n_operands == 2}     # what is written between its operands
 ENGINE_S_BACKWARD = Value._backward     # whatever somebody gives the class later
 
 
@@ -91,7 +93,7 @@ def equation(v, with_data=True):
 def written(op, operands):
     """An operation on operands, both strings, as it's written in Python: 'a * b', 'a ** 3', 'exp(a)'."""
     op, n = shortened(op), len(operands)
-    if n == 2 and op in ("+", "-", "*", "/", "**"):
+    if n == 2 and op in INFIX:
         return f"{as_base(operands[0]) if op == '**' else operands[0]} {op} {operands[1]}"
     if n == 1 and op.startswith("**"):
         return f"{as_base(operands[0])} ** {op[2:]}"

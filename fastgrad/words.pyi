@@ -8,6 +8,7 @@ _Place: TypeAlias = tuple[str, int, str]    # file, line, function
 
 MADE_AT: str
 LONGEST_NAME: int
+INFIX: set[str]
 ENGINE_S_BACKWARD: object
 
 def own(v: Value, attribute: str) -> object: ...

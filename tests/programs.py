@@ -18,6 +18,8 @@ import struct
 
 import numpy as np
 
+from fastgrad.operations import FUNCTIONS
+
 ORDINARY = (1.0, 2.0, -1.0, 0.5, 3.0, -2.0, 10.0, 0.1)
 INTS = (0, 1, 2, 3, -1, -2, 5, -7, 10)
 AWKWARD = (
@@ -34,9 +36,7 @@ BINARY = {"+": operator.add, "*": operator.mul, "-": operator.sub, "/": operator
 INPLACE = {"+=": operator.iadd, "*=": operator.imul, "-=": operator.isub, "/=": operator.itruediv, "**=": operator.ipow}
 COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
            "==": operator.eq, "!=": operator.ne}
-UNARY = {"tanh": lambda v: v.tanh(), "exp": lambda v: v.exp(), "relu": lambda v: v.relu(), "log": lambda v: v.log(),
-         "-": operator.neg, "abs": abs, ".abs": lambda v: v.abs(), "sigmoid": lambda v: v.sigmoid(),
-         "sqrt": lambda v: v.sqrt(), "sin": lambda v: v.sin(), "cos": lambda v: v.cos(), "detach": lambda v: v.detach(),
+UNARY = {"-": operator.neg, "abs": abs, **{f".{x.method}": x.call for x in FUNCTIONS}, "detach": lambda v: v.detach(),
          "copy": copy.copy, "x+x": lambda v: v + v, "x*x": lambda v: v * v}
 ASK = {"repr": repr, "float": float, "int": int, "bool": bool, "": lambda v: f"{v}", ".4f": lambda v: f"{v:.4f}",
        "10.3e": lambda v: f"{v:10.3e}", "_prev": lambda v: len(v._prev), "label": lambda v: v.label,

@@ -16,6 +16,7 @@ import pytest
 
 from fastgrad import arena_stats, copying, engine, no_grad
 from fastgrad.engine import Value
+from fastgrad.operations import FUNCTIONS
 
 only_c = pytest.mark.skipif(Value.__module__ != "fastgrad.engine", reason="about the C engine")
 needs_hooks = pytest.mark.skipif(not hasattr(engine, "_check"), reason="a build without the tests' hooks: see setup.py")
@@ -36,11 +37,11 @@ def operations(v, w):
     return {
         "add": lambda: v + w, "radd": lambda: 1 + v, "sub": lambda: v - w, "mul": lambda: v * 2.0,
         "div": lambda: v / w, "div by number": lambda: v / 3, "rdiv": lambda: 1 / v, "pow": lambda: v ** 2,
-        "pow by Value": lambda: v ** w, "rpow": lambda: 2 ** v, "neg": lambda: -v, "exp": v.exp, "log": v.log,
-        "relu": v.relu, "tanh": v.tanh, "sigmoid": v.sigmoid, "sqrt": v.sqrt, "sin": v.sin, "cos": v.cos,
-        "abs": lambda: abs(v), "leaf": lambda: Value(1.0), "wide": lambda: Value(1.0, [v] * 5, [1.0] * 5),
-        "custom": lambda: Value(1.0, (v,), "custom"), "detach": v.detach, "children": lambda: (v * w)._children,
-        "prev": lambda: (v * w)._prev, "backward": deep.backward, "zero_grad": deep.zero_grad,
+        "pow by Value": lambda: v ** w, "rpow": lambda: 2 ** v, "neg": lambda: -v,
+        **{x.method: getattr(v, x.method) for x in FUNCTIONS}, "abs()": lambda: abs(v), "leaf": lambda: Value(1.0),
+        "wide": lambda: Value(1.0, [v] * 5, [1.0] * 5), "custom": lambda: Value(1.0, (v,), "custom"),
+        "detach": v.detach, "children": lambda: (v * w)._children, "prev": lambda: (v * w)._prev,
+        "backward": deep.backward, "zero_grad": deep.zero_grad,
         "topological": deep._topological, "label": lambda: setattr(Value(1.0), "label", "x"),
         "closure": lambda: setattr(v * w, "_backward", print),
         "children=": lambda: setattr(v * w, "_children", (w, v, w)),

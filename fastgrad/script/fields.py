@@ -7,6 +7,7 @@ import contextlib
 from types import FunctionType
 
 from fastgrad.engine import Value
+from fastgrad.operations import OPERATIONS
 from fastgrad.script.dialect import MISSING, plain_name
 
 NODE = Value.__mro__[1]         # where the descriptors of the fields are
@@ -249,7 +250,7 @@ OUR_OWN = {"data", "grad", "_op", "_local_grads", "_backward", "_operands", "_ac
            "_topological", "_n_below", "_parents", "_rebuild", "_refill", "_fields", "_state", "__weakref__",
            "__dict__", "__module__", "__copy__", "__deepcopy__", "__setstate__", "__reduce_ex__"}
 COMPARISONS = ("__lt__", "__le__", "__gt__", "__ge__")
-BINARY = ("__add__", "__mul__", "__sub__", "__truediv__", "__pow__")
+BINARY = {x.method for x in OPERATIONS if x.n_operands == 2}
 UNSUPPORTED = {"__neg__": "bad operand type for unary -: {!r}", "__pos__": "bad operand type for unary +: {!r}",
                "__abs__": "bad operand type for abs(): {!r}", "__round__": "type {} doesn't define __round__ method",
                "__trunc__": "type {} doesn't define __trunc__ method",

@@ -12,9 +12,12 @@ import math
 from types import BuiltinFunctionType, FunctionType, MemberDescriptorType
 from zlib import crc32
 
+from fastgrad.operations import OPERATIONS
 from fastgrad.script.dialect import Dialect
 from fastgrad.script.known_texts import KNOWN
 from fastgrad.script.trials import METHODS
+
+NAMES = {x.method: x.shown for x in OPERATIONS if x.derivatives}        # of operations that are one node
 
 
 class Unknown(Exception):
@@ -173,7 +176,7 @@ def complete(dialect, verdicts):
         if facts.get("late", dialect.is_late) != dialect.is_late:
             del verdicts[name]
             continue
-        ours = {"__add__": "+", "__mul__": "*", "relu": "ReLU", "__pow__": "**"}.get(name, name)
+        ours = NAMES.get(name, name)
         if dialect.op and facts["op"] not in (None, ours, POWER):
             dialect.op_names[ours] = facts["op"]
     if "knobs" in verdicts.get("relu", ()):

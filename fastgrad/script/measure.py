@@ -9,7 +9,7 @@ from types import FunctionType
 
 from fastgrad.script.dialect import CONTAINERS, MISSING, Dialect, plain_name
 from fastgrad.script.sandbox import TRIAL_ERRORS, NotReplaceable, Untried
-from fastgrad.script.trials import OPERATIONS
+from fastgrad.script.trials import NAMED
 
 def is_number(x):
     return type(x) in (int, float)
@@ -159,7 +159,7 @@ def find_habits(cls, dialect, may_try):
                 dialect.int_step = type(getattr(a, dialect.grad)) is int
             else:
                 dialect.int_step = type(getattr(y, dialect.local_grads[0])[0]) is int
-    for name, (method, make) in OPERATIONS.items():
+    for name, (method, make) in NAMED.items():
         if may_try(method):
             with contextlib.suppress(*TRIAL_ERRORS, Untried):
                 note_result(dialect, name, make(cls(0.7)))

@@ -2,22 +2,15 @@
 
 An experiment is (f, values): a function of Values, and numbers to call it with.
 """
-import operator
+from fastgrad.operations import FUNCTIONS, OPERATIONS
 
 EXTREMES = (0, 0.0, -0.0, 1000.0, -1000.0, float("inf"), float("-inf"), float("nan"))
-FUNCTIONS = ("exp", "log", "relu", "tanh", "sigmoid", "sqrt", "sin", "cos", "abs")
-OPERATORS = {
-    "__add__": lambda a, b: a + b, "__mul__": lambda a, b: a * b, "__sub__": lambda a, b: a - b,
-    "__truediv__": lambda a, b: a / b, "__radd__": lambda a, n: n + a, "__rmul__": lambda a, n: n * a,
-    "__rsub__": lambda a, n: n - a, "__rtruediv__": lambda a, n: n / a, "__rpow__": lambda a, n: n ** a,
-}
-# In this order, since later ones are made of earlier ones.
-METHODS = ("__add__", "__mul__", "__pow__", "__neg__", "__radd__", "__rmul__", "__sub__", "__rsub__", "__truediv__",
-           "__rtruediv__", "__rpow__", "__abs__", *FUNCTIONS)
-# What `_op` shows, the method that makes it, and a way to call that.
-OPERATIONS = {"+": ("__add__", lambda a: a + a), "*": ("__mul__", lambda a: a * a),
-              **{name: (name, operator.methodcaller(name)) for name in FUNCTIONS if name != "relu"},
-              "ReLU": ("relu", lambda a: a.relu())}
+BY_METHOD = {x.method: x for x in OPERATIONS}
+REFLECTED = {x.reflected: lambda a, n, f=x.call: f(n, a) for x in OPERATIONS if x.reflected}
+METHODS = tuple(name for x in OPERATIONS for name in (x.method, x.reflected) if name)
+# What `_op` shows, the method that makes it, and a way to call that. Names of powers differ.
+NAMED = {x.shown: (x.method, x.call if x.n_operands == 1 else lambda a, f=x.call: f(a, a))
+         for x in OPERATIONS if x.derivatives and x.method != "__pow__"}
 
 
 def twice(f):
@@ -29,19 +22,16 @@ def experiments(name):
     """The experiments with a method."""
     if name == "__pow__":
         return powers()
-    if name in ("__add__", "__mul__", "__sub__", "__truediv__"):
-        return binary(OPERATORS[name]) + with_number(OPERATORS[name])
-    if name in OPERATORS:
-        return with_number(OPERATORS[name])
-    if name == "__neg__":
-        return unary(lambda a: -a)
-    if name == "__abs__":
-        return unary(abs)
-    return unary(lambda a: getattr(a, name)())
+    if name in REFLECTED:
+        return with_number(REFLECTED[name])
+    operation = BY_METHOD[name]
+    if operation.n_operands == 2:
+        return binary(operation.call) + with_number(operation.call)
+    return unary(operation.call, operation.awkward)
 
 
-def unary(f):
-    values = [[x] for x in (0.7, -1.3, 2.5, 2, -3, 30.0, 0.5, 1.0, -1.0, -0.5, *EXTREMES)]
+def unary(f, awkward):
+    values = [[x] for x in (0.7, -1.3, 2.5, 2, -3, 30.0, 0.5, 1.0, -1.0, -0.5, *EXTREMES, *awkward)]
     return [(f, x) for x in values] + [(g, x) for g in twice(f) for x in values[:3]]
 
 
@@ -82,13 +72,13 @@ GRAPHS = [
 def random_program(chance, names):
     """A function of three leaves that does a dozen operations. names: the methods that it may use."""
     steps = []
-    functions = [name for name in FUNCTIONS if name in names]
-    pairs = [OPERATORS[name] for name in ("__add__", "__mul__", "__sub__", "__truediv__") if name in names]
+    functions = [x.call for x in FUNCTIONS if x.method in names]
+    pairs = [x.call for x in OPERATIONS if x.n_operands == 2 and x.method in names - {"__pow__"}]
     for i in range(12):
         n = 3 + i
         kind = chance.random()
         if kind < 0.15 and functions:
-            steps.append((lambda a, name=chance.choice(functions): getattr(a, name)(), chance.randrange(n)))
+            steps.append((chance.choice(functions), chance.randrange(n)))
         elif kind < 0.3:
             steps.append((lambda a, f=chance.choice(pairs), m=chance.choice([2, 0.5, -1, 3.0]): f(a, m),
                           chance.randrange(n)))
@@ -112,18 +102,13 @@ def random_program(chance, names):
     return program
 
 
-def on_the_second(f):
-    return lambda a, b: f(b)
+def mixed(f, n_operands):
+    """Ways to call an operation where a subclass is among the operands: a is of the class, b of the subclass."""
+    if n_operands == 1:
+        return (lambda a, b: f(b),)
+    return f, lambda a, b: f(b, a), lambda a, b: f(b, 1.5)
 
 
-# For the classes of results where a subclass is among the operands: a is of the class, b of the subclass.
-MIXED = {
-    "__add__": (lambda a, b: a + b, lambda a, b: b + a, lambda a, b: b + 1.5),
-    "__mul__": (lambda a, b: a * b, lambda a, b: b * a, lambda a, b: b * 1.5),
-    "__sub__": (lambda a, b: a - b, lambda a, b: b - a, lambda a, b: b - 1.5),
-    "__truediv__": (lambda a, b: a / b, lambda a, b: b / a, lambda a, b: b / 1.5),
-    "__pow__": (lambda a, b: b ** 2,), "__neg__": (lambda a, b: -b,), "__abs__": (lambda a, b: abs(b),),
-    "__radd__": (lambda a, b: 1.5 + b,), "__rmul__": (lambda a, b: 1.5 * b,), "__rsub__": (lambda a, b: 1.5 - b,),
-    "__rtruediv__": (lambda a, b: 1.5 / b,), "__rpow__": (lambda a, b: 1.5 ** b,),
-    **{name: (on_the_second(operator.methodcaller(name)),) for name in FUNCTIONS},
-}
+MIXED = {**{x.method: mixed(x.call, x.n_operands) for x in OPERATIONS},
+         **{name: (lambda a, b, f=f: f(b, 1.5),) for name, f in REFLECTED.items()},
+         "__pow__": (lambda a, b: b ** 2,)}

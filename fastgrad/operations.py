@@ -1,0 +1,75 @@
+"""The table of operations, one entry each.
+
+The engine takes from it the names that `_op` shows; detect_anomaly, explain, `python -m fastgrad` and the tests take
+all else that they know about operations. The operations themselves are methods: of reference.py, and of the engine
+in C. CONTRIBUTING.md says how to add one.
+"""
+import operator
+
+__all__ = ["FUNCTIONS", "OPERATIONS", "Operation"]
+
+
+class Operation:
+    """What is to be known of an operation.
+
+    method: its name in the class Value. formula: what it computes of the operands {a} and {b}, in Python with the
+    functions of math. derivatives: the same of its derivative by each operand, as explain shows it; none if it's made
+    of other operations. shown: what `_op` shows; the method's name if nothing else is given. symbol: what messages
+    call it; what `_op` shows if nothing else is given. raises: names of exceptions, each with the condition on {a}
+    under which the operation raises it. samples: ordinary operands, at which there is a derivative. awkward: others
+    at which something could go wrong, as those at the edges of what it's defined for.
+    """
+
+    __slots__ = ("method", "formula", "derivatives", "shown", "symbol", "raises", "samples", "awkward", "n_operands",
+                 "call")
+
+    def __init__(self, method, formula, *derivatives, shown=None, symbol=None, raises=None, samples=(0.7, -1.3, 2.5),
+                 awkward=()):
+        self.method, self.formula, self.derivatives = method, formula, derivatives
+        self.shown = shown or method
+        self.symbol = symbol or self.shown
+        self.raises, self.samples, self.awkward = raises or {}, samples, awkward
+        self.n_operands = 2 if "{b}" in formula else 1
+        self.call = getattr(operator, method) if method.startswith("__") else operator.methodcaller(method)
+
+    @property
+    def reflected(self):
+        """The method for a number on the left, `2 - v`; None if there's only one operand."""
+        return "__r" + self.method[2:] if self.n_operands == 2 else None
+
+
+PAIR = {"samples": ((2.0, -3.0),)}
+OPERATORS = (       # in this order, since later ones are made of earlier ones
+    Operation("__add__", "{a} + {b}", "1", "1", shown="+", **PAIR),
+    Operation("__mul__", "{a} * {b}", "{b}", "{a}", shown="*", **PAIR),
+    Operation("__pow__", "{a} ** {b}", "{b} * {a} ** ({b} - 1)", "log({a}) * {a} ** {b}", shown="**", **PAIR),
+    Operation("__neg__", "-{a}", shown="*", symbol="-"),
+    Operation("__sub__", "{a} - {b}", shown="+", symbol="-", **PAIR),
+    Operation("__truediv__", "{a} / {b}", shown="*", symbol="/", **PAIR),
+    Operation("__abs__", "abs({a})", "sign of {a}", shown="abs"),
+)
+FUNCTIONS = (       # in the order of their codes, csrc/arena.h
+    Operation("exp", "exp({a})", "exp({a})", raises={"OverflowError": "709.782712893384 < {a} < inf"},
+              awkward=(709.782712893384, 709.7827128933841, -745.2)),
+    Operation("log", "log({a})", "1 / {a}", raises={"ValueError": "{a} <= 0"}, samples=(0.7, 2.5), awkward=(5e-324,)),
+    Operation("relu", "max(0, {a})", "1 if {a} > 0 else 0", shown="ReLU"),
+    Operation("tanh", "tanh({a})", "1 - tanh({a}) ** 2"),
+    Operation("sigmoid", "1 / (1 + exp(-{a})) if {a} >= 0 else exp({a}) / (1 + exp({a}))",
+              "sigmoid({a}) * (1 - sigmoid({a}))", awkward=(-745.2,)),
+    Operation("sqrt", "sqrt({a})", "0.5 / sqrt({a})", samples=(0.7, 2.5),
+              raises={"ValueError": "{a} < 0", "ZeroDivisionError": "{a} == 0"}),
+    Operation("sin", "sin({a})", "cos({a})", raises={"ValueError": "abs({a}) == inf"}),
+    Operation("cos", "cos({a})", "-sin({a})", raises={"ValueError": "abs({a}) == inf"}),
+    Operation("abs", "abs({a})", "sign of {a}"),
+    Operation("sinh", "sinh({a})", "cosh({a})", raises={"OverflowError": "710.4758600739439 < abs({a}) < inf"},
+              awkward=(710.4758600739439, 710.475860073944, -710.475860073944, 5e-324)),
+    Operation("cosh", "cosh({a})", "sinh({a})", raises={"OverflowError": "710.4758600739439 < abs({a}) < inf"},
+              awkward=(710.4758600739439, 710.475860073944, -710.475860073944, 5e-324)),
+    Operation("log1p", "log1p({a})", "1 / (1 + {a})", raises={"ValueError": "{a} <= -1"}, samples=(0.7, -0.5, 2.5),
+              awkward=(-1.0, -1, -0.9999999999999999, 1e-17, 5e-324)),
+    Operation("expm1", "expm1({a})", "exp({a})", raises={"OverflowError": "709.782712893384 < {a} < inf"},
+              awkward=(709.782712893384, 709.7827128933841, -40.0, -745.2, 1e-17, 5e-324)),
+    Operation("erf", "erf({a})", "2 / sqrt(pi) * exp(-{a} * {a})", awkward=(6.0, -6.0, 26.7, 1e-17, 5e-324)),
+    Operation("atan", "atan({a})", "1 / (1 + {a} * {a})", awkward=(1e-17, 1e17, 1e200, 5e-324)),
+)
+OPERATIONS = OPERATORS + FUNCTIONS
