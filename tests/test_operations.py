@@ -18,11 +18,12 @@ from fastgrad.operations import FUNCTIONS, OPERATIONS
 from test_errors import FLOATS, INTS
 from test_script import folder          # noqa: F401: a fixture
 
-PACKAGE = Path(fastgrad.__file__).parent
-ROOT = PACKAGE.parent
+ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").exists())
+PACKAGE = ROOT / "fastgrad"
 every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda x: x.method)
 every_function = pytest.mark.parametrize("operation", FUNCTIONS, ids=lambda x: x.method)
-only_c = pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engine replaces nothing")
+only_c = pytest.mark.skipif(fastgrad.backend != "c", reason="about the C engine, or python -m fastgrad, which needs it")
+of_sources = pytest.mark.skipif(not (PACKAGE / "engine.pyx").exists(), reason="the sources aren't here")
 
 
 def computed(text, *operands):
@@ -97,7 +98,8 @@ def test_every_method_of_value_that_computes_is_in_the_table(Value):
     assert len({x.method for x in OPERATIONS}) == len(OPERATIONS) and {x.shown for x in FUNCTIONS} <= FORMULAS.keys()
 
 
-@pytest.mark.skipif(fastgrad.backend != "c", reason="about the C engine")
+@only_c
+@of_sources
 def test_the_engine_s_codes_are_in_the_order_of_the_table():
     codes = re.search(r"enum fg_op \{(.*?)\};", (ROOT / "csrc" / "arena.h").read_text(), re.S)[1]
     codes = re.findall(r"\bFG_(\w+),", codes)
@@ -106,6 +108,7 @@ def test_the_engine_s_codes_are_in_the_order_of_the_table():
         "+", "*", "**", *[x.shown for x in FUNCTIONS]]
 
 
+@of_sources
 def test_stubs_and_readme_name_every_function():
     stub = (PACKAGE / "engine.pyi").read_text()
     readme = re.search(r"`(exp log [a-z0-9 ]+)`", (ROOT / "README.md").read_text())[1].split()
@@ -115,6 +118,19 @@ def test_stubs_and_readme_name_every_function():
             assert re.search(rf"^    def {name}\(self(, other: _Number, /)?\) -> Self: \.\.\.$", stub, re.M), name
 
 
+@of_sources
+def test_the_recipe_in_contributing_names_every_place():
+    """cosh is in the files that the recipe lists, and in no others. (sinh, whose derivative it is, is in the same.)"""
+    recipe = (ROOT / "CONTRIBUTING.md").read_text().split("## Where does a new operation go?")[1]
+    places = re.findall(r"^\d\. `([^`]+)`", recipe.split("\n## ")[0], re.M)
+    assert len(places) <= 9
+    suffixes = (".py", ".pyi", ".pyx", ".pxi", ".pxd", ".h")
+    files = [path for folder in ("fastgrad", "csrc") for path in (ROOT / folder).rglob("*") if path.suffix in suffixes]
+    found = {path for path in [*files, *(ROOT / "csrc").glob("*.c"), ROOT / "README.md", ROOT / "CHANGELOG.md"]
+             if re.search("cosh", path.read_text(), re.IGNORECASE)}
+    assert {path.relative_to(ROOT).as_posix() for path in found} == set(places)
+
+
 TELL_TALE = {"sqrt", "sin", "cos", "exp", "sinh", "log1p", "erf", "__truediv__", "__rsub__"}
 TABLES_ELSEWHERE = {
     "operations.py",
@@ -122,6 +138,7 @@ TABLES_ELSEWHERE = {
 }
 
 
+@of_sources
 def test_no_other_module_lists_operations():
     files = [*PACKAGE.rglob("*.py"), *(ROOT / "tests").glob("**/programs.py")]
     assert len(files) > 30
@@ -135,10 +152,10 @@ def test_no_other_module_lists_operations():
             assert not listed, file
 
 
+@only_c
 @every_function
 def test_it_says_what_it_does(operation):
-    if fastgrad.backend == "c":
-        assert len(inspect.getdoc(getattr(fastgrad.Value, operation.method)).splitlines()[0]) > 10
+    assert len(inspect.getdoc(getattr(fastgrad.Value, operation.method)).splitlines()[0]) > 10
 
 
 # ---- python -m fastgrad ----
