@@ -1,11 +1,14 @@
 # How one Value was made, its local derivatives, and the chain-rule sum that gives its grad.
+from collections.abc import Callable
+from typing import Any
+
 from fastgrad.engine import Value
 
 WIDTH: int
 SHOWN: int
 LONGEST_FORMULA: int
 FORMULAS: dict[str, tuple[str, ...]]
-METHODS: dict[str, str]
+CALLS: dict[str, Callable[..., Any]]
 
 class Explanation(str): ...
 
