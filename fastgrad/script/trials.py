@@ -7,6 +7,7 @@ from fastgrad.operations import FUNCTIONS, OPERATIONS
 EXTREMES = (0, 0.0, -0.0, 1000.0, -1000.0, float("inf"), float("-inf"), float("nan"))
 BY_METHOD = {x.method: x for x in OPERATIONS}
 REFLECTED = {x.reflected: lambda a, n, f=x.call: f(n, a) for x in OPERATIONS if x.reflected}
+# In the table's order: later ones are made of earlier ones.
 METHODS = tuple(name for x in OPERATIONS for name in (x.method, x.reflected) if name)
 # What `_op` shows, the method that makes it, and a way to call that. Names of powers differ.
 NAMED = {x.shown: (x.method, x.call if x.n_operands == 1 else lambda a, f=x.call: f(a, a))
