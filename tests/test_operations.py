@@ -162,7 +162,7 @@ def test_it_says_what_it_does(operation):
 
 ENGINE = """
 import math
-from math import *
+from math import {names}
 
 class Value:
     def __init__(self, data, children=(), local_grads=()):
@@ -204,7 +204,8 @@ def test_an_author_s_own_is_tried_against_ours(folder):         # noqa: F811
     written["relu"] = ("max(0, {a})", "float({a} > 0)")
     written["tanh"] = ("tanh({a})", "1 - tanh({a}) * tanh({a})")
     for factor, whose in (("", "ours"), ("2.0 * ", "the author's: at 0.7 ")):
-        text = ENGINE + "".join(method(name, formula, f"{factor}({slope})")
+        names = sorted(set(re.findall(r"[a-z]\w*", "".join(map("".join, written.values())))) & vars(math).keys())
+        text = ENGINE.replace("{names}", ", ".join(names)) + "".join(method(name, formula, f"{factor}({slope})")
                                 for name, (formula, slope) in written.items())
         demo = "".join(f"x = Value(0.7)\ny = x.{name}() * 3.0\ny.backward()\nprint(y.data, x.grad)\n"
                        for name in written)
