@@ -1,39 +1,26 @@
-# Cycles that lead through attributes: a closure in `_backward` that holds the Value it belongs to, `v.friend = v`.
+# Cycles that lead through attributes: a closure in `_backward` that holds its own Value, or `v.friend = v`.
 #
-# Python's collector can't see them, since handles aren't tracked and nodes aren't objects. So each of its full runs
-# (and others, when there are many new attributes) first calls `collect_cycles`, which does what it does, by its own
-# rule: from every dict of attributes that can be part of a cycle (and every handle that a node keeps) go through all
-# that can be reached, objects and nodes, and count how often each is referred to from within. What has more
-# references than that is held from outside, and so is all that it leads to. Of the rest the attributes are dropped,
-# and with the cycles open reference counts do the rest.
+# Python's collector can't see them: it doesn't track handles, and nodes aren't objects. So each full collection (and
+# others, when there are many new attributes) first calls `collect_cycles`. That works as Python's collector does. It
+# starts from each dict of attributes that can be part of a cycle, and each handle that a node keeps. It goes through
+# all objects and nodes that can be reached, and counts how often each is referred to from within. What has more
+# references than that is held from outside, and so is all that it leads to. It drops the attributes of the rest; that
+# opens the cycles, and reference counts free them.
 #
-# Modules, their globals, and classes count as held from outside; to go through them would be to go through
-# everything.
+# Modules, their globals, and classes count as held from outside. A search through them would be one through everything.
 #
-# The search borrows all that it goes through, so no Python may run before it ends. Python runs where an object that
-# the collector tracks is made (up to CPython 3.11 that can start the collector), where a reference is dropped, and
-# where a dict compares keys. So the search keeps its tables in plain memory, and looks at dicts without a lookup.
+# The search borrows all that it goes through, so no Python may run before it ends. Python runs where an object that the
+# collector tracks is made (up to CPython 3.11 that can start the collector), where a reference is dropped, and where a
+# dict compares keys. So the search keeps its tables in memory of its own, and reads dicts without a lookup.
 
-cdef Py_ssize_t n_many = 1000           # so many attachments are reason for a collection
-cdef bint is_put_off = False
+cdef Py_ssize_t n_many = 1000           # with more attachments, every collection of Python's starts one here
+cdef bint is_put_off = False            # a collection was due in a sweep
 cdef bint is_collecting = False
 cdef str BUILTINS = sys.intern("__builtins__")
 
-cdef extern from "Python.h":
-    bint is_function "PyFunction_Check" (PyObject *) noexcept
-    bint is_module "PyModule_Check" (PyObject *) noexcept
-    bint is_class "PyType_Check" (PyObject *) noexcept
-    bint is_dict "PyDict_CheckExact" (PyObject *) noexcept
-    PyObject *PyFunction_GET_CLOSURE(PyObject *)
-    Py_ssize_t PyTuple_GET_SIZE(PyObject *)
-    PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
-    PyObject *PyCell_GET(PyObject *)
-    bint PyDict_Next(PyObject *, Py_ssize_t *, PyObject **, PyObject **) noexcept
-    void PyDict_Clear(PyObject *) noexcept
-
 
 cdef PyObject *value_at(PyObject *attributes, str name) noexcept:
-    """The value at an interned name, if it's among a dict's first ones, or NULL: a lookup that runs no key's __eq__."""
+    """The value at an interned name, or NULL if that isn't among a dict's first 32. Runs no key's __eq__."""
     cdef Py_ssize_t position = 0
     cdef PyObject *key
     cdef PyObject *value
@@ -47,39 +34,17 @@ cdef PyObject *value_at(PyObject *attributes, str name) noexcept:
 
 # ---- The common cycle, found at once ----
 #
-# `out._backward = _backward`, where the function has `out` in a cell: that's how teaching code writes operations. When
-# the last node above such a node dies, and all that refers to its handle is the function's own cells, it's garbage.
+# Teaching code writes operations as `out._backward = _backward`, where the function has `out` in a cell. Such a node is
+# a cycle candidate when the last node above it dies. If then only the function's own cells refer to its handle, it's
+# garbage, and waits for no collection.
 
-cdef fg_index *suspects = NULL
-cdef uint32_t n_suspects = 0, suspects_capacity = 0
-
-
-cdef void suspect(fg_index index) noexcept:
-    """Called by the core for a node with a closure when there's one reference left. No Python may run now."""
-    global suspects, n_suspects, suspects_capacity, untidy
-    cdef fg_index *more
-    if n_suspects == suspects_capacity:
-        more = <fg_index *>fg_allocate(suspects, (2 * suspects_capacity + 64) * sizeof(fg_index))
-        if more is NULL:
-            return              # the collector will find it
-        suspects, suspects_capacity = more, 2 * suspects_capacity + 64
-    suspects[n_suspects] = index
-    n_suspects += 1
-    untidy = True
-
-
-cdef bint are_there_suspects() noexcept:
-    """In a sweep there are none yet; see collect_or_put_off."""
-    return n_suspects > 0 and arena.holds == 0
-
-
-cdef void open_small_cycles() noexcept:
-    """Take the closures of suspects that keep only themselves alive."""
-    global n_suspects
+cdef void open_those_of_candidates() noexcept:
+    """Drop the closures of candidates that only they keep alive."""
+    global n_candidates
     cdef PyObject *attributes
-    while are_there_suspects():
-        n_suspects -= 1
-        attributes = garbage_of(suspects[n_suspects])
+    while are_there_candidates():
+        n_candidates -= 1
+        attributes = garbage_of(candidates[n_candidates])
         if attributes is not NULL:
             incref(attributes)
             PyDict_Clear(attributes)
@@ -87,7 +52,8 @@ cdef void open_small_cycles() noexcept:
 
 
 cdef PyObject *garbage_of(fg_index index) noexcept:
-    """The dict of attributes of a node that only its closure's own cells refer to; else NULL. Runs no Python."""
+    """The dict of attributes of a node, if only the cells of its closure refer to the node, else NULL. Runs no
+    Python."""
     cdef fg_node *node = node_at(index)
     cdef Attachment *attachment
     cdef PyObject *handle
@@ -96,7 +62,7 @@ cdef PyObject *garbage_of(fg_index index) noexcept:
     cdef PyObject *cell
     cdef Py_ssize_t n_known, i
     if not fg_arena_is_live(&arena, index) or node.refs != 1 or not node.flags & FG_ATTACHED:
-        return NULL             # it has died meanwhile, and the slot may have another node
+        return NULL             # the candidate may have died, and another node may be in its slot
     attachment = <Attachment *>node.face
     handle = attachment.handle
     if (handle is NULL or attachment.attributes is NULL or node.flags & FG_PARKED
@@ -118,21 +84,26 @@ cdef PyObject *garbage_of(fg_index index) noexcept:
     return attachment.attributes if refcount(handle) == n_known else NULL
 
 
-cdef int watch_cycles() except -1:
+cdef int put_hook() except -1:
     if before_collection not in gc.callbacks:
         gc.callbacks.append(before_collection)
     return 0
 
 
 def before_collection(phase, info):
-    """The hook in gc.callbacks."""
+    """Python calls this, by way of gc.callbacks, when a collection starts or stops."""
     if phase == "start" and (info["generation"] == 2 or n_attachments > n_many):
         collect_or_put_off()
 
 
+watch_cycles = put_hook
+open_small_cycles = open_those_of_candidates
+
+
 cdef void collect_or_put_off() noexcept:
-    """Collect; but not in a sweep, which may know nodes that nothing else refers to. `backward` then does, at its end.
-    And not in a collection: what it drops may run Python, which may start another."""
+    """Collect now, or after the sweep if there's one: a sweep may list nodes that nothing else refers to, and
+    backward() calls this again at its end. Not within a collection either: what it drops may run Python, which may
+    start one."""
     global n_many, is_put_off, is_collecting
     if is_collecting:
         return
@@ -141,15 +112,15 @@ cdef void collect_or_put_off() noexcept:
         is_collecting = True
         collect_cycles()
         is_collecting = False
-        n_many = max(1000, 2 * n_attachments)       # also if there was no memory: not again before there's more
+        n_many = max(1000, 2 * n_attachments)       # also if there was no memory, so that it isn't tried each time
 
 
 # ---- The search ----
 
 cdef struct Thing:
-    size_t key                  # an object's address, which is even, or of a node see node_key
+    size_t key                  # an object's address, which is even; for a node see node_key
     Py_ssize_t n_within         # how many references to it come from other things
-    bint is_held                # from outside, or by something that is
+    bint is_held                # from outside, or by a thing that is held
 
 cdef struct Search:
     Thing *things               # in the order in which they were found
@@ -157,11 +128,11 @@ cdef struct Search:
     uint32_t *slots             # a hash table by key: the thing's place in `things` + 1, or 0; two slots a thing
     uint32_t *held              # the places of those that are held
     size_t n_held
-    size_t n_first              # of the nodes that the search began with
+    size_t n_first              # how many nodes the search began with; they are the first things
 
 
 cdef inline size_t node_key(fg_index index) noexcept:
-    """An odd number; from one node to the next it's as far as from one object to the next."""
+    """An odd number. Neighbours differ by as much as the addresses of neighbouring objects, which slot_of relies on."""
     return 4 * <size_t>index + 1
 
 
@@ -170,8 +141,8 @@ cdef inline fg_node *node_of(size_t key) noexcept:
 
 
 cdef inline uint32_t *slot_of(Search *search, size_t key) noexcept:
-    """Where a thing's place is, or is to be noted. What lies together in memory lies together in the table: a search
-    over 160,000 closures takes 0.28 s, and 0.48 s with a hash that scatters."""
+    """The slot in the table that a key has, or gets. Neighbours in memory are neighbours in the table: a search over
+    160,000 closures takes 0.28 s so, and 0.48 s with a hash that scatters."""
     cdef size_t i = (key >> 12) * <size_t>0x9E3779B1 + (key >> 3)
     while True:
         i &= 2 * search.capacity - 1
@@ -202,7 +173,7 @@ cdef bint make_room(Search *search) noexcept:
 
 
 cdef Thing *found(Search *search, size_t key) noexcept:
-    """The thing with a key, perhaps new, until the next one is found; NULL if there's no memory."""
+    """The thing with a key, perhaps a new one; valid until the next call. NULL if there's no memory."""
     cdef uint32_t *slot
     if search.n == search.capacity and not make_room(search):
         return NULL
@@ -214,16 +185,13 @@ cdef Thing *found(Search *search, size_t key) noexcept:
     return &search.things[slot[0] - 1]
 
 
-cdef inline bint is_handle(PyObject *object) noexcept:
-    return PyType_IsSubtype(type_of(object), <PyTypeObject *>Node)
-
-
 cdef inline bint is_key_of_thing(size_t key) noexcept:
-    """Whether something that is referred to can be part of a cycle; strings and numbers can't."""
-    return key & 1 or is_collectable(<PyObject *>key) or is_handle(<PyObject *>key)
+    """Whether something can be part of a cycle; strings and numbers can't."""
+    return key & 1 or is_collectable(<PyObject *>key) or is_value(<object><PyObject *>key)
 
 
-# Called for all that a thing refers to; an object's type calls them also for what can't be part of a cycle.
+# Visitors: called for all that a thing refers to. An object's tp_traverse calls them also for what can't be part of a
+# cycle.
 
 cdef int count(PyObject *referent, void *search) noexcept:
     cdef Thing *thing
@@ -254,13 +222,13 @@ cdef inline void hold_at(Search *search, uint32_t place) noexcept:
 
 
 cdef bint is_outside(PyObject *object) noexcept:
-    """Whether an object is taken to be held from outside without a count."""
+    """Whether an object counts as held from outside, whatever its references."""
     return is_class(object) or is_module(object) or is_dict(object) and value_at(object, BUILTINS) is not NULL
 
 
 cdef bint visit_referents(size_t key, int (*visit)(PyObject *, void *) noexcept, Search *search) noexcept:
-    """Call `visit` for all that a thing refers to, until it returns something else than 0: whether it has. For things
-    outside, for none."""
+    """Call `visit` for all that a thing refers to, until it returns something else than 0: then True. A thing outside
+    counts as referring to nothing."""
     cdef PyObject *object = <PyObject *>key
     cdef fg_node *node
     cdef Attachment *attachment
@@ -282,7 +250,7 @@ cdef bint visit_referents(size_t key, int (*visit)(PyObject *, void *) noexcept,
     if is_collectable(object) and type_of(object).tp_traverse is not NULL:
         if type_of(object).tp_traverse(object, visit, search):
             return True
-    if is_handle(object):
+    if is_value(<Node>object):
         if (<Node>object).index != FG_NONE and visit(<PyObject *>node_key((<Node>object).index), search):
             return True
         if (<Node>object).attributes is not NULL and visit((<Node>object).attributes, search):
@@ -297,13 +265,13 @@ cdef inline bint is_held_from_outside(Thing *thing) noexcept:
 
 
 cdef bint leads_on(PyObject *attributes) noexcept:
-    """Whether attributes can be part of a cycle; labels and numbers can't."""
+    """Whether a dict of attributes can be part of a cycle; labels and numbers can't."""
     return attributes is not NULL and type_of(attributes).tp_traverse(attributes, stop, NULL)
 
 
 cdef bint find_things(Search *search) noexcept:
-    """Find all that nodes lead to whose attributes or handle could be dropped; these nodes come first. False if
-    there's no memory."""
+    """Find the nodes whose attributes or handle could be dropped, and then all that they lead to. False if there's no
+    memory."""
     cdef Attachment *attachment = attachments
     cdef size_t i = 0
     while attachment is not NULL:
@@ -336,7 +304,7 @@ cdef bint find_held(Search *search) noexcept:
 
 
 cdef PyObject **take_garbage(Search *search) noexcept:
-    """What is to be dropped, a reference to each, and a NULL at the end; or NULL if there's no memory."""
+    """A list of what is to be dropped, with a reference to each, and a NULL at its end. NULL if there's no memory."""
     cdef PyObject **garbage = <PyObject **>fg_allocate(NULL, (2 * search.n_first + 1) * sizeof(PyObject *))
     cdef PyObject **end = garbage
     cdef Attachment *attachment
@@ -351,7 +319,7 @@ cdef PyObject **take_garbage(Search *search) noexcept:
                 incref(end[0])
                 end += 1
             if attachment.keeps_handle:
-                end[0] = attachment.handle      # and the node's reference
+                end[0] = attachment.handle      # with the node's reference to it
                 end += 1
                 attachment.keeps_handle = False
                 node_at(attachment.node).flags &= ~FG_SEEN
@@ -360,7 +328,7 @@ cdef PyObject **take_garbage(Search *search) noexcept:
 
 
 cdef void collect_cycles() noexcept:
-    """Drop the attributes of nodes that only cycles keep alive, and handles; nothing if there's no memory."""
+    """Drop the attributes and kept handles of nodes that only cycles keep alive. If there's no memory, drop nothing."""
     cdef Search search = Search(NULL, 0, 0, NULL, NULL, 0, 0)
     cdef PyObject **garbage = NULL
     cdef size_t i = 0

@@ -1,28 +1,28 @@
 # cython: language_level=3, binding=False, auto_pickle=False
 # cython: embedsignature=True, embedsignature.format=clinic
-"""The engine's face: Value over the arena of csrc/.
+"""The engine's face: Value over the arena of csrc/. docs/engine.md is a map with a glossary.
 
-From `a * b` to a gradient: Python calls `value_multiply` (operators.pxi). If it finds two Values and nothing unusual,
-it reads their nodes in the arena, makes a node of the product, the operands' indices and the two local derivatives, and
-takes a handle for it, the Python object. For all else there is the long way: `multiply` (operations.pxi) makes the
-node, `wrap` (handle.pxi) the handle. `backward` has the core list the nodes below the root, children first, and go
-through the list from its end, adding `local derivative * gradient` into each child's gradient (csrc/backward.c).
+From `a * b` to a gradient: Python calls `value_multiply` (operators.pxi). If both operands are Values of the active
+class and nothing is unusual, it makes a node in the arena, with the product, the operands' indices and the two local
+derivatives, and takes a free handle for it, the Python object. Everything else goes a longer way: `multiply`
+(operations.pxi) makes the node, `wrap` (handle.pxi) the handle. `backward` has the core list the nodes below the root,
+children first. Then the core goes through the list from its end and adds `local derivative * gradient` into each
+child's gradient (csrc/backward.c).
 
 Functions like exp are methods of Node below; CONTRIBUTING.md says where a new one goes.
 
-What an operation raises is Python's own exception. It's computed in C as long as operand and result are unremarkable,
-and otherwise by the function that plain Python would have called, which raises if it must.
+An operation raises what Python's own function raises. C computes it while operand and result are unremarkable.
+Otherwise the function that plain Python would call does, and raises if it must.
 """
 cimport cython
 from cpython.array cimport array
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.long cimport PyLong_CheckExact, PyLong_AsDouble, PyLong_AsLongLongAndOverflow
 from libc.float cimport DBL_MIN
-from libc.stdint cimport uint64_t
 from libc.math cimport (INFINITY, M_PI, NAN, atan as c_atan, cos as c_cos, cosh as c_cosh, erf as c_erf, exp as c_exp,
                         expm1 as c_expm1, fabs, floor, fmod, isfinite, log as c_log, log1p as c_log1p, pow as c_pow,
                         sin as c_sin, sinh as c_sinh, sqrt as c_sqrt, tanh as c_tanh)
-from libc.stdint cimport UINT32_MAX
+from libc.stdint cimport UINT32_MAX, uint64_t
 from libc.string cimport memset
 
 import gc
@@ -35,6 +35,7 @@ from fastgrad import arguments, grad_mode, operations
 from fastgrad.copying import Copying
 from fastgrad.display import Display
 from fastgrad.core cimport *
+from fastgrad.python cimport *
 
 __all__ = ["Value", "arena_stats"]
 
@@ -42,18 +43,22 @@ NAMES = {FG_LEAF: "", FG_CUSTOM: "", FG_ADD: "+", FG_MUL: "*", FG_POW: "**",
          **{code: function.shown for code, function in enumerate(operations.FUNCTIONS, FG_EXP)}}
 CODES = {name: code for code, name in NAMES.items() if name}
 
+# Each part uses only what comes before it; state.pxi says more.
+include "state.pxi"
 include "numbers.pxi"
+include "overrides.pxi"
 include "handle.pxi"
-include "classes.pxi"
 include "recording.pxi"
-include "cycles.pxi"
 include "operations.pxi"
 include "operators.pxi"
-include "graph.pxi"
 include "attributes.pxi"
+include "graph.pxi"
+# Cold.
+include "cycles.pxi"
+include "dialects.pxi"
 include "optim.pxi"
 
-fg_arena_init(&arena, detach)
+fg_arena_init(&arena, on_node_death)
 
 
 cdef const char *DOC = b"""Value(data, children=None, op_or_local_grads=None, label=None, **named)
@@ -84,7 +89,7 @@ cdef class Node:
 
     def __init__(self, data, children=None, op_or_local_grads=None, label=None, **named):
         cdef Number number
-        cdef Light *style
+        cdef Dialect *dialect
         cdef bint record
         op = ""
         read_number(data, &number)
@@ -94,15 +99,15 @@ cdef class Node:
             set_edges(self, children, local_grads, True, record)
             if not record:
                 op = ""
-        if node_at(self.index).flags & FG_ATTACHED:     # perhaps of an __init__ before
+        if node_at(self.index).flags & FG_ATTACHED:     # an earlier __init__ may have set an op and a _backward
             clear_op(self)
             if self.attributes is not NULL:
                 (<dict>self.attributes).pop("_backward", None)
-        style = light_at(self.index)
-        if not style.any_number and not is_plain_number(data):
-            check_foreign(data)
-        set_data(self, Number(number.value, number.is_int and not style.float_data))
-        set_grad(self, Number(0.0, style.fresh & FG_GRAD_INT))
+        dialect = dialect_at(self.index)
+        if dialect.check_number is not NULL and not is_plain_number(data):
+            (<object>dialect.check_number)(data)
+        set_data(self, Number(number.value, number.is_int and not dialect.float_data))
+        set_grad(self, Number(0.0, dialect.new_flags & FG_GRAD_INT))
         if op:
             self._op = op
         if label:
@@ -145,7 +150,7 @@ cdef class Node:
 
     @property
     def _operands(self):
-        """_children, also where a class has given that name another meaning (script/twin.py)."""
+        """The same as _children, for classes that have given that name another meaning (script/twin.py)."""
         return children_of(self)
 
     @property
@@ -209,12 +214,12 @@ cdef class Node:
 
     @property
     def __dict__(self):
-        set_closure(self.index)         # whoever has the dict may put a `_backward` into it
+        set_closure(self.index)         # the caller may put a `_backward` into the dict
         return attributes_of(self)
 
     @__dict__.setter
     def __dict__(self, dict attributes not None):
-        cdef dict old = attributes_of(self)     # lives on until all is as it should be
+        cdef dict old = attributes_of(self)     # kept alive: to drop it may run Python
         decref(self.attributes)
         self.attributes = <PyObject *>attributes
         incref(self.attributes)
@@ -249,12 +254,12 @@ cdef class Node:
     def relu(self):
         """max(0, this Value); the derivative at 0 is 0."""
         cdef Number x = data_of(self)
-        cdef Light *style = light_at(self.index)
+        cdef bint is_micrograds = dialect_at(self.index).micrograd_relu     # -0.0 and nan stay, and the step is an int
         if x.value > 0.0:
-            return unary_number(self, FG_RELU, x, Number(1.0, style.int_step))
-        if x.value < 0.0 or not style.same_zero:
-            x = Number(0.0, not style.float_zero)
-        return unary_number(self, FG_RELU, x, Number(0.0, style.int_step))
+            return unary_number(self, FG_RELU, x, Number(1.0, is_micrograds))
+        if x.value < 0.0 or not is_micrograds:
+            x = Number(0.0, True)
+        return unary_number(self, FG_RELU, x, Number(0.0, is_micrograds))
 
     def tanh(self):
         """The hyperbolic tangent; its derivative is 1 - tanh**2."""
@@ -337,14 +342,14 @@ cdef class Node:
         Grads aren't set to zero first. Raises MemoryError, and what a user's `_backward` raises. Ctrl-C interrupts it.
         """
         cdef bint call_all = must_call_all()
-        cdef Walk walk = Walk(self, call_all or may_run_python)     # which may give a leaf a `_backward`
+        cdef Walk walk = Walk(self, call_all or may_run_python)     # Python may give a leaf a `_backward` meanwhile
         cdef fg_index index
         cdef fg_status status
         cdef uint32_t n_passed = 0
         if are_there_odd_classes:
-            self.grad = as_object(1.0, not light_at(self.index).float_seed)
+            self.grad = as_object(1.0, not dialect_at(self.index).float_seed)
         else:
-            set_grad(self, Number(1.0, not light_at(self.index).float_seed))
+            set_grad(self, Number(1.0, not dialect_at(self.index).float_seed))
         while True:
             status = FG_CALLERS if call_all else fg_sweep(&arena, walk.scratch, PORTION)
             if walk.scratch.n == 0:
@@ -423,10 +428,10 @@ cdef class Node:
     # ---- What Python asks of a number ----
 
     def _add_reflected(self, other):
-        return NotImplemented if not is_operand(other) or lacks(other, self, RADD) else self + other
+        return self + other if are_operands(other, self, RADD) else NotImplemented
 
     def _multiply_reflected(self, other):
-        return NotImplemented if not is_operand(other) or lacks(other, self, RMUL) else self * other
+        return self * other if are_operands(other, self, RMUL) else NotImplemented
 
     def __lt__(self, other):
         return self.data < plain_of(other) if is_operand(other) else NotImplemented
@@ -466,7 +471,7 @@ cdef class Node:
         return f"Value(data={self.data}, grad={self.grad})"
 
     def __ne__(self, other):
-        return object.__ne__(self, other)       # not ==, also where a subclass has given that a meaning
+        return object.__ne__(self, other)       # not `not self == other`: a subclass may define == alone
 
     def __hash__(self):
         return (<PyTypeObject *>object).tp_hash(self)
@@ -479,36 +484,34 @@ cdef PyTypeObject *node_type = <PyTypeObject *>Node
 node_type.tp_dictoffset = node_type.tp_basicsize - <Py_ssize_t>sizeof(PyObject *)
 
 
-# Value is made of a list of slots: a class statement would make a type that the garbage collector tracks, and a cdef
-# class one that can't be added to, and one whose operators Python calls by way of their names.
+# Value is made of a list of slots. The garbage collector would track the instances of a class statement. A cdef class
+# takes no new attributes, and Python would call its operators by way of their names.
 
-cdef PyType_Slot slots[11]
-slots[0] = PyType_Slot(Py_tp_doc, <void *>DOC)
-slots[1] = PyType_Slot(Py_tp_dealloc, <void *>handle_dealloc)
-slots[2] = PyType_Slot(Py_nb_add, <void *>value_add)
-slots[3] = PyType_Slot(Py_nb_subtract, <void *>value_subtract)
-slots[4] = PyType_Slot(Py_nb_multiply, <void *>value_multiply)
-slots[5] = PyType_Slot(Py_nb_true_divide, <void *>value_divide)
-slots[6] = PyType_Slot(Py_nb_power, <void *>value_power)
-slots[7] = PyType_Slot(Py_nb_negative, <void *>value_negative)
-slots[8] = PyType_Slot(Py_tp_getattro, <void *>value_getattr)
-slots[9] = PyType_Slot(Py_tp_setattro, <void *>value_setattr)
-slots[10] = PyType_Slot(0, NULL)
+cdef PyType_Slot value_slots[11]
+value_slots[0] = PyType_Slot(Py_tp_doc, <void *>DOC)
+value_slots[1] = PyType_Slot(Py_tp_dealloc, <void *>handle_dealloc)
+value_slots[2] = PyType_Slot(Py_nb_add, <void *>value_add)
+value_slots[3] = PyType_Slot(Py_nb_subtract, <void *>value_subtract)
+value_slots[4] = PyType_Slot(Py_nb_multiply, <void *>value_multiply)
+value_slots[5] = PyType_Slot(Py_nb_true_divide, <void *>value_divide)
+value_slots[6] = PyType_Slot(Py_nb_power, <void *>value_power)
+value_slots[7] = PyType_Slot(Py_nb_negative, <void *>value_negative)
+value_slots[8] = PyType_Slot(Py_tp_getattro, <void *>value_getattr)
+value_slots[9] = PyType_Slot(Py_tp_setattro, <void *>value_setattr)
+value_slots[10] = PyType_Slot(0, NULL)
 
 cdef PyType_Spec spec
 spec.name = "fastgrad.engine.Value"
 spec.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE
-spec.slots = slots
+spec.slots = value_slots
 
 Value = PyType_FromSpecWithBases(&spec, (Node, Copying, Display))
-node_type.tp_flags &= ~<unsigned long>Py_TPFLAGS_BASETYPE      # from now on a class derives from Node by way of Value
+node_type.tp_flags &= ~<unsigned long>Py_TPFLAGS_BASETYPE      # from now on all classes derive from Value
 Value.label = ""
-# What a class has as long as nobody has given it another.
 cdef object object_class = vars(object)["__class__"]
-cdef object OWN_GETATTRIBUTE = vars(Value)["__getattribute__"]
-cdef object OWN_RADD = vars(Value)["__radd__"], OWN_RMUL = vars(Value)["__rmul__"]
+OWN_GETATTRIBUTE, OWN_RADD, OWN_RMUL = (vars(Value)[name] for name in ("__getattribute__", "__radd__", "__rmul__"))
 Value.__name__ = "Value"                # without the module, as in error messages about classes made by Python
-add_light(Value, any_number=True)
+add_dialect(Value)
 
 
 @cython.binding(True)     # so that it shows its signature

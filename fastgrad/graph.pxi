@@ -1,8 +1,8 @@
-# Graphs as a whole: walks through one, and edges from and to Python.
+# Graphs as a whole: walks through a graph, what backward() asks on its way, and edges from and to Python.
 
 # ---- Walks ----
 
-cdef uint32_t PORTION = 1 << 17         # nodes between two looks for Ctrl-C: some milliseconds
+cdef uint32_t PORTION = 1 << 17         # so many nodes between two looks for Ctrl-C, which takes some milliseconds
 cdef fg_walk idle_scratch               # kept for the next walk
 cdef bint scratch_is_idle = True
 
@@ -10,7 +10,8 @@ cdef bint scratch_is_idle = True
 @cython.final
 @cython.no_gc
 cdef class Walk:
-    """The nodes below a root, listed children first. The arena is held as long as this lives."""
+    """The nodes below a root, listed children first. As long as a Walk lives it holds the arena: dead nodes aren't
+    freed."""
     cdef fg_walk *scratch
     cdef fg_walk own                    # for a walk within a walk
     cdef Node root
@@ -46,17 +47,30 @@ cdef class Walk:
             tidy_up()
 
 
+# ---- What backward() asks ----
+#
+# Usually the core passes gradients on, in one loop over the list (csrc/backward.c). Python takes part at three levels:
+#
+# - A node has been given a `_backward` of its own, or its subclass has one. The node has FG_CLOSURE, the core stops
+#   there, and backward() asks has_own_backward and calls it.
+# - A class with a dialect has another `_backward`, or some class is odd: it has another `grad` or `_local_grads`
+#   (overrides.pxi). Then must_call_all is true, and backward() calls the `_backward` of each node. While a class is
+#   odd, Node._accumulate also reads and writes gradients as attributes.
+# - may_run_python (handle.pxi) is true as soon as there has been a closure or an instance of a subclass. Python code
+#   that runs in the sweep may give a leaf a `_backward`. So the walk then lists leaves too, which it leaves out
+#   otherwise.
+
 cdef bint must_call_all() except -1:
-    """Whether backward() has to call the `_backward` of every node, since a class has been given another one, or
-    other numbers to pass on."""
-    if not are_there_odd_classes and light_classes_pass_on():
+    """Whether backward() has to call the `_backward` of each node. backward() asks again after each call, which may
+    have changed a class."""
+    if not are_there_odd_classes and all_dialects_pass_on():
         return False
     look_at_odd_classes()
-    return are_there_odd_classes or not light_classes_pass_on()
+    return are_there_odd_classes or not all_dialects_pass_on()
 
 
 cdef bint has_own_backward(fg_index index) noexcept:
-    """Whether backward() has to call a node's `_backward`: it has been given one, or its subclass has one."""
+    """Whether a node has been given a `_backward`, or its subclass has one."""
     cdef fg_node *node = node_at(index)
     cdef Attachment *attachment
     cdef PyTypeObject *cls
@@ -72,8 +86,9 @@ cdef bint has_own_backward(fg_index index) noexcept:
 # ---- Edges from and to Python ----
 
 cdef int set_edges(Node self, object children, object local_grads, bint must_match, bint keep=True) except -1:
-    """Set a node's children and local derivatives from Python sequences, or change nothing and raise. If it isn't to
-    keep them, wrong ones raise all the same, and the node becomes a leaf."""
+    """Set a node's children and local derivatives from Python sequences. Changes nothing if it raises. must_match:
+    raise unless there's a derivative for each child, or none. keep: if False, bad arguments raise too, and the node
+    becomes a leaf."""
     cdef Py_ssize_t n_children, n_locals, i
     cdef Number number
     cdef Node child
@@ -88,7 +103,7 @@ cdef int set_edges(Node self, object children, object local_grads, bint must_mat
     if n_children >= FG_MAX_NODES or n_locals >= FG_MAX_NODES:
         raise OverflowError("too many children")
     for x in children:
-        if not isinstance(x, Node):
+        if not is_value(x):
             raise TypeError(f"children are Values, not {type(x).__name__!r}")
     try:
         indices = <fg_index *>fg_allocate(NULL, (n_children + 1) * sizeof(fg_index))
@@ -106,7 +121,7 @@ cdef int set_edges(Node self, object children, object local_grads, bint must_mat
             child = children[i]
             indices[i] = child.index
         edits = arena.edits - 1
-        while edits != arena.edits:         # to walk may run Python, which may edit edges
+        while edits != arena.edits:         # a walk may run Python, which may edit edges: then look again
             edits = arena.edits
             if is_below_any(self, children):
                 raise ValueError("a node can't be below itself")
@@ -129,7 +144,7 @@ cdef int set_edges(Node self, object children, object local_grads, bint must_mat
 
 
 cdef int replace_edges(Node self, object children, object local_grads) except -1:
-    """Give a node other edges under the operation's old name."""
+    """Give a node other edges; the operation keeps its name."""
     op = self._op
     set_edges(self, children, local_grads, False)
     if op:
@@ -138,7 +153,7 @@ cdef int replace_edges(Node self, object children, object local_grads) except -1
 
 
 cdef bint is_below_any(Node node, tuple children) except -1:
-    """Whether a node is one of the children or below one. A node with only its handle can be below nothing else."""
+    """Whether a node is one of the children, or below one. A node that only its handle refers to is below nothing."""
     cdef Walk walk
     cdef uint32_t i
     for child in children:
@@ -162,7 +177,7 @@ cdef tuple children_of(Node self):
         raise MemoryError("no memory for a node's children")
     for i in range(n):
         children[i] = fg_node_child(node_at(self.index), i)
-    fg_arena_hold(&arena)       # to make a list or a handle may run Python, which may edit edges
+    fg_arena_hold(&arena)       # to make a list or a handle may run Python, which may drop children
     try:
         handles = []
         for i in range(n):
@@ -179,7 +194,7 @@ cdef list parents_of(Node self):
     """The handles of all live nodes that have this one as a child."""
     cdef list parents = []
     cdef fg_index index = fg_arena_live_from(&arena, 0)
-    cdef fg_index end = arena.used_slabs * FG_SLAB_STEP     # handles may run Python, which may go on making parents
+    cdef fg_index end = arena.used_slabs * FG_SLAB_STEP     # no further: Python may run and make parents for ever
     while index != FG_NONE and index < end:
         if is_child(self.index, node_at(index)):
             parents.append(handle_of(index))
@@ -200,7 +215,7 @@ cdef tuple local_grads_of(Node self):
     cdef fg_node *node
     cdef uint32_t i
     refresh(self.index)
-    node = node_at(self.index)      # only now: to make a list may run Python; a number and a place in the list don't
+    node = node_at(self.index)      # after the list was made, which may run Python; to append numbers doesn't
     for i in range(fg_node_n_locals(node)):
         local_grads.append(as_object(fg_node_local(node, i), fg_node_local_is_int(node, i)))
     return tuple(local_grads)
@@ -211,8 +226,8 @@ cdef object constant_power = None       # the pattern of a name like **3 or 3**
 
 
 cdef int rebuild_op(Node self, op) except -1:
-    """Give a node that has its edges back the operation that it had, which `_op` has named; if that doesn't fit them,
-    it's only a name."""
+    """Give a copied node the operation that `_op` named. If that doesn't fit the node's edges, only the name is
+    kept."""
     cdef Number constant = Number(0.0, False)
     cdef uint8_t code = FG_CUSTOM
     if type(op) is str:
@@ -231,18 +246,18 @@ cdef int rebuild_op(Node self, op) except -1:
 
 
 cdef uint8_t code_of(fg_index index, str op) except 255:
-    """The operation that a node's class calls so; FG_CUSTOM if there's none or there are several."""
-    if light_at(index).names is NULL:
+    """The operation with a name in the dialect of a node; FG_CUSTOM if there's none, or there are several."""
+    if dialect_at(index).names is NULL:
         return CODES.get(op, FG_CUSTOM)
     codes = [code for name, code in CODES.items() if name_of(index, name) == op]
     return codes[0] if len(codes) == 1 else FG_CUSTOM
 
 
 cdef uint8_t code_of_power(str op, Number *constant) except 255:
-    """The operation with a name like **3 or 3**, and its constant; FG_CUSTOM if it's another name."""
+    """The operation with a name like **3 or 3**, and its constant; FG_CUSTOM for any other name."""
     global constant_power
     if constant_power is None:
-        import re           # only now: importing it takes longer than importing fastgrad
+        import re           # here, since importing it takes longer than importing fastgrad
         constant_power = re.compile(r"\*\*NUMBER|NUMBER\*\*".replace("NUMBER", NUMBER))
     match = constant_power.fullmatch(op)
     if match is None:

@@ -1,108 +1,22 @@
 # Handles: the Python objects that stand for nodes.
 #
-# A handle is 32 bytes: Python's header, the node's index, and the dict of its attributes, nearly always NULL. A
-# handle holds one reference to its node; the node's `face` points back without one, so that the same object is found
-# again through a parent. They don't live equally long: a temporary's handle dies at once while its node lives on
-# below the result, and if somebody asks for the node later, a new handle is made.
+# A handle is 32 bytes: Python's header, the node's index, and the dict of its attributes, nearly always NULL. A handle
+# holds one reference to its node. The node's `face` points back and holds none, so that the same object is found again
+# through a parent. The two don't live equally long: a temporary's handle dies at once, and its node lives on below the
+# result. If somebody asks for that node later, a new handle is made.
 #
-# What must outlast the handle, because it belongs to the node, is in an Attachment: attributes (`label`, a closure in
+# What belongs to the node and must outlast the handle is in an Attachment: attributes (`label`, a closure in
 # `_backward`, Adam's `p.m`), and the class, if it's a subclass. The node's `face` then points to that. Plain Values
-# have none, and pay for attachments with a flag that's tested when something dies.
+# have none. They pay for attachments with a flag that is tested when something dies.
 #
-# Code that walks a graph by `_prev` and notes `id(node)` relies on a node being the same object whenever it comes by.
-# So from the first time that a handle has been got by way of a parent, it belongs to the node: when nothing refers to
-# it any more it isn't freed, it falls asleep, and wakes when it's asked for again. (An instance of a subclass can't
-# be stopped from dying like that, so the node keeps a reference to it instead, and cycles.pxi finds out when nobody
-# else does.)
+# Code that walks a graph by `_prev` and notes `id(node)` relies on a node being the same object each time. So a handle
+# that somebody has got by way of a parent (FG_SEEN) belongs to the node from then on. When nothing refers to it any
+# more, the handle is parked instead of freed, and returned on the next request. (An instance of a subclass can't be
+# stopped from dying like that. So the node keeps a reference to it, and cycles.pxi finds out when nobody else does.)
 #
-# Handles aren't tracked by the garbage collector; cycles.pxi finds the cycles that lead through attributes.
+# Python's garbage collector doesn't track handles; cycles.pxi finds the cycles that lead through attributes.
 #
-# Reference counts are handled by hand here: what is a PyObject * is borrowed or counted as the comments say.
-
-cdef class Node     # the handle; its methods are in engine.pyx
-
-cdef extern from "Python.h":
-    ctypedef struct PyObject
-    ctypedef struct PyNumberMethods:
-        void *nb_add
-        void *nb_multiply
-        void *nb_negative
-        void *nb_power
-    ctypedef struct PyTypeObject:
-        void (*tp_free)(void *) noexcept
-        int (*tp_traverse)(PyObject *, int (*)(PyObject *, void *) noexcept, void *) noexcept
-        Py_hash_t (*tp_hash)(object) except -1
-        Py_ssize_t tp_basicsize
-        Py_ssize_t tp_dictoffset
-        unsigned long tp_flags
-        PyObject *tp_dict
-        PyTypeObject *tp_base
-        unsigned int tp_version_tag
-        void (*tp_dealloc)(PyObject *) noexcept
-        PyNumberMethods *tp_as_number
-
-    ctypedef struct PyType_Slot:
-        int slot
-        void *pfunc
-    ctypedef struct PyType_Spec:
-        const char *name
-        int basicsize
-        int itemsize
-        unsigned int flags
-        PyType_Slot *slots
-    enum:
-        Py_TPFLAGS_DEFAULT
-        Py_TPFLAGS_BASETYPE
-        Py_tp_doc
-        Py_tp_dealloc
-        Py_tp_getattro
-        Py_tp_setattro
-        Py_nb_add
-        Py_nb_subtract
-        Py_nb_multiply
-        Py_nb_true_divide
-        Py_nb_power
-        Py_nb_negative
-    object PyType_FromSpecWithBases(PyType_Spec *, object)
-    void PyType_Modified(PyTypeObject *)
-    void set_type "Py_SET_TYPE" (PyObject *, PyTypeObject *)
-
-    PyTypeObject *type_of "Py_TYPE" (PyObject *)
-    PyTypeObject *class_of "Py_TYPE" (object)
-    Py_ssize_t refcount "Py_REFCNT" (PyObject *)
-    void incref "Py_INCREF" (PyObject *)
-    void decref "Py_DECREF" (PyObject *)
-    void xincref "Py_XINCREF" (PyObject *)
-    void xdecref "Py_XDECREF" (PyObject *)
-    object PyObject_GenericGetAttr(object, object)
-    int generic_setattr "PyObject_GenericSetAttr" (object, PyObject *, PyObject *) except -1
-    Node PyType_GenericAlloc(PyTypeObject *, Py_ssize_t)
-    int PyErr_CheckSignals() except -1
-    PyObject *PyDict_GetItem(object, object) noexcept       # borrowed
-    bint PyType_IsSubtype(PyTypeObject *, PyTypeObject *)
-    PyObject *PyType_Lookup "_PyType_Lookup" (PyTypeObject *, object) noexcept      # borrowed, and runs no descriptor
-
-cdef extern from *:
-    """
-    /* A dead handle as a new reference. It has kept its reference to its class all the time. */
-    static inline PyObject *fg_revived(PyObject *handle)
-    {
-        Py_SET_REFCNT(handle, 1);
-        return handle;
-    }
-
-    /* PyObject_IS_GC without a call. */
-    static inline bool fg_is_collectable(PyObject *object)
-    {
-        PyTypeObject *type = Py_TYPE(object);
-        return PyType_IS_GC(type) && (!type->tp_is_gc || type->tp_is_gc(object));
-    }
-
-    FG_SELDOM void fg_let_go(PyObject *);
-    FG_SELDOM void fg_lay_to_rest(PyObject *);
-    """
-    Node revived "fg_revived" (PyObject *)
-    bint is_collectable "fg_is_collectable" (PyObject *) noexcept
+# Reference counts are handled by hand here: comments say which PyObject * is borrowed and which is counted.
 
 cdef struct Attachment:
     PyObject *handle        # NULL while there's none; borrowed, unless:
@@ -114,16 +28,35 @@ cdef struct Attachment:
     Attachment *previous    # in the list of all attachments; of those in the trash only `next` counts
     Attachment *next
 
-cdef fg_arena arena
-cdef Attachment *attachments = NULL
-cdef Attachment *trash = NULL           # of dead nodes, still to be emptied
-cdef bint untidy = False                # whether there's trash, or a suspect (cycles.pxi)
+cdef Attachment *attachments = NULL     # all
+cdef Attachment *trash = NULL           # attachments of dead nodes, still to be emptied
+cdef fg_index *candidates = NULL        # cycle candidates: nodes that only their own closure may keep alive
+cdef uint32_t n_candidates = 0, candidates_capacity = 0
+cdef bint untidy = False                # whether there's trash, or a cycle candidate
 cdef bint tidying = False
 cdef Py_ssize_t n_attachments = 0
 cdef bint may_run_python = False        # whether a sweep may: there has been a closure, or a subclass's instance
 
-cdef inline fg_node *node_at(fg_index index) noexcept:
-    return fg_at(arena.nodes, index)
+
+# ---- New nodes ----
+#
+# A function that makes a node returns it with one reference, which is the caller's.
+
+cdef fg_index out_of_nodes() except FG_NONE:
+    raise MemoryError(f"no memory for another node: {fg_arena_live(&arena)} are alive, of {FG_MAX_NODES} at the most")
+
+
+cdef inline fg_index new_node(uint8_t op, uint8_t arity, uint16_t flags, double data) except FG_NONE:
+    cdef fg_index index = fg_node_new(&arena)
+    cdef uint32_t kind = new_kind | fg_kind(op, arity, flags)
+    if index == FG_NONE:
+        return out_of_nodes()
+    fg_node_init(node_at(index), kind, FG_PASSED_OVER if arity == FG_NULLARY else 0, data)
+    return index
+
+
+cdef inline fg_index new_leaf(Number data) except FG_NONE:
+    return new_node(FG_LEAF, FG_NULLARY, FG_DATA_INT if data.is_int else 0, data.value)
 
 
 # ---- From a node to its handle ----
@@ -131,7 +64,7 @@ cdef inline fg_node *node_at(fg_index index) noexcept:
 cdef inline Node bare_handle(PyTypeObject *cls):
     """A handle without a node."""
     cdef Node handle
-    if cls is plain and free_handle[0] is not NULL:
+    if cls is active_class and free_handle[0] is not NULL:
         handle = revived(pop_free_handle())
     else:
         handle = PyType_GenericAlloc(cls, 0)
@@ -139,25 +72,14 @@ cdef inline Node bare_handle(PyTypeObject *cls):
     return handle
 
 
-cdef inline PyObject *pop_free_handle() noexcept:
-    global free_handle
-    free_handle -= 1
-    return free_handle[1]
-
-
-cdef inline void push_free_handle(PyObject *handle) noexcept:
-    global free_handle
-    free_handle += 1
-    free_handle[0] = handle
-
-
 cdef int set_class(fg_index index, PyTypeObject *cls, PyObject *handle) except -1:
-    """Let a new node be of a class, with a handle or yet without. Runs no Python; raises TypeError and MemoryError."""
+    """Give a new node its class, and a handle that it may have already. Runs no Python. Raises TypeError, MemoryError.
+    """
     cdef fg_node *node = node_at(index)
-    if not PyType_IsSubtype(cls, lights[0].cls):
+    if not PyType_IsSubtype(cls, dialects[0].cls):
         raise TypeError(f"{(<object>cls).__name__} isn't derived from Value")
-    node.flags = node.flags & ~(FG_CLASS | FG_DEFERRED | FG_GRAD_INT) | light_for(cls).fresh
-    if is_light(cls):
+    node.flags = node.flags & ~(FG_CLASS | FG_DEFERRED | FG_GRAD_INT) | dialect_of(cls).new_flags
+    if has_own_dialect(cls):
         node.face = <void *>handle
     elif attach(index, handle, cls) is NULL:
         raise MemoryError("no memory for a Value's attributes")
@@ -165,7 +87,7 @@ cdef int set_class(fg_index index, PyTypeObject *cls, PyObject *handle) except -
 
 
 cdef int adopt(Node handle) except -1:
-    """Let a bare handle have a new leaf."""
+    """Give a bare handle a new leaf."""
     cdef fg_index index = new_leaf(Number(0.0, True))
     try:
         set_class(index, class_of(handle), <PyObject *>handle)
@@ -173,15 +95,15 @@ cdef int adopt(Node handle) except -1:
         fg_node_release(&arena, index)
         raise
     handle.index = index
-    if not is_light(class_of(handle)):
+    if not has_own_dialect(class_of(handle)):
         note_if_odd(class_of(handle))
     return 0
 
 
 cdef inline Node wrap(fg_index index, PyTypeObject *cls):
-    """The first handle of a new node; the caller's reference becomes the handle's, and is lost if this raises."""
+    """The first handle of a new node. It takes over the caller's reference, which is dropped if this raises."""
     cdef PyObject *handle
-    if cls is plain and free_handle[0] is not NULL:
+    if cls is active_class and free_handle[0] is not NULL:
         handle = pop_free_handle()
         (<Node>handle).index = index
         node_at(index).face = handle
@@ -192,8 +114,8 @@ cdef inline Node wrap(fg_index index, PyTypeObject *cls):
 cdef Node wrap_new(fg_index index, PyTypeObject *cls):
     try:
         set_class(index, cls, NULL)
-        if not is_light(cls):
-            note_if_odd(cls)    # may run Python, as may handle_of: whoever meets the node makes its one handle
+        if not has_own_dialect(cls):
+            note_if_odd(cls)    # may run Python, which may make the node's handle: handle_of then returns that
         return handle_of(index)
     finally:
         fg_node_release(&arena, index)
@@ -203,14 +125,14 @@ cdef Node handle_of(fg_index index):
     """The handle of a live node: the one that it has, or a new one."""
     cdef Node handle
     if node_at(index).flags & FG_PARKED:
-        return woken(index)
+        return unparked(index)
     if node_at(index).flags & FG_ATTACHED:
         if (<Attachment *>node_at(index).face).handle is not NULL:
             return <Node>(<Attachment *>node_at(index).face).handle
         return attached_handle_of(index)
     if node_at(index).face is not NULL:
         return <Node>node_at(index).face
-    handle = bare_handle(light_at(index).cls)
+    handle = bare_handle(dialect_at(index).cls)
     node_at(index).face = <void *>handle
     handle.index = index
     fg_node_retain(&arena, index)
@@ -218,7 +140,7 @@ cdef Node handle_of(fg_index index):
 
 
 cdef Node attached_handle_of(fg_index index):
-    """A new handle of a node with an attachment. To make one may run the garbage collector, and that some Python, which
+    """A new handle of a node with an attachment. To make one may run the garbage collector, and so Python code. That
     may drop the node, or ask for its handle itself."""
     cdef Attachment *attachment = <Attachment *>node_at(index).face
     cdef object cls = <object>attachment.cls
@@ -234,13 +156,14 @@ cdef Node attached_handle_of(fg_index index):
             handle.index = index
             fg_node_retain(&arena, index)
             return handle
-        adopt(handle)           # gets a leaf, and is dropped; its class may have a __del__
+        adopt(handle)           # the node has got another handle meanwhile; a __del__ of this one needs a node
         return handle_of(index)
     finally:
         fg_node_release(&arena, index)
 
 
-cdef Node woken(fg_index index):
+cdef Node unparked(fg_index index):
+    """The parked handle of a node, as a new reference."""
     cdef fg_node *node = node_at(index)
     cdef PyObject *handle = <PyObject *>node.face
     if node.flags & FG_ATTACHED:
@@ -253,11 +176,11 @@ cdef Node woken(fg_index index):
 
 
 cdef Node seen_handle_of(fg_index index):
-    """The handle of a node for somebody who comes by way of a parent: from now on the node keeps it."""
+    """The handle of a node, for somebody who comes by way of a parent. From now on the node keeps it."""
     cdef Node handle = handle_of(index)
-    cdef bint is_kept = not is_light(class_of(handle))
+    cdef bint is_kept = not has_own_dialect(class_of(handle))
     if is_kept and not node_at(index).flags & FG_SEEN:
-        watch_cycles()      # may run Python, which may come by here
+        watch_cycles()      # may run Python, which may set FG_SEEN
     if not node_at(index).flags & FG_SEEN:
         if is_kept:
             (<Attachment *>node_at(index).face).keeps_handle = True
@@ -269,8 +192,8 @@ cdef Node seen_handle_of(fg_index index):
 cdef void handle_dealloc(PyObject *self) noexcept:
     """Value's tp_dealloc, and the last thing that Python calls for an instance of a subclass."""
     cdef fg_node *node = node_at((<Node>self).index)
-    # Nearly always: the class in favour, and neither FG_SEEN nor FG_ATTACHED.
-    if (not (node.kind ^ fresh) & fg_kind(0, 0, FG_CLASS | FG_SEEN | FG_ATTACHED)
+    # Nearly always the class is the active one, and the node has neither FG_SEEN nor FG_ATTACHED.
+    if (not (node.kind ^ new_kind) & fg_kind(0, 0, FG_CLASS | FG_SEEN | FG_ATTACHED)
             and free_handle is not last_free_handle):
         node.face = NULL
         push_free_handle(self)
@@ -281,21 +204,26 @@ cdef void handle_dealloc(PyObject *self) noexcept:
         let_go(self)
 
 
-cdef void lay_to_rest "fg_lay_to_rest"(PyObject *freed) noexcept:
+own_dealloc = handle_dealloc
+
+
+cdef void lay_to_rest "lay_to_rest"(PyObject *freed) noexcept:
+    """Let the node of a freed handle die."""
     if not fg_node_undo(&arena, (<Node>freed).index):
         fg_node_die(&arena, (<Node>freed).index)
         if untidy:
             tidy_up()
 
 
-cdef void let_go "fg_let_go"(PyObject *self) noexcept:
+cdef void let_go "let_go"(PyObject *self) noexcept:
+    """The general way of handle_dealloc."""
     cdef fg_index index = (<Node>self).index
     cdef fg_node *node
     if index != FG_NONE:
         node = node_at(index)
         if not node.flags & (FG_SEEN | FG_ATTACHED):
             node.face = NULL
-        elif falls_asleep(node, self):
+        elif park(node, self):
             return
         fg_node_release(&arena, index)
     if (<Node>self).attributes is not NULL:
@@ -305,13 +233,13 @@ cdef void let_go "fg_let_go"(PyObject *self) noexcept:
         tidy_up()
 
 
-cdef bint falls_asleep(fg_node *node, PyObject *handle) noexcept:
-    """Whether a handle only falls asleep; if it dies, it's taken from its attachment."""
-    if node.flags & FG_SEEN and node.refs > 1 and is_light(type_of(handle)):
+cdef bint park(fg_node *node, PyObject *handle) noexcept:
+    """Park a handle that the node keeps: whether it was parked. If not, it dies, and node or attachment forget it."""
+    if node.flags & FG_SEEN and node.refs > 1 and has_own_dialect(type_of(handle)):
         node.flags |= FG_PARKED
         node.refs -= 1
-        if (<Node>handle).attributes is not NULL:   # the node has them too; with two references, cycles.pxi would
-            drop_attributes(handle)                 # take them to be held by somebody
+        if (<Node>handle).attributes is not NULL:   # the node has them too; cycles.pxi would take the second
+            drop_attributes(handle)                 # reference for somebody who holds them
         return True
     if node.flags & FG_ATTACHED:
         leave_class(<Attachment *>node.face)
@@ -321,7 +249,8 @@ cdef bint falls_asleep(fg_node *node, PyObject *handle) noexcept:
 
 
 cdef void leave_class(Attachment *attachment) noexcept:
-    """Let an attachment whose handle dies remember its class, which may have been assigned."""
+    """Note a dying handle's class in its attachment; it may not be the node's first, since `__class__` is
+    assignable."""
     attachment.cls = <PyObject *>type_of(attachment.handle)
     incref(attachment.cls)
     attachment.handle = NULL
@@ -335,7 +264,7 @@ cdef void drop_attributes(PyObject *handle) noexcept:
 
 cdef inline void recycle(PyObject *handle) noexcept:
     cdef PyTypeObject *cls = type_of(handle)
-    if cls is plain and free_handle is not last_free_handle:
+    if cls is active_class and free_handle is not last_free_handle:
         push_free_handle(handle)
     else:
         cls.tp_free(handle)
@@ -345,8 +274,8 @@ cdef inline void recycle(PyObject *handle) noexcept:
 # ---- What belongs to a node beyond numbers ----
 
 cdef Attachment *attach(fg_index index, PyObject *handle, PyTypeObject *cls) noexcept:
-    """The attachment of a node, made if there is none, for a handle, or if that's NULL for one of a class to come. NULL
-    if there's no memory."""
+    """The attachment of a node, made if there is none. handle: the node's; if it has none yet, NULL, and cls is the
+    class of the one to come. Returns NULL if there's no memory."""
     global attachments, n_attachments, may_run_python
     cdef fg_node *node = node_at(index)
     cdef Attachment *attachment
@@ -365,7 +294,7 @@ cdef Attachment *attach(fg_index index, PyObject *handle, PyTypeObject *cls) noe
     attachments = attachment
     node.face = attachment
     node.flags |= FG_ATTACHED
-    if not is_light(cls):       # which may have a `_backward`, or be given one later: the sweep asks
+    if not has_own_dialect(cls):    # a subclass may have its own `_backward`, now or later: the sweep must ask
         fg_node_set_closure(node)
         may_run_python = True
     return attachment
@@ -374,16 +303,16 @@ cdef Attachment *attach(fg_index index, PyObject *handle, PyTypeObject *cls) noe
 cdef inline void set_closure(fg_index index) noexcept:
     global may_run_python
     fg_node_set_closure(node_at(index))
-    arena.on_cycle_candidate = suspect
+    arena.on_cycle_candidate = note_candidate
     may_run_python = True
 
 
 cdef int share_attributes(Node handle) except -1:
-    """Let the node have the dict that its handle has got; raises MemoryError, and then neither has it."""
+    """Give the node the dict of attributes that its handle has. Raises MemoryError, and then neither has it."""
     cdef Attachment *attachment
     cdef PyObject *attributes
     try:
-        watch_cycles()          # may run Python, which may come by here
+        watch_cycles()          # may run Python, which may attach
         attachment = attach(handle.index, <PyObject *>handle, class_of(handle))
         if attachment is NULL or handle.attributes is NULL:
             raise MemoryError("no memory for a Value's attributes")
@@ -402,11 +331,11 @@ cdef int share_attributes(Node handle) except -1:
 
 
 cdef int set_op(Node self, object op) except -1:
-    """Give a node the name of an operation that isn't ours. It isn't among the attributes, where nobody looks for it,
-    unless it's an object that may lead back to the node, which cycles.pxi then has to see."""
+    """Name a node's operation, which isn't one of ours. The name has a place of its own in the attachment. Only an
+    object that may lead back to the node is kept among the attributes, where cycles.pxi finds it."""
     cdef Attachment *attachment
     cdef PyObject *before
-    if is_collectable(<PyObject *>op) or isinstance(op, Node):
+    if is_collectable(<PyObject *>op) or is_value(op):
         clear_op(self)
         attributes_of(self)["_op"] = op
     else:
@@ -434,7 +363,7 @@ cdef int clear_op(Node self) except -1:
 
 
 cdef bint are_shared(Node handle):
-    """Whether the node has the dict of attributes that its handle has; a new one is the handle's alone at first."""
+    """Whether node and handle have the same dict of attributes. A new dict is the handle's alone at first."""
     cdef fg_node *node = node_at(handle.index)
     return node.flags & FG_ATTACHED and (<Attachment *>node.face).attributes is handle.attributes
 
@@ -443,7 +372,7 @@ cdef dict attributes_of(Node handle):
     """The dict of a Value's attributes, made if there is none."""
     cdef dict made
     if handle.attributes is NULL:
-        made = {}               # may run Python, which may come by here
+        made = {}               # may run Python, which may set an attribute
         if handle.attributes is NULL:
             handle.attributes = <PyObject *>made
             incref(handle.attributes)
@@ -455,15 +384,16 @@ cdef object MISSING = object()
 
 
 cdef object attribute_of(Node handle, str name):
-    """What has been set on a Value under a name, or MISSING. May run a key's __eq__."""
+    """An attribute that has been set on a Value, or MISSING. May run a key's __eq__."""
     if handle.attributes is NULL:
         return MISSING
     cdef dict attributes = <dict>handle.attributes
     return attributes.get(name, MISSING)
 
 
-cdef void detach(fg_node *node) noexcept:
-    """Called by the core for a dying node. No Python may run now, so what it had goes to the trash."""
+cdef void on_node_death(fg_node *node) noexcept:
+    """The core calls this for a dying node with a handle or an attachment. No Python may run now, so an attachment goes
+    to the trash."""
     global attachments, trash, untidy
     cdef Attachment *attachment
     cdef PyObject *handle
@@ -486,15 +416,34 @@ cdef void detach(fg_node *node) noexcept:
     untidy = True
 
 
+cdef void note_candidate(fg_index index) noexcept:
+    """The core calls this for a node with a closure when one reference is left. No Python may run now."""
+    global candidates, n_candidates, candidates_capacity, untidy
+    cdef fg_index *more
+    if n_candidates == candidates_capacity:
+        more = <fg_index *>fg_allocate(candidates, (2 * candidates_capacity + 64) * sizeof(fg_index))
+        if more is NULL:
+            return              # a collection will find it
+        candidates, candidates_capacity = more, 2 * candidates_capacity + 64
+    candidates[n_candidates] = index
+    n_candidates += 1
+    untidy = True
+
+
+cdef bint are_there_candidates() noexcept:
+    """Whether there are candidates to look at. In a sweep they wait for its end, as a collection does."""
+    return n_candidates > 0 and arena.holds == 0
+
+
 cdef void tidy_up() noexcept:
-    """Drop what dead nodes had, and closures that keep only themselves alive. That may kill more nodes, whose things
-    are dropped by the same loop."""
+    """Drop what dead nodes had, and closures that only they themselves keep alive. More nodes may die of that; the same
+    loop drops what they had."""
     global trash, tidying, untidy, n_attachments
     cdef Attachment *attachment
     if tidying:
         return
     tidying = True
-    while trash is not NULL or are_there_suspects():
+    while trash is not NULL or are_there_candidates():
         while trash is not NULL:
             attachment = trash
             trash = attachment.next

@@ -1,6 +1,6 @@
 # From Python's numbers to a double and a flag, and back. csrc/numbers.h says what the flag means.
 
-cdef object ZERO = 0        # an object that Python has just one of; where it has more, what looks for it is only slower
+cdef object ZERO = 0        # CPython has one object 0; were there more, a test for this one would fail, and cost time
 
 cdef struct Number:
     double value
@@ -8,7 +8,7 @@ cdef struct Number:
 
 
 cdef int read_number(object x, Number *out) except -1:
-    """x as a number that a double holds exactly; raises TypeError and OverflowError as reference.number does."""
+    """Read x as a number that a double holds exactly. Raises TypeError and OverflowError, as reference.number does."""
     cdef fg_node *node
     cdef double value
     if PyFloat_CheckExact(x):
@@ -18,19 +18,11 @@ cdef int read_number(object x, Number *out) except -1:
         if fabs(value) >= FG_EXACT and value != x:
             raise OverflowError(f"int {x} can't be held exactly by a double")
         out[0] = Number(value, fabs(value) <= FG_EXACT)
-    elif isinstance(x, Node):
+    elif is_value(x):
         node = node_at((<Node>x).index)
         out[0] = Number(node.data, node.flags & FG_DATA_INT)
     else:
         read_number(as_plain_number(x), out)
-    return 0
-
-
-cdef int check_foreign(object x) except -1:
-    """Raise TypeError for what a teaching script's own class would have stored as it is, with other results."""
-    if not isinstance(x, (int, float)) and type(x).__name__ not in ("bool_", "bool", "int64", "int32", "intc"):
-        raise TypeError(f"a replaced class holds floats and ints, not {type(x).__name__!r}: run this script with its "
-                        "own class, by python itself or by python -m fastgrad --keep CLASS")
     return 0
 
 
@@ -39,17 +31,17 @@ cdef inline bint is_number(object x) except -1:
 
 
 cdef object as_plain_number(object x):
-    """Anything with __index__ or __float__ as an int or float; raises TypeError as reference.plain does."""
-    if type(x).__name__ in ("bool", "bool_"):       # Python's and NumPy's, which doesn't want to be an index
+    """Anything with __index__ or __float__ as an int or float. Raises TypeError, as reference.plain does."""
+    if type(x).__name__ in ("bool", "bool_"):       # Python's, and NumPy's, which has no __index__
         return int(bool(x))
     if is_number(x) and hasattr(type(x), "__index__"):
         try:
             return int(operator.index(x))
         except TypeError:
-            pass        # an array of one float has __index__ too, and it raises
+            pass        # an array of one float has an __index__ that raises
     if not is_number(x) or not hasattr(type(x), "__float__"):
         raise TypeError(f"a Value holds a number, not {type(x).__name__!r}")
-    return float(float(x))      # of a subclass of float, a float
+    return float(float(x))      # the outer call turns an instance of a subclass of float into a float
 
 
 cdef inline bint is_plain_number(object x):
@@ -57,8 +49,8 @@ cdef inline bint is_plain_number(object x):
 
 
 cdef inline bint is_operand(object x):
-    """Whether x takes part in arithmetic: a Value or a number, but no array, which does the work elementwise."""
-    if is_plain_number(x) or isinstance(x, Node):
+    """Whether x takes part in arithmetic: a Value or a number. An array doesn't: NumPy does its work elementwise."""
+    if is_plain_number(x) or is_value(x):
         return True
     kind = type(x)
     return (hasattr(kind, "__float__") or hasattr(kind, "__index__")) and not hasattr(kind, "__len__")
@@ -69,21 +61,21 @@ cdef inline object as_object(double value, bint is_int):
 
 
 cdef object number_of(object x):
-    """The number in a Value or anything else as Python's int or float."""
+    """The number in a Value, or any other number, as Python's int or float."""
     cdef Number number
     read_number(x, &number)
     return as_object(number.value, number.is_int)
 
 
 cdef object plain_of(object x):
-    """The number in a Value or anything else as Python's int or float, of any size: for what isn't stored."""
-    if isinstance(x, Node):
+    """The same of any size, for a number that no node stores."""
+    if is_value(x):
         return number_of(x)
     return x if is_plain_number(x) else as_plain_number(x)
 
 
 cdef inline bint is_beyond(object x) noexcept:
-    """Whether x is an int beyond 2**53, with which Python computes exactly and C doesn't."""
+    """Whether x is an int beyond 2**53. Python computes with it exactly, and C can't."""
     cdef int overflow
     cdef long long n
     if not PyLong_CheckExact(x):

@@ -1,20 +1,22 @@
-# Operations as they make nodes. Here all goes by index; a function that makes a node returns it with one reference,
-# which is the caller's. Operands have to be alive, and nothing holds a pointer to a node while another one is made.
+# Operations make nodes of nodes. Functions take and return indices; a returned node has one reference, which is the
+# caller's. Operands must be alive. Nothing may hold a pointer to a node while another one is made.
 
-cdef fg_index out_of_nodes() except FG_NONE:
-    raise MemoryError(f"no memory for another node: {fg_arena_live(&arena)} are alive, of {FG_MAX_NODES} at the most")
-
-
-cdef inline fg_index new_node(uint8_t op, uint8_t arity, uint16_t flags, double data) except FG_NONE:
-    cdef fg_index index = fg_node_new(&arena)
-    if index == FG_NONE:
-        return out_of_nodes()
-    fg_node_init(node_at(index), fresh | fg_kind(op, arity, flags), FG_PASSED_OVER if arity == FG_NULLARY else 0, data)
-    return index
+cdef PyTypeObject *class_of_result(object operand) noexcept:
+    """The class of a function's result."""
+    cdef Dialect *dialect = dialect_of(class_of(operand))
+    return dialect.cls if dialect.results == BASE else class_of(operand)
 
 
-cdef inline fg_index new_leaf(Number data) except FG_NONE:
-    return new_node(FG_LEAF, FG_NULLARY, FG_DATA_INT if data.is_int else 0, data.value)
+cdef inline Number constant(Number number) noexcept:
+    """A number as the data of a leaf that an operation makes of it."""
+    return Number(number.value, number.is_int and not active_dialect.float_data)
+
+
+cdef object name_of(fg_index index, object name, object key=None):
+    """The name of an operation in the dialect of a node's class. key: what the dialect lists it under, if not
+    `name`."""
+    cdef PyObject *names = dialect_at(index).names
+    return name if names is NULL else (<dict>names).get(key or name, name)
 
 
 cdef inline fg_index new_binary(uint8_t op, fg_index a, fg_index b, double data, double by_a, double by_b,
@@ -128,6 +130,7 @@ cdef int power(Number x, Number n, Number *out) except -1:
 
 
 cdef object power_of_objects(object x, object n):
+    """x ** n. Only powers with real results."""
     if type(x) is int and type(n) is int and n > 0 and (abs(x).bit_length() - 1) * n >= 1024:
         raise OverflowError("int too large to convert to float")    # without computing millions of digits first
     y = operator.pow(x, n)
@@ -137,7 +140,7 @@ cdef object power_of_objects(object x, object n):
 
 
 cdef object rounded(object x):
-    """A number as it is stored: an integer beyond 2**53 becomes a float, rounded once."""
+    """A number as it is stored: an int beyond 2**53 becomes a float, rounded once."""
     return float(x) if type(x) is int and abs(x) > 2 ** 53 else x
 
 
@@ -154,18 +157,19 @@ cdef object derivative_of_objects(object x, object n):
     try:
         return rounded(n * power_of_objects(x, n - 1))
     except ZeroDivisionError as error:
-        if n != 0 or not light.any_number:      # an author's own class has no such words
+        if n != 0 or active_dialect.check_number is not NULL:       # a script's own class has only Python's words
             raise
         raise ZeroDivisionError(f"{error}{arguments.NO_SLOPE}") from None
 
 
 cdef inline bint has_slope() except -1:
-    """Whether the derivative of an operation that is going on is to be taken now: it may raise."""
-    return not light.fresh & FG_DEFERRED and is_recording()
+    """Whether an operation takes its derivative at once, and so raises if there's none: not under no_grad(), and not in
+    a dialect that takes derivatives in backward()."""
+    return not active_dialect.new_flags & FG_DEFERRED and is_recording()
 
 
 cdef fg_index power_const(fg_index a, Number n) except FG_NONE:
-    """The node of a number's power."""
+    """The node of a ** n."""
     cdef Number x = number_at(a), y, by_x = Number(NAN, False)
     power(x, n, &y)
     if has_slope():
@@ -174,7 +178,7 @@ cdef fg_index power_const(fg_index a, Number n) except FG_NONE:
 
 
 cdef double log_of_base(double x):
-    """The factor that the exponent's derivative has beside the power: log(x), 0 where the power is 0 anyway."""
+    """log(x), by which the derivative of x ** n by n is x ** n times; 0 for x = 0, where the power is 0."""
     return c_log(x) if x > 0.0 else 0.0 if x == 0.0 else NAN
 
 
@@ -194,7 +198,9 @@ cdef fg_index const_power(Number x, fg_index a) except FG_NONE:
     return new_unary(FG_CONST_POW, a, y, Number(y.value * log_of_base(x.value), False), x)
 
 
-# ---- Powers with ints beyond 2**53, which no field of a node holds: Python computes, and they're in the name ----
+# ---- Powers with ints beyond 2**53 ----
+#
+# No field of a node holds such an int. Python computes the power, and the operation's name has the int.
 
 cdef object to_the_huge(Node self, object n):
     """self ** n"""
@@ -229,7 +235,8 @@ cdef int pass_on(fg_index index) except -1:
 
 
 cdef int refresh(fg_index index) except -1:
-    """Let a node with FG_DEFERRED have the local derivatives that its children's numbers now give it."""
+    """Take a deferred node's local derivatives, of what its children's numbers are now. The core does what can't raise.
+    """
     cdef fg_node *node = node_at(index)
     cdef Number by_x = Number(node.local[0], node.flags & FG_LOCAL0_INT)
     if node.flags & FG_DEFERRED and not fg_node_refresh(arena.nodes, node):
@@ -240,7 +247,7 @@ cdef int refresh(fg_index index) except -1:
         else:
             power_local_grad(number_at(node.child[0]), Number(node.local[1], node.flags & FG_LOCAL1_INT), &by_x)
         node = node_at(index)
-        if node.arity != FG_UNARY:      # Python has run, and edited the edges
+        if node.arity != FG_UNARY:      # Python has run, and has edited the edges
             return 0
         node.local[0] = by_x.value
         node.flags = (node.flags | FG_LOCAL0_INT) if by_x.is_int else (node.flags & ~FG_LOCAL0_INT)

@@ -1,24 +1,17 @@
 # Whether operations record a graph: no_grad's blocks. grad_mode.py says how they work, and has the same functions in
-# plain Python. Here they are in C so that an operation asks in a few nanoseconds, and so that no signal handler runs in
-# the middle: a Ctrl-C at the beginning of an __exit__ in Python would leave the block open for ever.
+# plain Python. They are in C here for two reasons. An operation asks in a few nanoseconds. And no signal handler runs
+# in the middle: a Ctrl-C at the beginning of an __exit__ in Python would leave the block open for ever.
 #
-# While no block is open in the whole process, and that is nearly always so, `recorded` is the class in favour, and
-# nobody asks. In a forked process the blocks of other threads stay in the count: then operations ask, and are right.
-
-cdef extern from "Python.h":
-    int PyContextVar_Get(object, PyObject *, PyObject **) except -1
-    ctypedef struct PyThreadState:
-        uint64_t id
-        uint64_t context_ver        # changes whenever the thread goes over to another context
-    PyThreadState *PyThreadState_Get() noexcept
+# Nearly always no block is open in the whole process. Then `recorded` is the active class, and nobody asks. A forked
+# process counts the blocks of the other threads, which it doesn't have: there operations ask, and get the right answer.
 
 cdef object innermost = grad_mode.innermost
-cdef Py_ssize_t n_open_blocks = 0       # of all threads; and one more while there is a
-cdef object waiting = None              # function to be called at the next operation
+cdef object waiting = None              # a function to be called at the next operation
 
-cdef bint last_answer = True            # it holds as long as the running thread's id and context_ver are
-cdef uint64_t asked_thread = 0          # these two
-cdef uint64_t asked_version = 0         # 0, which no context_ver is, when a block has been entered or left since
+# last_answer (state.pxi) holds as long as the running thread's id and context_ver are these two. No context_ver is 0:
+# after a block has been entered or left, the answer holds no more.
+cdef uint64_t asked_thread = 0
+cdef uint64_t asked_version = 0
 
 
 cdef class Block:
@@ -34,16 +27,8 @@ cdef void count_blocks(int change) noexcept:
     note_answer(True)
 
 
-cdef void note_answer(bint answer) noexcept:
-    global last_answer, recorded, unrecorded
-    last_answer = answer
-    recorded = plain if n_open_blocks == 0 else NULL
-    unrecorded = NULL if answer else plain
-
-
 cdef PyObject *innermost_open() except NULL:
-    """The innermost open block of the running context, or None; borrowed from the context, for as long as no Python
-    runs."""
+    """The innermost open block of the running context, or None. The context owns it: it's valid until Python runs."""
     cdef PyObject *block
     PyContextVar_Get(innermost, NULL, &block)
     decref(block)
@@ -59,7 +44,7 @@ cdef inline bint is_still_answered() noexcept:
 
 
 cdef inline bint is_recording() except -1:
-    """Whether operations of the running context record their operands. It may run Python: see _at_next_operation."""
+    """Whether operations of the running context record their operands. May run Python: see _at_next_operation."""
     return n_open_blocks == 0 or (last_answer if is_still_answered() else ask())
 
 
@@ -109,8 +94,8 @@ grad_mode.no_grad.__exit__ = _leave_block
 
 
 def _at_next_operation(function):
-    """Call function() when a node is next made of operands, in whatever thread; once, and in place of a function that
-    waits already. It may not raise."""
+    """Call function() once, when any thread next makes a node of operands. A function that waits already is replaced.
+    The function may not raise."""
     global waiting
     if waiting is None:
         count_blocks(+1)

@@ -111,7 +111,7 @@ class Value(Copying, Display):
     __slots__ = ("_data", "_grad", "_edges", "_locals", "_op", "__dict__", "__weakref__")
 
     label = ""
-    _same_zero = _int_step = False      # relu's dialect: _make_class says what
+    _micrograd_relu = False     # relu's dialect: _make_class says which
 
     def __init__(self, data, children=None, op_or_local_grads=None, label=None, **named):
         children, op, local_grads = arguments.parse(children, op_or_local_grads, named)
@@ -216,9 +216,10 @@ class Value(Copying, Display):
         return self._result(math.log(self.data), (self,), (1 / self.data,), "log")
 
     def relu(self):
-        y = (0 if self.data < 0 else self.data) if self._same_zero else max(0, self.data)
-        step = self.data > 0
-        return self._result(y, (self,), (int(step) if self._int_step else float(step),), "ReLU")
+        x = self.data
+        if self._micrograd_relu:
+            return self._result(0 if x < 0 else x, (self,), (int(x > 0),), "ReLU")
+        return self._result(max(0, x), (self,), (float(x > 0),), "ReLU")
 
     def tanh(self):
         y = math.tanh(self.data)
@@ -325,14 +326,14 @@ class Value(Copying, Display):
 Value._constant = Value     # the class of numbers that operators have made Values of
 
 
-def _make_class(module, name, doc=None, *, any_number=True, same_zero=False, int_step=False):
-    """A class derived from Value that is micrograd's dialect (fastgrad/micrograd/engine.py) instead of microgpt's.
+def _make_class(module, name, doc=None, *, micrograd_relu=False):
+    """A class derived from Value, for another dialect (fastgrad/micrograd/engine.py).
 
-    any_number: always True. same_zero: relu() gives what isn't below 0 as it is, also nan and -0.0. int_step: relu's
-    derivative is 1 or 0, not 1.0 or 0.0.
+    micrograd_relu: relu() is `0 if data < 0 else data`, which lets nan and -0.0 through, with the derivative 1 or 0;
+    else `max(0, data)`, with the derivative 1.0 or 0.0.
     """
     cls = type(name, (Value,), {"__module__": module, "__qualname__": name, "__doc__": doc, "__slots__": (),
-                                "_same_zero": same_zero, "_int_step": int_step})
+                                "_micrograd_relu": micrograd_relu})
     cls._constant = cls
     return cls
 

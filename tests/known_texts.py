@@ -16,8 +16,9 @@ ENGINES = HERE / "scripts" / "engines.py"
 TABLE = HERE.parent / "fastgrad" / "script" / "known_texts.py"
 HEAD = '''"""The methods that known.py knows by their text: (method, digest of its canonical form): what trials found.
 
-why: why it stays the author's; without it, it's ours. late: whether its derivatives are taken in backward(). results:
-the class of results, float_seed: what backward() starts from, knobs: of relu, as in measure.py.
+why: why it stays the author's; without it, it's ours. deferred: whether its derivatives are taken in backward().
+results: the class of results, float_seed: whether backward() starts from 1.0, micrograd_relu: whether a relu of ours is
+micrograd's or microgpt's.
 Made by tests/known_texts.py of tests/scripts/engines.py.
 """
 KNOWN = {

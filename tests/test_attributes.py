@@ -420,7 +420,7 @@ def test_a_backward_assigned_to_the_class_late(Value, monkeypatch):
     assert len(seen) == 5 and a.grad == 3.0
 
 
-@pytest.mark.parametrize("where", ["subclass", "mixin", "light base"])
+@pytest.mark.parametrize("where", ["subclass", "mixin", "Value itself"])
 def test_a_backward_assigned_to_a_subclass_late(Value, monkeypatch, where):
     class Mixin:
         pass
@@ -432,10 +432,10 @@ def test_a_backward_assigned_to_a_subclass_late(Value, monkeypatch, where):
     b = a * 3.0
     c = b + 1.0
     seen = []
-    cls = {"subclass": Sub, "mixin": Mixin, "light base": Value}[where]
+    cls = {"subclass": Sub, "mixin": Mixin, "Value itself": Value}[where]
     monkeypatch.setattr(cls, "_backward", lambda self: seen.append(self._op), raising=False)
     c.backward()
-    assert (seen, a.grad) == ([*"+*", ""] if where != "light base" else ["+", "", "*", "", ""], 0)
+    assert (seen, a.grad) == ([*"+*", ""] if where != "Value itself" else ["+", "", "*", "", ""], 0)
     monkeypatch.undo()
     c.backward()
     assert len(seen) < 6 and a.grad == 3.0

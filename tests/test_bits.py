@@ -61,7 +61,7 @@ def test_pinned_programs(start):
 
 def test_programs_in_micrograds_dialect(monkeypatch):
     oracle = ModuleType("oracle")       # where pickles find its class
-    oracle.Value = fastgrad.reference._make_class("oracle", "Value", same_zero=True, int_step=True)
+    oracle.Value = fastgrad.reference._make_class("oracle", "Value", micrograd_relu=True)
     monkeypatch.setitem(sys.modules, "oracle", oracle)
     for seed in range(500):
         program = programs.generate(random.Random(seed))

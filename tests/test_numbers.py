@@ -197,7 +197,7 @@ def Micrograd(engine):
     """micrograd's Value of one engine."""
     if engine is fastgrad.engine:
         return fastgrad.micrograd.engine.Value
-    return reference._make_class("fastgrad.micrograd.engine", "Value", same_zero=True, int_step=True)
+    return reference._make_class("fastgrad.micrograd.engine", "Value", micrograd_relu=True)
 
 
 @pytest.mark.parametrize("x", [nan, -nan, 0.0, -0.0, 0, 3, 3.0, -3, -3.0, inf, -inf, 5e-324, -5e-324])

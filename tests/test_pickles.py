@@ -285,13 +285,13 @@ def test_both_engines_make_the_same_of_altered_fields():
 @only_c
 def test_operations_that_do_not_fit_in_a_class_whose_derivatives_are_taken_late():
     """The sweep computes those from the operands, as many as the operation has."""
-    late = fastgrad.engine._make_class(__name__, "Late", late=True)
+    Deferred = fastgrad.engine._make_class(__name__, "Deferred", deferred=True)
     for op in ("*", "exp", "log", "ReLU", "**2", "+"):
         for n in range(4):
             if (op, n) in (("*", 2), ("+", 2)) or op not in "*+" and n == 1:
                 continue
-            leaves = [late(3.0 + i) for i in range(n)]
-            v = late._rebuild(7.0, 0, tuple(leaves), tuple(0.5 + i for i in range(n)), op)
+            leaves = [Deferred(3.0 + i) for i in range(n)]
+            v = Deferred._rebuild(7.0, 0, tuple(leaves), tuple(0.5 + i for i in range(n)), op)
             v.backward()
             assert [x.grad for x in leaves] == [0.5 + i for i in range(n)] and v._op == op
     check_arena()

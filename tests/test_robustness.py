@@ -384,9 +384,9 @@ def test_a_signal_handler_that_walks_in_a_walk():
 # ---- Odd moments ----
 
 
-def test_a_light_class_is_for_ever():
+def test_a_class_with_a_dialect_is_for_ever():
     """The handle of a Value is made for its class; an object of another would be handed out as a Value."""
-    Light = engine._make_class("tests", "Light")
+    Made = engine._make_class("tests", "Made")
 
     class Sub(Value):
         pass
@@ -394,7 +394,7 @@ def test_a_light_class_is_for_ever():
     class Slots(Value):
         __slots__ = ()
 
-    class Other(Light):
+    class Other(Made):
         __slots__ = ()
 
     class Another(Value):
@@ -409,15 +409,15 @@ def test_a_light_class_is_for_ever():
             object.__setattr__(v, "__class__", cls)
 
     for how in range(3):
-        for one in (Value, Light, Sub, Slots, Other):
-            for cls in (Value, Light, Sub, Slots, Other):
+        for one in (Value, Made, Sub, Slots, Other):
+            for cls in (Value, Made, Sub, Slots, Other):
                 v = one(1.0)
                 if cls is not one:
                     with pytest.raises(TypeError):
                         assign(v, cls, how)
                 assert type(v) is one and type(v + v) is one
                 del v
-                assert type(Value(1.0) + Value(1.0)) is Value and type(Light(1.0) * Light(1.0)) is Light
+                assert type(Value(1.0) + Value(1.0)) is Value and type(Made(1.0) * Made(1.0)) is Made
     v = Slots(1.0)
     v.__class__ = Another
     assert type(v + v) is Another
@@ -846,8 +846,8 @@ def test_attributes_that_are_set_while_they_are_made(at_every_allocation):
 
 def test_a_late_derivative_of_a_node_that_gets_other_edges(at_every_allocation):
     """1 / 0, taken when it's asked for, is left to Python, and in the meantime the node has become a wide one."""
-    late = engine._make_class("m", "Late", late=True)
-    x, y = late(0.0), None
+    Deferred = engine._make_class("m", "Deferred", deferred=True)
+    x, y = Deferred(0.0), None
     at_every_allocation(lambda: y is not None and setattr(y, "_children", (x, x, x)))
     for i in range(20):
         y = x ** 2
@@ -975,9 +975,9 @@ class Slotless(Value):
 
 
 def test_class_assignment():
-    light = engine._make_class("m", "Light")
-    for v in (Value(1.0), Sub(1.0), light(1.0), Slotless(1.0)):
-        for cls in (Value, light, Slotless):
+    made = engine._make_class("m", "Made")
+    for v in (Value(1.0), Sub(1.0), made(1.0), Slotless(1.0)):
+        for cls in (Value, made, Slotless):
             if type(v) is not cls:
                 with pytest.raises(TypeError):
                     v.__class__ = cls

@@ -217,6 +217,37 @@ def test_what_is_different_on_purpose_stays(folder, old, new, method):
     assert "is replaced" in said and re.search(rf"{method} +the author's: ", said)
 
 
+RELU = """    def relu(self):
+        out = Value(ZERO if self.data < 0 else self.data, (self,), 'ReLU')
+        def _backward():
+            self.grad += STEP * out.grad
+        out._backward = _backward
+        return out
+    def double(self):"""
+MAX_RELU = RELU.replace("ZERO if self.data < 0 else self.data", "max(ZERO, self.data)")
+
+
+@pytest.mark.parametrize("text, zero, step, is_ours", [
+    (RELU, "0", "(out.data > 0)", True),                                # micrograd's
+    (RELU, "0", "float(out.data > 0)", False),
+    (RELU, "0.0", "(out.data > 0)", False),
+    (MAX_RELU, "0", "float(out.data > 0)", True),                       # microgpt's, as a closure
+    (MAX_RELU, "0", "(out.data > 0)", False),
+    (MAX_RELU, "0.0", "(1.0 if out.data > 0 else 0.0)", False),
+])
+def test_relu_is_micrograd_s_or_microgpt_s_or_the_author_s(folder, text, zero, step, is_ours):
+    source = changed("    def double(self):", text.replace("ZERO", zero).replace("STEP", step))
+    said = folder.report(source + """
+for x in (float('nan'), -0.0, 0.0, 0, 3, 3.0, -3, -3.0):
+    v = Value(x)
+    y = v.relu()
+    v.grad, y.grad = 0, 1
+    y._backward()
+    print(y, v.grad)
+""")
+    assert "is replaced" in said and bool(re.search(r"relu +ours", said)) is is_ours, said
+
+
 # ---- What is kept as it is ----
 
 @pytest.mark.parametrize("change, demo", [

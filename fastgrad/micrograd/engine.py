@@ -3,4 +3,4 @@ from fastgrad import engine
 
 __all__ = ["Value"]
 
-Value = engine._make_class(__name__, "Value", engine.Value.__doc__, any_number=True, same_zero=True, int_step=True)
+Value = engine._make_class(__name__, "Value", engine.Value.__doc__, micrograd_relu=True)

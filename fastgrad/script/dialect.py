@@ -30,11 +30,10 @@ class Dialect:
         self.float_data = False     # the constructor makes floats of ints
         self.float_grad = False     # a new gradient is 0.0
         self.float_seed = False     # backward() starts from 1.0
-        self.float_zero = False     # relu of a negative number is 0.0
-        self.same_zero = False      # but of what isn't below 0 it's that
-        self.int_step = False       # and its derivative an int
-        self.is_late = False        # derivatives are taken in backward()
-        self.results = 0            # the class of results, a number (classes.pxi)
+        self.micrograd_relu = False     # relu is micrograd's, which lets -0.0 and nan through
+        self.unlike = {}            # method: why it isn't ours, where the trials can't tell
+        self.is_deferred = False    # derivatives are taken in backward()
+        self.results = 0            # the class of results, a number (Results in state.pxi)
         self.op_names = {}          # operations' names other than ours
         self.backward_is_tried = True   # else `run_backward` does what a backward() does
 
@@ -48,11 +47,11 @@ class Dialect:
         """Whether operands are in an order."""
         return not {set, frozenset} & {*self.children.values(), *self.kinds.values()}
 
-    def style(self):
+    def arguments(self):
         """The arguments of engine._make_class, but for those that are the class's own."""
         return {"float_data": self.float_data, "float_grad": self.float_grad, "float_seed": self.float_seed,
-                "float_zero": self.float_zero, "same_zero": self.same_zero, "int_step": self.int_step,
-                "late": self.is_late, "results": self.results, "names": self.op_names}
+                "micrograd_relu": self.micrograd_relu, "deferred": self.is_deferred, "results": self.results,
+                "names": self.op_names}
 
     def run_backward(self, root):
         """root.backward(); or, if the author's may not be tried, the same by way of closures or local derivatives."""

@@ -71,6 +71,13 @@ def on_leaf(name, field, x):
     return property(get, field.__set__)
 
 
+def check_number(x):
+    """Raise TypeError for a number that the author's class would have stored as it is, with other results than ours."""
+    if not isinstance(x, (int, float)) and type(x).__name__ not in ("bool_", "bool", "int64", "int32", "intc"):
+        raise TypeError(f"a replaced class holds floats and ints, not {type(x).__name__!r}: run this script with its "
+                        "own class, by python itself or by python -m fastgrad --keep CLASS")
+
+
 # ---- Operands ----
 
 def children_field(kind, kinds, childless):

@@ -118,7 +118,7 @@ class Judge(Verdict):
         found = self.may_change(name)
         if not found and parameters(self.author.body[name]) and not name.startswith("__"):
             found = "takes arguments"
-        found = found and f"it {found}" or self.difference(name)
+        found = f"it {found}" if found else self.dialect.unlike.get(name) or self.difference(name)
         if found is None:
             self.twin.methods[name] = OURS
             return

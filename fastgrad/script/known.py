@@ -168,19 +168,18 @@ def read_field(name, value, parameters, defaults, dialect, roles):
 def complete(dialect, verdicts):
     """What the other methods tell about the dialect; raises Unknown if they don't fit each other."""
     plus, times, back = verdicts["__add__"], verdicts["__mul__"], verdicts[dialect.backward]
-    if plus["late"] != times["late"] or plus["results"] != times["results"] or back["late"] != plus["late"] \
-            or bool(dialect.closure) != plus["late"] or bool(dialect.local_grads) == plus["late"]:
+    if plus["deferred"] != times["deferred"] or plus["results"] != times["results"] or back["deferred"] != plus["deferred"] \
+            or bool(dialect.closure) != plus["deferred"] or bool(dialect.local_grads) == plus["deferred"]:
         raise Unknown
-    dialect.is_late, dialect.results, dialect.float_seed = plus["late"], plus["results"], back["float_seed"]
+    dialect.is_deferred, dialect.results, dialect.float_seed = plus["deferred"], plus["results"], back["float_seed"]
     for name, facts in list(verdicts.items()):
-        if facts.get("late", dialect.is_late) != dialect.is_late:
+        if facts.get("deferred", dialect.is_deferred) != dialect.is_deferred:
             del verdicts[name]
             continue
         ours = NAMES.get(name, name)
         if dialect.op and facts["op"] not in (None, ours, POWER):
             dialect.op_names[ours] = facts["op"]
-    if "knobs" in verdicts.get("relu", ()):
-        dialect.float_zero, dialect.same_zero, dialect.int_step = verdicts["relu"]["knobs"]
+    dialect.micrograd_relu = verdicts.get("relu", {}).get("micrograd_relu", False)
 
 
 # ---- The canonical form ----
@@ -325,9 +324,9 @@ def found_texts(author, dialect, methods):
             if name == author.backward:
                 facts["float_seed"] = dialect.float_seed
             if name == author.backward or ".closure" in form.text or "local_grads=" in form.text:
-                facts["late"] = dialect.is_late
+                facts["deferred"] = dialect.is_deferred
             if name == "relu" and how == "ours":
-                facts["knobs"] = (dialect.float_zero, dialect.same_zero, dialect.int_step)
+                facts["micrograd_relu"] = dialect.micrograd_relu
             found[role(name, author), digest(form.text)] = facts
     return found
 

@@ -24,7 +24,7 @@ def measure(author):
     """The dialect of an author's class; raises NotReplaceable."""
     try:
         dialect = find_roles(author.theirs, author.backward, author.may_try(author.backward))
-        dialect.is_late = takes_late(author.theirs, dialect)
+        dialect.is_deferred = defers_derivatives(author.theirs, dialect)
         find_habits(author.theirs, dialect, author.may_try)
         dialect.results = find_results(author.theirs)
     except Untried as name:
@@ -132,7 +132,7 @@ def find_gradient(dialect, candidates, a, b, product):
     return attributes(a), attributes(b), attributes(product)
 
 
-def takes_late(cls, dialect):
+def defers_derivatives(cls, dialect):
     """Whether derivatives are taken in backward(), of what the numbers are then."""
     a, b = cls(2.0), cls(3.0)
     product = a * b
@@ -142,23 +142,14 @@ def takes_late(cls, dialect):
 
 
 def find_habits(cls, dialect, may_try):
-    """How it calls operations, and what its relu makes of ints and of nothing.
+    """How it calls operations, and whether its relu is more like micrograd's than like microgpt's.
 
     may_try: says of a method's name whether it's to be tried.
     """
     if may_try("relu"):
         with contextlib.suppress(*TRIAL_ERRORS, Untried):
-            a = cls(-2.5)
-            y = a.relu()
-            dialect.float_zero = type(getattr(y, dialect.data)) is float
-            dialect.same_zero = repr(getattr(cls(-0.0).relu(), dialect.data)) == "-0.0"
-            if dialect.closure:
-                setattr(a, dialect.grad, 0)
-                setattr(y, dialect.grad, 1)
-                getattr(y, dialect.closure[0])()
-                dialect.int_step = type(getattr(a, dialect.grad)) is int
-            else:
-                dialect.int_step = type(getattr(y, dialect.local_grads[0])[0]) is int
+            dialect.micrograd_relu = repr(getattr(cls(-0.0).relu(), dialect.data)) == "-0.0"
+            note_step(dialect, a := cls(-2.5), a.relu())
     for name, (method, make) in NAMED.items():
         if may_try(method):
             with contextlib.suppress(*TRIAL_ERRORS, Untried):
@@ -169,6 +160,20 @@ def find_habits(cls, dialect, may_try):
             note_result(dialect, "**", square, is_named=False)
             if dialect.op and getattr(square, dialect.op[0]) == getattr(cube, dialect.op[0]):
                 dialect.op_names["**"] = getattr(square, dialect.op[0])
+
+
+def note_step(dialect, a, y):
+    """Note if the derivative of relu, which is 1 or 0, isn't of the kind that our relu in this dialect has. The trials
+    can't tell, since their gradients are floats."""
+    if dialect.closure:
+        setattr(a, dialect.grad, 0)
+        setattr(y, dialect.grad, 1)
+        getattr(y, dialect.closure[0])()
+        kind = type(getattr(a, dialect.grad))
+    else:
+        kind = type(getattr(y, dialect.local_grads[0])[0])
+    if (kind is int) != dialect.micrograd_relu:
+        dialect.unlike["relu"] = f"at -2.5 its derivative is of type {kind.__name__}"
 
 
 def note_result(dialect, name, result, is_named=True):
@@ -183,7 +188,7 @@ def note_result(dialect, name, result, is_named=True):
 
 
 def find_results(cls):
-    """The class of results where a subclass is among the operands, as a number (classes.pxi)."""
+    """The class of results where a subclass is among the operands, as a number (Results in state.pxi)."""
     derived = type("Derived", (cls,), {})
     base, more = cls(2.0), derived(3.0)
     rules = {(derived, derived, derived): 0, (derived, cls, derived): 1, (cls, cls, cls): 2}

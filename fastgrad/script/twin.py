@@ -49,11 +49,11 @@ class Twin:
         self.methods, self.note, self.kept, self.modules = {}, "", {}, set()
         cls, named = self.cls, {}
         self.ours = engine._make_class(cls.__module__, cls.__name__, cls.__doc__, methods=author.body,
-                                       power=author.body.get("__pow__"), bases=cls.__bases__[:-1]
-                                       if cls.__bases__[-1] is object else cls.__bases__,
+                                       power=author.body.get("__pow__"), check_number=fields.check_number,
+                                       bases=cls.__bases__[:-1] if cls.__bases__[-1] is object else cls.__bases__,
                                        metaclass=watching.WatchedClass,
                                        instance_dict=fields.instance_dict(dialect, named, author.has_slots),
-                                       **dialect.style())
+                                       **dialect.arguments())
         self.ours.__qualname__ = cls.__qualname__
         fields.hide(self.ours, {*author.body, *dialect.names})
         named.update(fields.name_fields(self.ours, dialect))

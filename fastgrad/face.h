@@ -1,0 +1,66 @@
+/* What the compiled face (engine.pyx) needs in C, since Cython can't say it.
+ *
+ * Above all: which functions the compiler must not inline. The slots for `a * b`, `a + b`, attributes and deallocation
+ * are short, and hand what is seldom to a function of its own. If the compiler inlined that one, the slot would have to
+ * save registers on every call. GCC takes `noinline` from a declaration that comes before Cython's own, so these are
+ * such declarations. The functions are defined in the .pxi files under the same names.
+ */
+#ifndef FG_FACE_H
+#define FG_FACE_H
+
+#include <Python.h>
+
+#include "arena.h"
+
+/* handle.pxi */
+FG_SELDOM void let_go(PyObject *);
+FG_SELDOM void lay_to_rest(PyObject *);
+
+/* operators.pxi */
+FG_SELDOM PyObject *add_any(PyObject *, PyObject *);
+FG_SELDOM PyObject *add_in_general(PyObject *, PyObject *);
+FG_SELDOM PyObject *multiply_any(PyObject *, PyObject *);
+FG_SELDOM PyObject *multiply_in_general(PyObject *, PyObject *);
+FG_SELDOM PyObject *multiply_with_int(PyObject *, PyObject *);
+
+/* attributes.pxi */
+FG_SELDOM PyObject *get_any(PyObject *, PyObject *);
+FG_SELDOM int set_any(PyObject *, PyObject *, PyObject *);
+
+/* A dead handle as a new reference. It has kept its reference to its class all the time. */
+static inline PyObject *fg_revived(PyObject *handle)
+{
+    Py_SET_REFCNT(handle, 1);
+    return handle;
+}
+
+/* PyObject_IS_GC without a call. */
+static inline bool fg_is_collectable(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    return PyType_IS_GC(type) && (!type->tp_is_gc || type->tp_is_gc(object));
+}
+
+FG_SELDOM PyObject *fg_new_float(PyObject **spare, double x)
+{
+    PyObject *made = PyFloat_FromDouble(x);
+    if (made) {
+        Py_XSETREF(*spare, made);
+        Py_INCREF(made);
+    }
+    return made;
+}
+
+/* A float, as a new reference: the one in *spare with another number in it, if nobody else holds that. */
+static inline PyObject *fg_float(PyObject **spare, double x)
+{
+    PyObject *made = *spare;
+    if (FG_LIKELY(made && Py_REFCNT(made) == 1)) {
+        ((PyFloatObject *)made)->ob_fval = x;
+        Py_INCREF(made);
+        return made;
+    }
+    return fg_new_float(spare, x);
+}
+
+#endif

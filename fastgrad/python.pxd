@@ -1,0 +1,97 @@
+# Python's C API, as far as the engine uses it beyond what Cython declares itself. Comments say which pointers are
+# borrowed, and what may run Python code where that isn't obvious. face.h has the few functions in C that are added.
+
+from libc.stdint cimport uint64_t
+
+cdef extern from "Python.h":
+    ctypedef struct PyObject
+    ctypedef struct PyNumberMethods:
+        void *nb_add
+        void *nb_multiply
+        void *nb_negative
+        void *nb_power
+    ctypedef struct PyTypeObject:
+        void (*tp_free)(void *) noexcept
+        int (*tp_traverse)(PyObject *, int (*)(PyObject *, void *) noexcept, void *) noexcept
+        Py_hash_t (*tp_hash)(object) except -1
+        Py_ssize_t tp_basicsize
+        Py_ssize_t tp_dictoffset
+        unsigned long tp_flags
+        PyObject *tp_dict
+        PyTypeObject *tp_base
+        unsigned int tp_version_tag
+        void (*tp_dealloc)(PyObject *) noexcept
+        PyNumberMethods *tp_as_number
+
+    # Objects and reference counts.
+    PyTypeObject *type_of "Py_TYPE" (PyObject *)
+    PyTypeObject *class_of "Py_TYPE" (object)
+    Py_ssize_t refcount "Py_REFCNT" (PyObject *)
+    void incref "Py_INCREF" (PyObject *)
+    void decref "Py_DECREF" (PyObject *)
+    void xincref "Py_XINCREF" (PyObject *)
+    void xdecref "Py_XDECREF" (PyObject *)
+    object PyObject_GenericGetAttr(object, object)
+    int generic_setattr "PyObject_GenericSetAttr" (object, PyObject *, PyObject *) except -1
+    bint is_function "PyFunction_Check" (PyObject *) noexcept
+    bint is_module "PyModule_Check" (PyObject *) noexcept
+    bint is_class "PyType_Check" (PyObject *) noexcept
+    bint is_dict "PyDict_CheckExact" (PyObject *) noexcept
+
+    # Containers.
+    PyObject *PyDict_GetItem(object, object) noexcept                                   # borrowed; may run __eq__
+    bint PyDict_Next(PyObject *, Py_ssize_t *, PyObject **, PyObject **) noexcept       # borrowed; runs no Python
+    void PyDict_Clear(PyObject *) noexcept
+    PyObject *PyFunction_GET_CLOSURE(PyObject *)                                        # borrowed
+    Py_ssize_t PyTuple_GET_SIZE(PyObject *)
+    PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)                                  # borrowed
+    PyObject *PyCell_GET(PyObject *)                                                    # borrowed
+
+    # Classes.
+    ctypedef struct PyType_Slot:
+        int slot
+        void *pfunc
+    ctypedef struct PyType_Spec:
+        const char *name
+        int basicsize
+        int itemsize
+        unsigned int flags
+        PyType_Slot *slots
+    enum:
+        Py_TPFLAGS_DEFAULT
+        Py_TPFLAGS_BASETYPE
+        Py_tp_doc
+        Py_tp_dealloc
+        Py_tp_getattro
+        Py_tp_setattro
+        Py_nb_add
+        Py_nb_subtract
+        Py_nb_multiply
+        Py_nb_true_divide
+        Py_nb_power
+        Py_nb_negative
+    object PyType_FromSpecWithBases(PyType_Spec *, object)
+    void PyType_Modified(PyTypeObject *)
+    void set_type "Py_SET_TYPE" (PyObject *, PyTypeObject *)
+    bint PyType_IsSubtype(PyTypeObject *, PyTypeObject *)
+    PyObject *PyType_Lookup "_PyType_Lookup" (PyTypeObject *, object) noexcept          # borrowed; no descriptor runs
+
+    # Threads, contexts, signals.
+    ctypedef struct PyThreadState:
+        uint64_t id
+        uint64_t context_ver        # another number whenever the thread enters or leaves a context
+    PyThreadState *PyThreadState_Get() noexcept
+    int PyContextVar_Get(object, PyObject *, PyObject **) except -1
+    int PyErr_CheckSignals() except -1                                                  # runs signal handlers
+
+cdef extern from "face.h":
+    unsigned int NO_VERSION "UINT32_MAX"        # no class has this version: Python counts up to it from 1
+    bint is_collectable "fg_is_collectable" (PyObject *) noexcept
+    PyObject *new_reference "fg_revived" (PyObject *)
+    PyObject *float_of "fg_float" (PyObject **spare, double x)
+
+# Types of slots. Cython checks what a function that returns an object has returned, and adds a line to the traceback if
+# it's an exception. A slot that returns another function's result as it is needs neither: it calls that function by
+# one of these types, `(<Binary>add_in_general)(left, right)`.
+ctypedef PyObject *(*Binary)(PyObject *, PyObject *) noexcept
+ctypedef int (*Setter)(PyObject *, PyObject *, PyObject *) noexcept
