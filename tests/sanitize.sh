@@ -21,8 +21,9 @@ export LD_PRELOAD
 cd "$work"
 python -c 'import fastgrad.engine as e; assert e.__file__.startswith("'"$work"'"), e.__file__'
 if [ $# -eq 0 ]; then
-    set -- --ignore=tests/test_packaging.py --deselect tests/test_lifetime.py::test_memory_is_flat_over_10_000_steps \
-        --deselect tests/test_robustness.py::test_the_core_s_own_tests
+    set -- --ignore=tests/package/test_packaging.py \
+        --deselect tests/engine/test_lifetime.py::test_memory_is_flat_over_10_000_steps \
+        --deselect tests/engine/test_robustness.py::test_the_core_s_own_tests
 fi
 python -m pytest -q -p no:cacheprovider "$@"
 cd "$source"

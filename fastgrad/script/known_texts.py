@@ -3,7 +3,7 @@
 why: why it stays the author's; without it, it's ours. deferred: whether its derivatives are taken in backward().
 results: the class of results, float_seed: whether backward() starts from 1.0, micrograd_relu: whether a relu of ours is
 micrograd's or microgpt's.
-Made by tests/known_texts.py of tests/scripts/engines.py.
+Made by tests/script/known_texts.py of tests/script/scripts/engines.py.
 """
 KNOWN = {
     ('__add__', '5de4f4409d76f394'):

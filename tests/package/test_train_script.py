@@ -11,7 +11,7 @@ import pytest
 
 import fastgrad
 
-SCRIPT = pathlib.Path(__file__).parent.parent / "benchmarks" / "train_microgpt.py"
+SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "train_microgpt.py"
 TINY = ["--width", "2", "--heads", "1", "--context", "3", "--steps", "2", "--samples", "2"]
 
 needs_c = pytest.mark.skipif(fastgrad.backend != "c", reason="the C engine isn't in use (FASTGRAD_PURE or PyPy)")

@@ -703,7 +703,7 @@ if __name__ == "__main__":
 @only_c
 def test_closures_are_refused_as_by_plain_python(tmp_path):
     """Errors and what can be pickled, of the lecture's class and of one that has None on leaves."""
-    lecture = (Path(__file__).parent / "scripts" / "lecture.py").read_text()
+    lecture = (Path(__file__).parents[1] / "script" / "scripts" / "lecture.py").read_text()
     engine = "import copy, math, pickle\n" + lecture[lecture.index("class Value"):lecture.index("random.seed")]
     show = textwrap.dedent("""
         if __name__ == "__main__":

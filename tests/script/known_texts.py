@@ -1,9 +1,9 @@
-"""Makes fastgrad/script/known_texts.py, the table of methods' texts that need no trial, of tests/scripts/engines.py.
+"""Makes fastgrad/script/known_texts.py, the table of methods' texts that need no trial, of scripts/engines.py.
 
-    python tests/known_texts.py         # write the table
+    python tests/script/known_texts.py         # write the table
 
-Each engine is tried as if nothing were known; what the trials find goes into the table. tests/test_known.py holds the
-table to that.
+Each engine is tried as if nothing were known; what the trials find goes into the table. test_known.py holds the table
+to that.
 """
 import runpy
 from pathlib import Path
@@ -13,13 +13,13 @@ from fastgrad.script import known, replace, twin
 
 HERE = Path(__file__).parent
 ENGINES = HERE / "scripts" / "engines.py"
-TABLE = HERE.parent / "fastgrad" / "script" / "known_texts.py"
+TABLE = HERE.parents[1] / "fastgrad" / "script" / "known_texts.py"
 HEAD = '''"""The methods that known.py knows by their text: (method, digest of its canonical form): what trials found.
 
 why: why it stays the author's; without it, it's ours. deferred: whether its derivatives are taken in backward().
 results: the class of results, float_seed: whether backward() starts from 1.0, micrograd_relu: whether a relu of ours is
 micrograd's or microgpt's.
-Made by tests/known_texts.py of tests/scripts/engines.py.
+Made by tests/script/known_texts.py of tests/script/scripts/engines.py.
 """
 KNOWN = {
 '''

@@ -11,6 +11,7 @@ import sys
 import sysconfig
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -137,7 +138,7 @@ def has_testcapi():
 
 @pytest.mark.long
 def test_a_build_with_a_tiny_node_limit(tmp_path):
-    source = os.path.dirname(os.path.dirname(__file__))
+    source = Path(__file__).parents[2]
     subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "--build-lib", tmp_path, "--build-temp",
                     tmp_path / "temp", "--force"], cwd=source, check=True,
                    env={**os.environ, "CFLAGS": "-DFG_MAX_NODES=1500"})
@@ -1029,7 +1030,7 @@ def test_values_alive_at_interpreter_exit(name):
 
 def test_the_core_s_own_tests():
     """The C tests under the sanitizers, where there is a make and a compiler that has them."""
-    folder = os.path.join(os.path.dirname(__file__), "c")
+    folder = Path(__file__).parents[1] / "c"
     probe = "int main(void) { return 0; }"
     compiler = (sysconfig.get_config_var("CC") or "").split()
     try:

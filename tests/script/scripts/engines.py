@@ -1,5 +1,5 @@
-"""The engines that teaching code writes most, in their usual texts. tests/known_texts.py makes the table of known texts
-of them. What differs from ours is here as well, where it's common."""
+"""The engines that teaching code writes most, in their usual texts. known_texts.py makes the table of known texts of
+them. What differs from ours is here as well, where it's common."""
 import math
 
 

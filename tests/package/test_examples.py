@@ -13,7 +13,7 @@ import pytest
 
 import fastgrad
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 NOTEBOOK = EXAMPLES / "microgpt.ipynb"
 
 pytestmark = pytest.mark.skipif(not EXAMPLES.exists(), reason="needs a checkout")

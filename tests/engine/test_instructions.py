@@ -12,7 +12,7 @@ import pytest
 
 import fastgrad
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "bench_instructions.sh"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "bench_instructions.sh"
 
 # The ratio of steps 2 and 3, when it was last brought down, and 3% for other compilers and interpreters. Lower it with
 # the engine's cost; a change that needs it raised has to be worth it.

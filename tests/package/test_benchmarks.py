@@ -11,7 +11,7 @@ import pytest
 
 import fastgrad
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
+FOLDER = Path(__file__).parents[2] / "benchmarks"
 SMALL = "--layers 2 --width 4 --heads 2 --context 4".split()
 
 needs_c = pytest.mark.skipif(fastgrad.backend != "c", reason="the C engine isn't in use (FASTGRAD_PURE or PyPy)")

@@ -1,6 +1,6 @@
 """Any number of random programs (programs.py) on the C engine and the oracle: the promise of the same bits, at length.
 
-    python tests/fuzz.py --count 1000000 --seed 0 --jobs 4
+    python tests/engine/fuzz.py --count 1000000 --seed 0 --jobs 4
 
 Program k is made from random.Random(seed + k). On the first difference, crash or hang it prints the seed, and for a
 difference the shrunk program with both transcripts, and exits with status 1. `--seed THAT --count 1` runs it again.

@@ -22,7 +22,7 @@ from fastgrad.optim import SGD, Adam, AdamW
 inf, nan = math.inf, math.nan
 
 spec = importlib.util.spec_from_file_location(
-    "train_microgpt", pathlib.Path(__file__).parent.parent / "benchmarks" / "train_microgpt.py")
+    "train_microgpt", pathlib.Path(__file__).parents[2] / "benchmarks" / "train_microgpt.py")
 script = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(script)
 

@@ -6,7 +6,7 @@ import pytest
 
 import fastgrad
 
-SCRIPT = pathlib.Path(__file__).parent.parent / "benchmarks" / "train_microgpt.py"
+SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "train_microgpt.py"
 STEPS = 20
 
 # The first losses at default size, by the oracle. The last digits may depend on the C library's exp, log and pow.
