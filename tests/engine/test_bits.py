@@ -1,7 +1,7 @@
 """Promise: the same bits. Every data and grad of every node is what pure Python gives, ints stay ints, errors too.
 
 Random programs (programs.py) run on the C engine and on the oracle; and the oracle itself is held against the class
-at the end of this file, which is the arithmetic of microgpt and nothing else. tests/engine/fuzz.py runs any number of them.
+at the end of this file, which is the arithmetic of microgpt and nothing else. fuzz.py runs any number of them.
 """
 import functools
 import math

@@ -7,10 +7,8 @@ import textwrap
 
 import pytest
 
-from test_notebooks import notebook
-from test_script import DEMO, ENGINE, folder, python       # noqa: F401: folder is a fixture
-
 import fastgrad
+from launcher import DEMO, ENGINE, notebook, python
 
 pytestmark = pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engine replaces nothing")
 
@@ -43,7 +41,7 @@ def engine(*changes):
     return "import math\n" + source
 
 
-def same(folder, script, **files):          # noqa: F811
+def same(folder, script, **files):
     """The report on a script that prints the same both ways."""
     for name, text in files.items():
         folder.write(f"{name}.py", text)
@@ -58,7 +56,7 @@ def same(folder, script, **files):          # noqa: F811
     ("self._prev = set(_children)", "self._prev = set(_children) if switch.enabled else set()"),
     ("topo, visited = [], set()", "if not switch.enabled: return\n        topo, visited = [], set()"),
 ])
-def test_a_flag_in_a_module_beside_the_script(folder, old, new):                    # noqa: F811
+def test_a_flag_in_a_module_beside_the_script(folder, old, new):
     same(folder, "import switch\n" + engine(old, new) + DEMO + "switch.enabled = False\nx = a * b + a\nx.backward()\n"
          "print(a, b, len(x._prev))\n", switch="enabled = True\n")
 
@@ -83,36 +81,36 @@ def test_a_flag_in_a_module_beside_the_script(folder, old, new):                
     ("s = 0.0\ndef leak(x, s=[0.0]): return s[0] * x\ndef slope(): return leak.__defaults__[0][0]\n",
      "leak.__defaults__[0][0] = 0.25\n"),
 ])
-def test_a_name_that_is_bound_again(folder, head, change):                          # noqa: F811
+def test_a_name_that_is_bound_again(folder, head, change):
     said = same(folder, head + engine(*WITH_RELU) + DEMO + NEGATIVE + change + NEGATIVE)
     assert "is replaced" in said
 
 
-def test_a_name_of_the_classs_module_that_another_module_binds_again(folder):       # noqa: F811
+def test_a_name_of_the_classs_module_that_another_module_binds_again(folder):
     said = same(folder, "import engine\nfrom engine import Value\n" + DEMO + NEGATIVE
                 + "engine.leak = lambda x: 0.25 * x\nengine.slope = lambda: 0.25\n" + NEGATIVE,
                 engine=LEAK + engine(*WITH_RELU))
     assert "is replaced" in said
 
 
-def test_a_function_of_math_that_is_replaced(folder):                               # noqa: F811
+def test_a_function_of_math_that_is_replaced(folder):
     same(folder, engine(DOUBLE, "    def exp(self):\n        out = Value(math.exp(self.data), (self,), 'exp')\n"
                         "        def _backward(): self.grad += out.data * out.grad\n"
                         "        out._backward = _backward\n        return out\n" + DOUBLE)
          + "x = Value(0.5)\nprint(x.exp())\nold = math.exp\nmath.exp = lambda x: 2 * old(x)\nprint(x.exp())\n")
 
 
-def test_a_builtin_that_is_shadowed(folder):                                        # noqa: F811
+def test_a_builtin_that_is_shadowed(folder):
     same(folder, engine("math.exp(2 * self.data)", "max(math.exp(2 * self.data), 0)") + DEMO
          + "print(a.tanh())\ndef max(x, y): return x * 2\nprint(a.tanh())\n")
 
 
-def test_a_helper_below_the_class(folder):                                          # noqa: F811
+def test_a_helper_below_the_class(folder):
     said = same(folder, engine(*WITH_RELU) + LEAK + DEMO + NEGATIVE)
     assert "is replaced" in said and "isn't there yet" not in said
 
 
-def test_a_later_cell_binds_a_name_again(folder):                                   # noqa: F811
+def test_a_later_cell_binds_a_name_again(folder):
     cells = [LEAK + engine(*WITH_RELU), DEMO + NEGATIVE, OTHER_LEAK + NEGATIVE, NEGATIVE]
     folder.write("book.ipynb", notebook(*cells))
     folder.write("script.py", "\n".join(cells))
@@ -138,11 +136,11 @@ def test_a_later_cell_binds_a_name_again(folder):                               
     ({"tape": "import logging\nlog = []\n"}, "return self + other", "tape.log.append(1); return self + other",
      "1 + a\nprint(len(tape.log))"),
 ])
-def test_effects(folder, files, old, new, demo):                                    # noqa: F811
+def test_effects(folder, files, old, new, demo):
     same(folder, "import tape\n" + engine(old, new) + DEMO + demo + "\n", **files)
 
 
-def test_warnings_of_an_operator(folder):                                           # noqa: F811
+def test_warnings_of_an_operator(folder):
     name = folder.write("script.py", "import warnings\n" + engine(POW, "warnings.warn('power')\n        " + POW) + DEMO)
     plain, ours = python(name, cwd=folder.path), python("-m", "fastgrad", name, cwd=folder.path)
     assert plain.stderr.count("UserWarning: power") == ours.stderr.count("UserWarning: power") == 1
@@ -162,24 +160,24 @@ def counted(*args, **named):
 
 @pytest.mark.parametrize("name", ["__init__", "__add__", "__mul__", "__pow__", "__neg__", "backward"])
 @pytest.mark.parametrize("how", ["Value.{name} = counted", "setattr(Value, '{name}', counted)"])
-def test_a_method_that_is_wrapped_later(folder, name, how):                         # noqa: F811
+def test_a_method_that_is_wrapped_later(folder, name, how):
     demo = DEMO + "print(n, -a, a - b, 2 * a)\n"
     same(folder, engine() + DEMO + (COUNTED + how).format(name=name) + demo)
 
 
-def test_a_wrapped_constructor_before_the_first_instance(folder):                   # noqa: F811
+def test_a_wrapped_constructor_before_the_first_instance(folder):
     said = same(folder, engine() + COUNTED.format(name="__init__") + "Value.__init__ = counted\n" + DEMO
                 + "print(n)\n")
     assert "is replaced" in said
 
 
-def test_a_wrapped_constructor_in_another_module(folder):                           # noqa: F811
+def test_a_wrapped_constructor_in_another_module(folder):
     same(folder, "import counting\n" + engine() + "counting.install(Value)\n" + DEMO + "print(counting.n)\n",
          counting="n = 0\ndef install(cls):\n    old = cls.__init__\n    def counted(*args, **named):\n"
                   "        global n\n        n += 1\n        old(*args, **named)\n    cls.__init__ = counted\n")
 
 
-def test_wrapping_is_taken_back(folder):                                            # noqa: F811
+def test_wrapping_is_taken_back(folder):
     same(folder, engine() + "from unittest import mock\nwith mock.patch.object(Value, '__mul__', lambda a, b: a + b):\n"
          "    print(Value(2.0) * Value(3.0))\nprint(Value(2.0) * Value(3.0))\n" + DEMO)
 
@@ -188,17 +186,17 @@ BACKWARD = ENGINE[ENGINE.index("    def backward"):ENGINE.index(DOUBLE)]
 
 
 @pytest.mark.parametrize("first", ["", "def helper(): pass\n"])
-def test_backward_below_the_class(folder, first):                                   # noqa: F811
+def test_backward_below_the_class(folder, first):
     said = same(folder, engine(BACKWARD, "") + first + textwrap.dedent(BACKWARD) + "Value.backward = backward\n" + DEMO)
     assert "is replaced" in said and "backward       ours" in said
 
 
-def test_another_backward_later(folder):                                            # noqa: F811
+def test_another_backward_later(folder):
     same(folder, engine() + DEMO + "def nothing(self): self.grad = 7.0\nValue.backward = nothing\n" + DEMO)
 
 
 @pytest.mark.parametrize("name", ["self.__class__", "type(self)"])
-def test_a_subclass_with_a_constructor(folder, name):                               # noqa: F811
+def test_a_subclass_with_a_constructor(folder, name):
     same(folder, engine(ADD, ADD.replace("Value", name), MUL, MUL.replace("Value", name), POW,
                         POW.replace("Value", name)) + DEMO + """
 n = 0
@@ -213,36 +211,36 @@ print(n, type(q).__name__, q)
 """)
 
 
-def test_equality_that_is_assigned_later(folder):                                   # noqa: F811
+def test_equality_that_is_assigned_later(folder):
     same(folder, engine() + "Value.__eq__ = lambda a, b: a.data == b.data\nValue.__hash__ = lambda a: hash(a.data)\n"
          "x, y = Value(2.0), Value(2.0)\nz = x * y\nz.backward()\nprint(x, y, z)\n")
 
 
-def test_a_class_statement_that_is_run_again(folder):                               # noqa: F811
+def test_a_class_statement_that_is_run_again(folder):
     same(folder, engine() + "x = Value(2.0)\n" + engine(DOUBLE, "    def half(self): return self * 0.5\n" + DOUBLE)
          + "print(isinstance(x, Value), type(x) is Value, type(-Value(1.0)) is Value)\n" + DEMO)
 
 
 # ---- What reading sees and trials wouldn't ----
 
-def test_a_special_case_for_an_exponent(folder):                                    # noqa: F811
+def test_a_special_case_for_an_exponent(folder):
     for n in ("5", "7.5", "-11"):
         same(folder, engine(POW, f"if other == {n}: return Value(1.0, (self,), 'special')\n        " + POW)
              + DEMO + f"print(a ** {n}, a ** 3)\n")
 
 
-def test_a_special_case_for_an_operand(folder):                                     # noqa: F811
+def test_a_special_case_for_an_operand(folder):
     same(folder, engine(MUL, "if other.data > 40: other = Value(40.0)\n        " + MUL) + DEMO
          + "print(a * 41.0, a * 39.0, Value(50) * Value(60))\n")
 
 
-def test_a_limit_of_depth_in_backward(folder):                                      # noqa: F811
+def test_a_limit_of_depth_in_backward(folder):
     same(folder, engine("def build(v):", "def build(v, depth=0):\n            if depth > 50: return", "build(child)",
                         "build(child, depth + 1)") + DEMO + "x = a\nfor i in range(100): x = x + b\n"
          "a.grad = b.grad = 0.0\nx.backward()\nprint(a, b)\n")
 
 
-def test_a_backward_that_asks_for_the_operation(folder):                            # noqa: F811
+def test_a_backward_that_asks_for_the_operation(folder):
     """The author's own operation has a name that this backward() doesn't know."""
     same(folder, engine("v._backward()", "if v._op != 'soft': v._backward()", DOUBLE, """    def soft(self):
         out = Value(math.log1p(math.exp(self.data)), (self,), 'soft')
@@ -253,25 +251,25 @@ def test_a_backward_that_asks_for_the_operation(folder):                        
 """ + DOUBLE) + DEMO + "x = a.soft() * b\na.grad = 0.0\nx.backward()\nprint(a, b)\n")
 
 
-def test_a_forward_that_reads_a_gradient(folder):                                   # noqa: F811
+def test_a_forward_that_reads_a_gradient(folder):
     same(folder, engine(MUL, "if self.grad > 5: return Value(0.0)\n        " + MUL) + DEMO + "print(a * b)\n")
 
 
 # ---- What can't be known before isn't silent ----
 
-def test_operands_that_another_module_adds(folder):                                 # noqa: F811
+def test_operands_that_another_module_adds(folder):
     said = same(folder, "import other\n" + engine() + DEMO + "w = Value(7.0)\nother.add(c, w)\nprint(len(c._prev), "
                 "w in c._prev)\nd.backward()\nprint(a, b, c, w)\n", other="def add(c, w): c._prev.add(w)\n")
     assert "is replaced" in said
 
 
-def test_operands_that_another_module_takes_away(folder):                           # noqa: F811
+def test_operands_that_another_module_takes_away(folder):
     folder.write("other.py", "def clear(c): c._prev.clear()\n")
     name = folder.write("script.py", "import other\n" + engine() + DEMO + "other.clear(c)\n")
     assert "--keep Value" in python("-m", "fastgrad", name, cwd=folder.path, status=1).stderr
 
 
-def test_the_attributes_of_an_instance(folder):                                     # noqa: F811
+def test_the_attributes_of_an_instance(folder):
     said = same(folder, "import other\n" + engine() + DEMO + "other.show(a)\n",
                 other="def show(v):\n    d = v.__dict__\n    d['note'] = 'x'\n    d['data'] += 1.0\n"
                       "    print(sorted(vars(v)), d['data'], v.data, v.note, d.get('grad'), len(vars(v)['_prev']))\n")
@@ -279,13 +277,13 @@ def test_the_attributes_of_an_instance(folder):                                 
 
 
 @pytest.mark.parametrize("bad", ["other.put(a)", "Value(np.array([1., 2.])[:])"])
-def test_what_a_twin_cannot_hold_says_keep(folder, bad):                            # noqa: F811
+def test_what_a_twin_cannot_hold_says_keep(folder, bad):
     folder.write("other.py", "def put(v): v.grad = None\n")
     name = folder.write("script.py", "import other, numpy as np\n" + engine() + DEMO + bad + "\n")
     assert "--keep" in python("-m", "fastgrad", name, cwd=folder.path, status=1).stderr
 
 
-def test_names_that_the_author_does_not_have(folder):                               # noqa: F811
+def test_names_that_the_author_does_not_have(folder):
     names = ["exp", "relu", "log", "detach", "zero_grad", "label", "_children", "_repr_html_"]
     said = same(folder, engine() + DEMO + f"for x in {names}: print(x, hasattr(Value, x), x != 'label' and "
                 "hasattr(a, x), getattr(Value, x, None))\n"
@@ -298,7 +296,7 @@ def test_names_that_the_author_does_not_have(folder):                           
 OPERATORS = ENGINE[ENGINE.index("    def __neg__"):ENGINE.index("    def backward")]
 
 
-def test_operators_in_a_mixin(folder):                                              # noqa: F811
+def test_operators_in_a_mixin(folder):
     said = same(folder, "class Operators:\n" + OPERATORS
                 + engine(OPERATORS, "", "class Value:", "class Value(Operators):") + DEMO
                 + "print(isinstance(a, Operators), 2 * a, 2 + a, issubclass(Value, Operators))\n")
@@ -312,7 +310,7 @@ def test_operators_in_a_mixin(folder):                                          
     ("_children=()", "_children=None"),
     ("def backward(", "def run_it_backwards("),
 ])
-def test_leaves_of_other_kinds(folder, old, new):                                   # noqa: F811
+def test_leaves_of_other_kinds(folder, old, new):
     changes = [old, new]
     if "_children=None" in new:
         changes += ["set(_children)", "set(_children) if _children else set()"]
@@ -326,20 +324,20 @@ def test_leaves_of_other_kinds(folder, old, new):                               
     assert "is replaced" in said
 
 
-def test_parsed_arguments(folder):                                                  # noqa: F811
+def test_parsed_arguments(folder):
     said = same(folder, "import argparse\n" + engine() + DEMO + "parser = argparse.ArgumentParser()\n"
                 "parser.add_argument('--n', default=3)\nprint(vars(parser.parse_args()))\n")
     assert "is replaced" in said
 
 
-def test_a_cell_that_is_run_again_and_again(folder):                                # noqa: F811
+def test_a_cell_that_is_run_again_and_again(folder):
     cells = [engine()] * 9 + [DEMO]
     folder.write("book.ipynb", notebook(*cells))
     done = python("-m", "fastgrad", "--report", "book.ipynb", cwd=folder.path)
     assert done.stderr.count("is replaced") == 9 and "a * b" not in done.stderr
 
 
-def test_the_report_names_the_cause(folder):                                        # noqa: F811
+def test_the_report_names_the_cause(folder):
     said = same(folder, engine("return self + (-other)", "return Value(self.data - other.data, (self, other), 'minus')")
                 + DEMO)
     assert "its name of the operation: minus, ours: +" in said
@@ -347,7 +345,7 @@ def test_the_report_names_the_cause(folder):                                    
     assert "'label' isn't understood: '2.5' of one instance is '-3.125' of another" in said
 
 
-def test_dataclasses(folder):                                                       # noqa: F811
+def test_dataclasses(folder):
     fields = ENGINE[ENGINE.index("    def __init__"):ENGINE.index("    def __repr__")]
     said = same(folder, "from dataclasses import dataclass, field\nfrom typing import Callable\n"
                 + engine(fields, "    data: float\n    _prev: tuple = ()\n    _op: str = ''\n    grad: float = 0.0\n"
@@ -359,7 +357,7 @@ def test_dataclasses(folder):                                                   
 
 # ---- What a class's methods use of each other ----
 
-def test_a_helper_method_that_a_subclass_overrides(folder):                         # noqa: F811
+def test_a_helper_method_that_a_subclass_overrides(folder):
     source = engine(MUL, "out = self.make(self.data * other.data, other)", "    def __pow__",
                     "    def make(self, data, other): return Value(data, (self, other), '*')\n\n    def __pow__")
     demo = """
@@ -371,7 +369,7 @@ print(Scaled(2.0) * Value(3.0), Value(2.0) * Value(3.0))
     same(folder, source + DEMO + "Value.make = lambda self, x, other: Value(-x, (self, other), '*')\nprint(a * b)\n")
 
 
-def test_a_method_that_is_deleted(folder):                                          # noqa: F811
+def test_a_method_that_is_deleted(folder):
     same(folder, engine() + DEMO + """
 del Value.__rmul__, Value.double
 for f in (lambda: 2 * a, lambda: a.double()):
@@ -381,13 +379,13 @@ print(hasattr(Value, 'double'), a * 2)
 """)
 
 
-def test_what_dir_shows(folder):                                                    # noqa: F811
+def test_what_dir_shows(folder):
     same(folder, engine() + DEMO + "print([x for x in dir(Value) if x[:2] != '__'], '__pow__' in dir(Value))\n"
          "a.note = 1\nprint([x for x in dir(a) if x[:2] != '__'])\n"
          "for x in dir(Value):\n    if x in ('__add__', 'tanh', 'exp'): print(x, callable(getattr(Value, x)))\n")
 
 
-def test_a_decorator_that_goes_through_the_attributes(folder):                      # noqa: F811
+def test_a_decorator_that_goes_through_the_attributes(folder):
     same(folder, """calls = 0
 def counted(cls):
     def wrap(f):
@@ -402,19 +400,19 @@ def counted(cls):
 """ + engine("class Value:", "@counted\nclass Value:") + DEMO + "print(calls)\n")
 
 
-def test_a_class_made_in_a_function_whose_variable_is_bound_again(folder):          # noqa: F811
+def test_a_class_made_in_a_function_whose_variable_is_bound_again(folder):
     body = textwrap.indent(engine(*WITH_RELU), "    ")
     same(folder, "def make():\n    leak = lambda x: 0\n    slope = lambda: 0.0\n" + body
          + "    leak = lambda x: 0.25 * x\n    slope = lambda: 0.25\n    return Value\nValue = make()\n" + NEGATIVE)
 
 
-def test_private_names_and_properties(folder):                                      # noqa: F811
+def test_private_names_and_properties(folder):
     same(folder, engine("self.grad", "self.__grad", "out.grad", "out.__grad", "other.grad", "other.__grad",
                         DOUBLE, "    grad = property(lambda self: self.__grad)\n" + DOUBLE)
          + DEMO + "print(a.grad, sorted(vars(a)))\n")
 
 
-def test_operands_that_are_no_container(folder):                                    # noqa: F811
+def test_operands_that_are_no_container(folder):
     same(folder, engine("self._prev = set(_children)", "self._prev = _children", "(self,), f'**{other}'",
                         "(self), f'**{other}'") + "a, b = Value(2.0), Value(-3.0)\nc = a * b + a\nc.backward()\n"
          "print(a, b, (a ** 2)._prev is a)\n")

@@ -2,7 +2,6 @@
 them runs, and stderr says what doesn't.
 """
 import importlib.util
-import json
 import os
 import re
 import signal
@@ -15,24 +14,15 @@ import pytest
 
 import fastgrad
 from fastgrad.script import cells
-from test_script import ENGINE, LECTURE, folder, python       # noqa: F401: `folder` is a fixture
+from launcher import ENGINE, LECTURE, notebook, python
 
 pytestmark = pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engine replaces nothing")
 
 with_ipython = pytest.mark.skipif(importlib.util.find_spec("IPython") is None, reason="needs IPython")
 
 
-def notebook(*sources, tags=()):
-    """A notebook with these cells; tags: pairs of a cell's number, from 1, and its tag."""
-    tagged = dict(tags)
-    return json.dumps({"cells": [{"cell_type": "code", "source": source, "outputs": [], "execution_count": None,
-                                  "metadata": {"tags": [tagged[i]]} if i in tagged else {}}
-                                 for i, source in enumerate(sources, 1)],
-                       "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
-
-
 @pytest.fixture(params=["IPython", "plain"])
-def run(request, folder):       # noqa: F811
+def run(request, folder):
     """Run a notebook with these cells, once through IPython's shell and once without it."""
     if request.param == "IPython":
         pytest.importorskip("IPython")
@@ -47,7 +37,7 @@ def run(request, folder):       # noqa: F811
 
 
 @pytest.fixture
-def run_ipython(folder):        # noqa: F811
+def run_ipython(folder):
     """The same, only through IPython's shell."""
     pytest.importorskip("IPython")
 
@@ -113,13 +103,14 @@ def test_syntax_errors(run):
 
 
 @pytest.mark.parametrize("end, status", [("import sys; sys.exit(3)", 3), ("exit(4)", 4), ("if True:\n    exit()", 0),
-                                         ("raise SystemExit('bye')", 1), ("quit()", 0), ("raise KeyboardInterrupt", 130)])
+                                         ("raise SystemExit('bye')", 1), ("quit()", 0),
+                                         ("raise KeyboardInterrupt", 130)])
 def test_exit_status(run, end, status):
     done = run("print(1)", end, "print(2)", status=status)
     assert done.stdout == "1\n" and (done.stderr == "bye\n" if "bye" in end else status in (1, 130) or not done.stderr)
 
 
-def test_ctrl_c(run, folder):       # noqa: F811
+def test_ctrl_c(run, folder):
     folder.write("book.ipynb", notebook("print(1, flush=True)\nimport time\ntime.sleep(60)", "print(2)"))
     process = subprocess.Popen([sys.executable, "-m", "fastgrad", "book.ipynb"], cwd=folder.path, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -203,7 +194,7 @@ def test_figures_are_not_shown(run_ipython):
     assert done.stdout.endswith("1\n")
 
 
-def test_nothing_is_left_at_home(folder, tmp_path, monkeypatch):        # noqa: F811
+def test_nothing_is_left_at_home(folder, tmp_path, monkeypatch):
     pytest.importorskip("IPython")
     (tmp_path / "temporary").mkdir()
     (tmp_path / "home").mkdir()
@@ -215,14 +206,14 @@ def test_nothing_is_left_at_home(folder, tmp_path, monkeypatch):        # noqa: 
     assert not [*(tmp_path / "home").iterdir(), *(tmp_path / "temporary").iterdir()]
 
 
-def test_a_script_starts_without_ipython(folder):       # noqa: F811
+def test_a_script_starts_without_ipython(folder):
     name = folder.write("script.py", "import sys\nprint('IPython' in sys.modules)\n")
     assert python("-m", "fastgrad", name, cwd=folder.path).stdout == "False\n"
 
 
 # ---- Without IPython ----
 
-def test_what_is_left_out_is_said(folder):      # noqa: F811
+def test_what_is_left_out_is_said(folder):
     folder.write("IPython.py", "raise ImportError('as if it were missing')\n")
     folder.write("book.ipynb", notebook("x = 1\n%matplotlib inline\n!pip install a \\\n    b\nx?", "%%bash\nls\nls",
                                         "pip install something", "y = 2\nfiles = !ls\nif y:\n    !ls\ny"))
@@ -257,7 +248,7 @@ def test_python_of(source, code):
 
 # ---- In a notebook of one's own ----
 
-def test_load_ext(folder):      # noqa: F811
+def test_load_ext(folder):
     pytest.importorskip("IPython")
     sources = ["%load_ext fastgrad", "import math", ENGINE, "print(Value.__mro__[1].__module__)",
                "%unload_ext fastgrad", ENGINE, "print(Value.__mro__[1].__name__)"]

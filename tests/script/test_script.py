@@ -3,65 +3,15 @@
 Each script here runs both ways in processes of its own.
 """
 import json
-import os
 import re
-import subprocess
-import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
 import fastgrad
+from launcher import DEMO, ENGINE, LECTURE, MICROGPT, python
 
 pytestmark = pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engine replaces nothing")
-
-SCRIPTS = Path(__file__).parent / "scripts"
-LECTURE = (SCRIPTS / "lecture.py").read_text()
-ENGINE = LECTURE[LECTURE.index("class Value"):LECTURE.index("random.seed")]
-DEMO = """
-a, b = Value(2.0), Value(-3.0)
-c = a * b + a
-d = c ** 2 - a
-d.backward()
-print(a, b, c, d, a.data, a.grad, sorted(x._op for x in d._prev))
-"""
-
-
-def python(*arguments, cwd, status=0, text=None):
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(Path(fastgrad.__file__).parent.parent)}
-    done = subprocess.run([sys.executable, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, input=text,
-                          env=environment, timeout=300)
-    assert done.returncode == status, done.stderr
-    return done
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A folder to write scripts in: folder.write(name, text)."""
-    class Folder:
-        path = tmp_path
-
-        def write(self, name, text):
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(textwrap.dedent(text))
-            return name
-
-        def both(self, *arguments, options=()):
-            """What it prints under plain Python and under fastgrad, and what fastgrad says on stderr."""
-            plain = python(*arguments, cwd=tmp_path)
-            ours = python("-m", "fastgrad", *options, *arguments, cwd=tmp_path)
-            return plain.stdout, ours.stdout, ours.stderr
-
-        def report(self, text):
-            """The report on a script that prints the same both ways."""
-            name = self.write("script.py", text)
-            plain, ours, said = self.both(name, options=["--report"])
-            assert ours == plain and plain
-            return said
-    return Folder()
-
 
 def changed(old, new):
     """The lecture's engine with a part replaced, and a demonstration."""
@@ -79,55 +29,6 @@ def test_the_lecture(folder):
         "__init__", "__add__", "__mul__", "__pow__", "__neg__", "__radd__", "__rmul__", "__sub__", "backward"}
     assert methods["tanh"].startswith("the author's: at 0.7 it gives 0.604367777117163")
     assert methods["__repr__"] == methods["double"] == "the author's"
-
-
-MICROGPT = '''
-    import math
-    class Value:
-        __slots__ = ('data', 'grad', '_children', '_local_grads')
-        def __init__(self, data, children=(), local_grads=()):
-            self.data = data
-            self.grad = 0
-            self._children = children
-            self._local_grads = local_grads
-        def __add__(self, other):
-            other = other if isinstance(other, Value) else Value(other)
-            return Value(self.data + other.data, (self, other), (1, 1))
-        def __mul__(self, other):
-            other = other if isinstance(other, Value) else Value(other)
-            return Value(self.data * other.data, (self, other), (other.data, self.data))
-        def __pow__(self, other): return Value(self.data**other, (self,), (other * self.data**(other-1),))
-        def log(self): return Value(math.log(self.data), (self,), (1/self.data,))
-        def exp(self): return Value(math.exp(self.data), (self,), (math.exp(self.data),))
-        def relu(self): return Value(max(0, self.data), (self,), (float(self.data > 0),))
-        def __neg__(self): return self * -1
-        def __radd__(self, other): return self + other
-        def __sub__(self, other): return self + (-other)
-        def __rsub__(self, other): return other + (-self)
-        def __rmul__(self, other): return self * other
-        def __truediv__(self, other): return self * other**-1
-        def __rtruediv__(self, other): return other * self**-1
-        def backward(self):
-            topo = []
-            visited = set()
-            def build_topo(v):
-                if v not in visited:
-                    visited.add(v)
-                    for child in v._children:
-                        build_topo(child)
-                    topo.append(v)
-            build_topo(self)
-            self.grad = 1
-            for v in reversed(topo):
-                for child, local_grad in zip(v._children, v._local_grads):
-                    child.grad += local_grad * v.grad
-    x = [Value(0.1 * i) for i in range(1, 9)]
-    exps = [(v - max(w.data for w in x)).exp() for v in x]
-    total = sum(exps)
-    loss = -(exps[3] / total).log() + sum(v.relu() for v in x) / len(x)
-    loss.backward()
-    print(loss.data, loss.grad, [v.grad for v in x], loss._children[0].data, loss._local_grads)
-'''
 
 
 def test_microgpt_to_the_last_bit(folder):
@@ -454,7 +355,7 @@ assert 'micrograd' not in sys.modules
 
 def test_the_words_of_an_error_are_the_author_s(folder):
     """fastgrad.Value explains why x ** 0 raises at 0; the author's class doesn't."""
-    folder.report(MICROGPT + "    try: Value(0.0) ** 0\n    except ZeroDivisionError as error: print(error)\n")
+    folder.report(MICROGPT + "try: Value(0.0) ** 0\nexcept ZeroDivisionError as error: print(error)\n")
 
 
 def test_a_class_that_is_defined_again(folder):
@@ -463,10 +364,9 @@ def test_a_class_that_is_defined_again(folder):
 
 
 def test_two_engines_at_once(folder):
-    folder.report(MICROGPT + "    V = Value\n" + textwrap.indent(ENGINE.replace("Value", "Other"), "    ")
-                  + "    a, b = V(2), Other(3.0)\n"
-                  "    for i in range(3):\n        a, b = a * 2 + a, b * 2 + b\n    a.backward(); b.backward()\n"
-                  "    print(a.data, a.grad, b, type(a) is V, type(b) is Other, type(a._children[1]) is V,"
+    folder.report(MICROGPT + "V = Value\n" + ENGINE.replace("Value", "Other") + "a, b = V(2), Other(3.0)\n"
+                  "for i in range(3):\n    a, b = a * 2 + a, b * 2 + b\na.backward(); b.backward()\n"
+                  "print(a.data, a.grad, b, type(a) is V, type(b) is Other, type(a._children[1]) is V,"
                   " a._children[1].grad, [type(x) is Other for x in b._prev])\n")
 
 

@@ -9,7 +9,7 @@ import pytest
 import fastgrad
 from fastgrad.script import copies, verifying
 from fastgrad.script.likeness import Likeness
-from test_script import DEMO, ENGINE, LECTURE, MICROGPT, folder, python       # noqa: F401: `folder` is a fixture
+from launcher import DEMO, ENGINE, LECTURE, MICROGPT, python
 
 pytestmark = pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engine replaces nothing")
 
@@ -17,14 +17,14 @@ OWN = "Value.__mro__[1] is object"      # in a script: whether it has its own cl
 HEAD = "import math\n" + ENGINE
 
 
-def verify(folder, text, *, status=0, name="script.py", options=()):        # noqa: F811
+def verify(folder, text, *, status=0, name="script.py", options=()):
     folder.write(name, text)
     return python("-m", "fastgrad", "--verify", *options, name, cwd=folder.path, status=status).stderr
 
 
 # ---- What it finds, and what it says ----
 
-def test_the_lecture(folder):       # noqa: F811
+def test_the_lecture(folder):
     said = verify(folder, LECTURE)
     assert re.search(r"the same (to the bit|within 1e-09).*: 5 lines of output, .* at 5 backward\(\)", said)
     assert said.count("\n") == 2 and said.endswith(
@@ -32,7 +32,7 @@ def test_the_lecture(folder):       # noqa: F811
         f"5 lines of output; each run was in a copy of its own of {folder.path}\n")
 
 
-def test_it_finds_another_output(folder):       # noqa: F811
+def test_it_finds_another_output(folder):
     """A script that asks which class it has."""
     said = verify(folder, HEAD + f"print(['ours', 'own'][{OWN}])\n", status=1)
     assert "line 1 of the output is 'own' with its own class, 'ours' with ours" in said
@@ -44,13 +44,13 @@ def test_it_finds_another_output(folder):       # noqa: F811
     ("print('loss', 3.0 + {})\n(Value(1.0) * 2).backward()\n", r"line 1 of the output is 'loss 3\.0\d+' "),
     ("a = Value(3.0)\nb = a * 2\nb.backward()\na.grad += {}\nc = a + 1\nc.backward()\n", r"number 2 a grad is 3\.0\d+"),
 ])
-def test_a_small_difference(folder, demo, finding, error):      # noqa: F811
+def test_a_small_difference(folder, demo, finding, error):
     """The tolerance is 1e-9: not 1e-3, not 1e-7."""
     said = verify(folder, HEAD + demo.format(f"{error} * ({OWN})"), status=1)
     assert re.search(finding, said)
 
 
-def test_last_bits_are_no_difference(folder):       # noqa: F811
+def test_last_bits_are_no_difference(folder):
     said = verify(folder, HEAD + f"a = Value(3.0 + 1e-12 * ({OWN}))\nprint(a.data)\n(a * a).backward()\n")
     assert "the same within 1e-09 (the largest relative difference is 3.3e-13)" in said
 
@@ -69,27 +69,27 @@ def test_graphs(own, ours, is_ordered, finding):
     assert said is None if finding is None else finding in said
 
 
-def test_graphs_of_other_sizes(folder):     # noqa: F811
+def test_graphs_of_other_sizes(folder):
     said = verify(folder, HEAD + f"a = Value(0.0)\nif {OWN}: a = a + 0.0\na.backward()\n", status=1)
     assert "at backward() number 1 its own graph has 3 nodes, ours 1" in said
     said = verify(folder, HEAD + f"a = Value(0.0)\na.backward()\nif {OWN}: a.backward()\n", status=1)
     assert "one run calls backward() 1 times, the other more often" in said
 
 
-def test_exit_status(folder):       # noqa: F811
+def test_exit_status(folder):
     assert "both end with status 3" in verify(folder, HEAD + "Value(1.0).backward()\nraise SystemExit(3)\n")
     said = verify(folder, HEAD + f"raise SystemExit(3 if {OWN} else 4)\n", status=1)
     assert "its own class ends with status 3, ours with 4" in said
 
 
-def test_no_class_of_ours(folder):      # noqa: F811
+def test_no_class_of_ours(folder):
     assert "no class was replaced" in verify(folder, "print(1)\n")
     assert "no class was replaced" in verify(folder, HEAD + DEMO, options=["--keep", "Value"])
 
 
 # ---- The run with its own class ----
 
-def test_the_own_run_tries_nothing(folder):     # noqa: F811
+def test_the_own_run_tries_nothing(folder):
     """What its own class leaves behind is what plain Python leaves behind."""
     folder.write("script.py", HEAD.replace("self.data = data", "self.data = data; print('made', file=log)").replace(
         "import math", "import math\nlog = open('log.txt', 'a')") + DEMO)
@@ -111,13 +111,13 @@ def test_the_own_run_tries_nothing(folder):     # noqa: F811
      + "for i in range(3):\n    a = make()(2.0)\n    (a * a).backward()\n", 3,
      "class make.<locals>.Value (script.py:3)"),
     ("from engine import Value\n" + DEMO, 1, "class Value (engine.py:2)")])
-def test_which_classes(folder, text, n, names):     # noqa: F811
+def test_which_classes(folder, text, n, names):
     folder.write("engine.py", HEAD)
     said = verify(folder, text)
     assert "the same to the bit" in said and f"data and grads at {n} backward() of {names}" in said
 
 
-def test_a_backward_that_is_assigned_later(folder):     # noqa: F811
+def test_a_backward_that_is_assigned_later(folder):
     """It's recorded in the own run if it was in ours."""
     start, body = ENGINE.split("    def backward(self):")
     body = "def backward(self):" + body.split("\n    def ")[0].replace("\n    ", "\n")
@@ -128,7 +128,7 @@ def test_a_backward_that_is_assigned_later(folder):     # noqa: F811
     assert array.array("q", (folder.path / "records/own").read_bytes())[0] == 8
 
 
-def test_a_module(folder):      # noqa: F811
+def test_a_module(folder):
     folder.write("package/__init__.py", "")
     folder.write("package/engine.py", HEAD)
     folder.write("package/__main__.py", "import sys\nfrom .engine import Value\nprint(sys.argv[1:])" + DEMO)
@@ -138,7 +138,7 @@ def test_a_module(folder):      # noqa: F811
 
 # ---- What isn't a difference ----
 
-def test_times_and_the_like(folder):        # noqa: F811
+def test_times_and_the_like(folder):
     said = verify(folder, HEAD + """
 import os, tempfile, time, datetime, sys
 start = time.time()
@@ -221,7 +221,7 @@ def test_lines_in_another_order(own, ours, same):
     assert Likeness(own, ours, any_order=False).difference is not None
 
 
-def test_the_order_of_a_set(folder):        # noqa: F811
+def test_the_order_of_a_set(folder):
     text = HEAD + DEMO + "print(d._prev)\nfor v in d._prev | c._prev: print(v.data, v.grad)\n"
     for _ in range(3):
         said = verify(folder, text)
@@ -230,7 +230,7 @@ def test_the_order_of_a_set(folder):        # noqa: F811
 
 # ---- Folders ----
 
-def test_each_run_has_a_copy_of_the_folder(folder):     # noqa: F811
+def test_each_run_has_a_copy_of_the_folder(folder):
     """A run sees what its folder holds, and neither what the other has written."""
     (folder.path / "data").mkdir()
     folder.write("data/names.txt", "anna\n")
@@ -254,7 +254,7 @@ os.makedirs('sub/new')
     assert (folder.path / "project/sub/inner.txt").read_text() == "inner\n"
 
 
-def test_a_script_in_another_folder(folder):        # noqa: F811
+def test_a_script_in_another_folder(folder):
     folder.write("scripts/engine.py", HEAD)
     folder.write("scripts/run.py", "from engine import Value\nopen('log.txt', 'a').write('x')\n"
                                    "print(open('log.txt').read())\n" + DEMO)
@@ -264,7 +264,7 @@ def test_a_script_in_another_folder(folder):        # noqa: F811
     assert os.listdir(folder.path / "work") == ["empty"]
 
 
-def test_a_large_folder_is_not_copied(folder, monkeypatch, capfd):      # noqa: F811
+def test_a_large_folder_is_not_copied(folder, monkeypatch, capfd):
     folder.write("script.py", HEAD + DEMO)
     folder.write("one", "")
     monkeypatch.setattr(copies, "MOST_FILES", 2)
@@ -276,7 +276,7 @@ def test_a_large_folder_is_not_copied(folder, monkeypatch, capfd):      # noqa: 
     assert f"each run was in the folder itself, since {folder.path} holds more than 2 files or 256 MB" in said
 
 
-def test_large_files_are_linked(folder, monkeypatch, tmp_path):     # noqa: F811
+def test_large_files_are_linked(folder, monkeypatch, tmp_path):
     folder.write("project/small", "12345")
     folder.write("project/large", "123456789")
     monkeypatch.setattr(copies, "LARGE", 8)
