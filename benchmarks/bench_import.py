@@ -13,7 +13,7 @@ import tempfile
 import time
 
 import harness
-from train_microgpt import integer
+from commandline import integer
 
 PROGRAMS = {"pass": "pass", "fastgrad": "import fastgrad"}
 

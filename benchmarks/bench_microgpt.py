@@ -12,6 +12,7 @@ import random
 import contest
 import harness
 import train_microgpt as microgpt
+from commandline import integer
 
 ENGINES = {
     "floats": "floats, no autograd",
@@ -74,7 +75,7 @@ def main():
     contest.add_options(parser, ENGINES, steps=40)
     parser.add_argument("--seed", type=int, default=42, help="default 42")
     for name, default in SHAPE.items():
-        parser.add_argument(f"--{name}", type=microgpt.integer(1), default=default, help=f"default {default}")
+        parser.add_argument(f"--{name}", type=integer(1), default=default, help=f"default {default}")
     options = parser.parse_args()
     if options.width % options.heads:
         parser.error(f"width {options.width} isn't divisible by {options.heads} heads")

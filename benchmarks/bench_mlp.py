@@ -13,6 +13,7 @@ import time
 import contest
 import harness
 import train_microgpt as microgpt
+from commandline import integer
 
 ENGINES = {
     "floats": "floats, no autograd",
@@ -98,8 +99,8 @@ def main():
     parser = harness.parser("Time a training step of micrograd's demo.")
     contest.add_options(parser, ENGINES, steps=40)
     parser.add_argument("--seed", type=int, default=1337, help="default 1337")
-    parser.add_argument("--points", type=microgpt.integer(1), default=100, help="default 100")
-    parser.add_argument("--width", type=microgpt.integer(1), default=16, help="of the hidden layers (default 16)")
+    parser.add_argument("--points", type=integer(1), default=100, help="default 100")
+    parser.add_argument("--width", type=integer(1), default=16, help="of the hidden layers (default 16)")
     options = parser.parse_args()
     if options.worker:
         contest.work(options, lambda: training(options.worker, options))

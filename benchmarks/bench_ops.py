@@ -16,7 +16,7 @@ import math
 import time
 
 import harness
-from train_microgpt import integer
+from commandline import integer
 
 # What is measured, the statement with Values, and what it is measured against.
 PAIRS = {

@@ -16,7 +16,7 @@ import random
 import time
 
 import harness
-from train_microgpt import integer
+from commandline import integer
 
 WIDTH = 16
 UNIT = WIDTH * (2 * WIDTH + 1) * 2 + WIDTH      # nodes in a unit: products, sums, tanh; adding the outputs

@@ -12,8 +12,9 @@ import shutil
 import sys
 import time
 
+from commandline import integer
 from harness import Worker, figure, print_table, progress, ratio, serve, shown
-from train_microgpt import integer, megabytes, peak_memory
+from train_microgpt import megabytes, peak_memory
 
 PHASES = ("forward", "backward", "update")
 CLOSE = 1e-9                                # how near to the oracle's the losses of other arithmetic must stay

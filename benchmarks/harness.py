@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-from train_microgpt import Parser
+from commandline import Parser
 
 # One thread each: a contender that took both cores would slow down those that wait for nobody.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu",

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 
-from train_microgpt import Parser
+from commandline import Parser
 
 OURS, OTHERS, FLOOR = "#c2410c", "#475569", "#0f766e"
 ARRAYS = {"numpy", "torch", "jax", "jax-jit"}       # engines whose names are set in lighter ink

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from train_microgpt import Parser
+from commandline import Parser
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QUICK = {

@@ -12,7 +12,6 @@ The engines: "c" is fastgrad's compiled Value and "python" its plain one; neithe
 which it has. "floats" is the same script over plain floats, without any gradients: it learns nothing, but its time is
 what the interpreter alone costs, and so the least that any engine under this script can reach.
 """
-import argparse
 import contextlib
 import itertools
 import json
@@ -24,6 +23,8 @@ import signal
 import statistics
 import sys
 import time
+
+from commandline import Parser, integer
 
 NAMES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "names.txt")
 LEARNING_RATE, BETA1, BETA2, EPSILON = 0.01, 0.85, 0.99, 1e-8       # Adam's
@@ -449,26 +450,6 @@ def print_table(records):
 
 
 # The command line.
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage above it."""
-
-    def error(self, message):
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
-def integer(least, most=10 ** 9):
-    """A parser of whole numbers from least to most."""
-    def parse(text):
-        try:
-            number = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} isn't a whole number") from None
-        if not least <= number <= most:
-            raise argparse.ArgumentTypeError(f"{text} isn't between {least} and {most:,}")
-        return number
-    return parse
-
 
 def parse_arguments(arguments):
     parser = Parser(description="Train microgpt on names and make up new ones.")

@@ -12,8 +12,8 @@ import threading
 import types
 
 from fastgrad import operations, words
+from fastgrad.base import printable
 from fastgrad.decorating import decorated
-from fastgrad.display import printable
 from fastgrad.engine import Value
 
 # What is watched, by its name in the class, and what the operation goes by.

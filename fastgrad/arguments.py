@@ -1,7 +1,10 @@
-"""What both engines ask of arguments: what is a number, and the constructor's, with both dialects' names for them."""
+"""What both engines ask of arguments: what is a number, how it's stored, and what the constructor is given, with both
+dialects' names for that."""
 
 NOT_REAL = frozenset("cSUTMm")      # kinds of NumPy's dtypes: complex, bytes, two of text, times and spans of time
 NO_SLOPE = ": x ** 0 is 1, but microgpt's formula for its derivative, 0 * 0.0 ** -1, has no value"
+
+EXACT = 2 ** 53     # every integer up to here, in magnitude, is a double
 
 
 def is_number(x):
@@ -13,6 +16,11 @@ def is_number(x):
     if isinstance(x, (str, bytes, bytearray)) or kind.__name__ == "void":
         return False
     return not hasattr(kind, "dtype") or getattr(x.dtype, "kind", "") not in NOT_REAL
+
+
+def rounded(x):
+    """A number as it is stored: an integer beyond 2**53 becomes a float, rounded once."""
+    return float(x) if type(x) is int and abs(x) > EXACT else x
 
 
 def parse(children, op_or_local_grads, named):

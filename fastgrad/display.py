@@ -1,16 +1,12 @@
-"""How a Value shows itself in a notebook, a base class of both engines' Value; and text that may be shown.
+"""How a Value shows itself in a notebook: a base class of both engines' Value.
 
-Only the way to fastgrad.viz is here, which is imported when a notebook first asks: `import fastgrad` doesn't.
+It imports fastgrad.viz when a notebook first asks, so that `import fastgrad` doesn't.
 """
+from fastgrad.base import AnyValue
 
 
-def printable(text):
-    """A text in one line: what can't be printed, such as an escape code, as Python writes it in a string."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-class Display:
-    """What a notebook calls. Its answer is made by `fastgrad.viz.mimebundle`."""
+class Display(AnyValue):
+    """What a notebook calls. `fastgrad.viz.mimebundle` makes the answer."""
 
     __slots__ = ()
 

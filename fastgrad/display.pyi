@@ -1,9 +1,9 @@
-# How a Value shows itself in a notebook, a base class of both engines' Value; and text that may be shown.
+# How a Value shows itself in a notebook: a base class of both engines' Value.
 from collections.abc import Container
 
-def printable(text: str) -> str: ...
+from fastgrad.base import AnyValue
 
-class Display:
+class Display(AnyValue):
     def _repr_mimebundle_(
         self, include: Container[str] | None = None, exclude: Container[str] | None = None
     ) -> dict[str, str]: ...

@@ -3,11 +3,11 @@ import math
 import textwrap
 
 from fastgrad import words
-from fastgrad.display import printable
+from fastgrad.arguments import rounded
+from fastgrad.base import printable
 from fastgrad.engine import Value
 from fastgrad.grad_mode import no_grad
 from fastgrad.operations import OPERATIONS
-from fastgrad.reference import rounded
 
 WIDTH = 100                 # of the screen, in columns
 SHOWN = 8                   # operands, and values made from this one

@@ -1,7 +1,7 @@
 """Derivatives by `backward()` against derivatives by differences: what shows that a hand-made operation is right."""
 import math
 
-from fastgrad.display import printable
+from fastgrad.base import printable
 from fastgrad.engine import Value
 from fastgrad.grad_mode import is_recording
 

@@ -6,8 +6,8 @@ engine use this one, and so does the C engine for a step that may raise.
 What an optimiser remembers of each parameter is in arrays of doubles. A loop that can raise computes everything before
 it changes anything, so that after an error all is as it was.
 """
+from fastgrad.base import printable
 from fastgrad.copying import Copying
-from fastgrad.display import printable
 
 
 def name(i, p):

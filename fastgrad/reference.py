@@ -10,20 +10,13 @@ import operator
 import sys
 
 from fastgrad import arguments
-from fastgrad.arguments import NO_SLOPE, is_number
+from fastgrad.arguments import NO_SLOPE, is_number, rounded
 from fastgrad.copying import Copying
 from fastgrad.display import Display
 from fastgrad.grad_mode import is_recording
 from fastgrad.parameters import Parameters     # for fastgrad.optim, which asks its engine for it
 
 __all__ = ["Value", "arena_stats"]
-
-EXACT = 2 ** 53     # every integer up to here, in magnitude, is a double
-
-
-def rounded(x):
-    """A number as it is stored: an integer beyond 2**53 becomes a float, rounded once."""
-    return float(x) if type(x) is int and abs(x) > EXACT else x
 
 
 def plain(x):

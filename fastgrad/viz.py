@@ -10,7 +10,6 @@ own. plots.py has what is drawn of losses and gradients.
 from collections import Counter
 from html import escape
 
-from fastgrad.display import Display
 from fastgrad.drawing.picture import FILL, WALK, check_value, explore, make, number, plural, text
 from fastgrad.drawing.plots import grad_flow, grad_histogram, need, plot_loss
 from fastgrad.drawing.svg import Drawing, draw
@@ -20,6 +19,7 @@ __all__ = ["trace", "draw_dot", "draw_svg", "draw_text", "to_networkx", "mimebun
 
 DIRECTIONS = ("LR", "RL", "TB", "BT")
 SHOWN = 40      # a notebook shows a picture of a graph of so many nodes, and of a larger one a summary
+DISPLAY = "fastgrad.display"     # the module of Value's own _repr_html_ and _repr_mimebundle_
 WIDE = 3        # a deeper one is drawn downwards there, since a page scrolls down but shrinks what is wide
 
 
@@ -130,7 +130,8 @@ def mimebundle(value):
     """
     check_value(value)
     cls = type(value)
-    if any(name.startswith("_repr_") and getattr(cls, name) is not getattr(Display, name, None) for name in dir(cls)):
+    if any(name.startswith("_repr_") and getattr(getattr(cls, name), "__module__", None) != DISPLAY
+           for name in dir(cls)):
         return {}
     nodes, children = explore(value, WALK)
     if len(nodes) <= SHOWN and sum(map(len, children.values())) <= 4 * SHOWN:

@@ -1,7 +1,7 @@
 # Drawings of graphs, and plots of losses and gradients.
 from typing import Any, Literal, TypeAlias
 
-from fastgrad.display import Display
+from fastgrad.base import AnyValue
 from fastgrad.engine import Value
 from fastgrad.drawing.plots import grad_flow as grad_flow, grad_histogram as grad_histogram, plot_loss as plot_loss
 from fastgrad.drawing.svg import Drawing as Drawing
@@ -39,4 +39,4 @@ def draw_text(
     root: Value, *, max_nodes: int | None = 500, depth: int | None = None, collapse: bool = False
 ) -> str: ...
 def to_networkx(root: Value) -> Any: ...    # a networkx.MultiDiGraph
-def mimebundle(value: Display) -> dict[str, str]: ...
+def mimebundle(value: AnyValue) -> dict[str, str]: ...

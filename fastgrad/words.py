@@ -2,7 +2,7 @@
 import linecache
 import os
 
-from fastgrad.display import printable
+from fastgrad.base import printable
 from fastgrad.engine import Value
 from fastgrad.operations import OPERATIONS
 

@@ -7,7 +7,7 @@ an equality of its own.
 import operator
 from collections import Counter
 
-from fastgrad.display import Display, printable
+from fastgrad.base import AnyValue, printable
 
 WALK = 100_000      # nodes that are looked at, at most, beyond those that are shown
 TERMS = 3           # fewer aren't a run
@@ -32,7 +32,7 @@ class Item:
 
 def check_value(root):
     """Raise TypeError unless root is a Value, of either engine."""
-    if not isinstance(root, Display):
+    if not isinstance(root, AnyValue):
         raise TypeError(f"root must be a Value, not {type(root).__name__!r}")
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 
-from fastgrad.display import Display
+from fastgrad.base import AnyValue
 
 
 def need(package, function):
@@ -79,7 +79,7 @@ def grad_flow(parameters, *, log=None, ax=None, path=None):
     Returns the Axes. Raises ImportError without matplotlib, ValueError if there are no parameters, TypeError for what
     isn't a Value.
     """
-    if isinstance(parameters, Display) or hasattr(parameters, "parameters"):
+    if isinstance(parameters, AnyValue) or hasattr(parameters, "parameters"):
         parameters = [parameters]
     if not isinstance(parameters, (Mapping, Iterable)) or isinstance(parameters, str):
         raise TypeError(f"parameters must be a dict or a list of layers, not {type(parameters).__name__!r}")
@@ -156,7 +156,7 @@ def _values(name, layer):
     values, stack = {}, [layer]
     while stack:
         x = stack.pop()
-        if isinstance(x, Display):
+        if isinstance(x, AnyValue):
             values.setdefault(id(x), x)
         elif callable(getattr(x, "parameters", None)):
             stack.append(x.parameters())

@@ -15,7 +15,6 @@ import tokenize
 from types import ModuleType
 
 from fastgrad.script import replace
-from fastgrad.script.running import show
 
 RUN = ("time", "timeit", "capture")         # cell magics that run their cell
 OPTIONS = r"(?:\s+-(?:[nrp]\s*\d+|[a-z]+))*"
@@ -26,10 +25,10 @@ MAGIC = re.compile(r"\s*(?:[%!?]"                                   # %cd data, 
 COMMAND = re.compile(r"\s*(?:pip3?|conda|mamba|cd|ls|cat|cp|mv|rm|mkdir|pwd)\s+[-\w./~]")
 
 
-def run_cells(path):
+def run_cells(path, show):
     """Run a notebook's code cells in order, with the value of each one's last expression shown.
 
-    A cell with the tag `raises-exception` may raise: that's shown, and the next cell runs. One with the tag
+    A cell with the tag `raises-exception` may raise: show(error) is called, and the next cell runs. One with the tag
     `skip-execution` is left out.
     """
     with open(path, encoding="utf-8") as file:

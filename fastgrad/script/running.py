@@ -28,7 +28,7 @@ def run(path, arguments, is_module=False):
             sys.path[0] = os.path.dirname(os.path.realpath(path))
             if path.endswith(".ipynb"):
                 from fastgrad.script.cells import run_cells
-                run_cells(path)
+                run_cells(path, show)
             elif os.path.isdir(path):
                 runpy.run_path(path, run_name="__main__")
             else:

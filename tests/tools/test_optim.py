@@ -2,16 +2,15 @@
 anything."""
 import copy
 import gc
-import importlib.util
 import json
 import math
-import pathlib
 import pickle
 import random
 import re
 
 import numpy as np
 import pytest
+import train_microgpt as script
 
 import fastgrad
 import fastgrad.reference
@@ -20,11 +19,6 @@ from fastgrad.nn import MLP
 from fastgrad.optim import SGD, Adam, AdamW
 
 inf, nan = math.inf, math.nan
-
-spec = importlib.util.spec_from_file_location(
-    "train_microgpt", pathlib.Path(__file__).parents[2] / "benchmarks" / "train_microgpt.py")
-script = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(script)
 
 
 def number(rng):
