@@ -157,7 +157,8 @@ class Reader:
         if name not in self.globals and name in HARMLESS:
             may_change = self.text.bindings[name] > 0 or self.text.has_star
         else:
-            may_change = thing not in MODULES and (self.is_reached_from_outside or not self.text.is_bound_once(name))
+            may_change = self.text.bindings[name] > self.text.imports[name] if thing in MODULES \
+                else self.is_reached_from_outside or not self.text.is_bound_once(name)
         if may_change:
             raise NotClosed(f"uses {name!r}, which may be bound again")
         self.relied[function][name] = thing

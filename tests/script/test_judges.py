@@ -1,0 +1,215 @@
+"""For every judge of the launcher a class that only this one keeps from being wrongly replaced.
+
+Each script prints the same with its own class and under python -m fastgrad. Take a judge out, and its script doesn't:
+mutants.py has them, one by one.
+"""
+import pytest
+
+import fastgrad
+from launcher import DEMO, ENGINE, engine_of
+
+pytestmark = pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engine replaces nothing")
+
+ADD = "out = Value(self.data + other.data, (self, other), '+')"
+MUL = "out = Value(self.data * other.data, (self, other), '*')"
+NEG = "def __neg__(self): return self * -1"
+BACK = "topo, visited = [], set()"
+BUILD = ("def build(v):", "def build(v, depth=0):\n            if depth > {}: return", "build(child)",
+         "build(child, depth + 1)")
+LARGE = "print(a * 41.0, a * 39.0, Value(50) * Value(60))\n"
+LONG = "x = a\nfor i in range(100): x = x + b\na.grad = b.grad = 0.0\nx.backward()\nprint(a, b)\n"
+
+
+def engine(*changes):
+    """The lecture's engine with parts replaced."""
+    source = ENGINE
+    for old, new in zip(changes[::2], changes[1::2]):
+        assert old in source
+        source = source.replace(old, new)
+    return "import math\n" + source
+
+
+def in_mul(line):
+    return MUL, f"{line}\n        {MUL}"
+
+
+def with_method(text):
+    return NEG, f"{text}\n    {NEG}"
+
+
+def neg(*lines):
+    """A `-a` that does more before it's a product."""
+    return NEG, "def __neg__(self):\n        " + "\n        ".join([*lines, "return self * -1"])
+
+
+# ---- What a method may use (closed.py) ----
+
+CLOSED = {
+    "a-global-that-is-set": ("last = 0.0\n", neg("global last", "last = self.data"), "-a\nprint(last)\n"),
+    "a-global-that-is-deleted": ("flag = 1\n", neg("global flag", "try: del flag", "except NameError: pass"),
+                                 "-a\ntry: print(flag)\nexcept NameError: print('gone')\n"),
+    "a-class-statement": ("", neg("class Made(Value): pass"),
+                          "-a\nprint([x.__name__ for x in Value.__subclasses__() if x.__name__ == 'Made'])\n"),
+    "an-import": ("", neg("import noisy"), "print('before')\n-a\n"),
+    "a-builtin-with-effects": ("from os import write\n", neg("write(1, b'negative\\n')"), "-a\n"),
+    "a-class-with-effects": ("class Tape:\n    n = 0\n    def __init__(self): Tape.n += 1\n", neg("Tape()"),
+                             "-a\nprint(Tape.n)\n"),
+    "a-function-of-math-that-is-patched": (
+        "import math\ncalls = []\ncosine = math.cos\ndef counted(x):\n    calls.append(x)\n    return cosine(x)\n"
+        "math.cos = counted\n", neg("math.cos(self.data)"), "-a\nprint(len(calls))\n"),
+    "a-default-that-changes": ("factors = [-1]\n", (NEG, "def __neg__(self, k=factors): return self * k[0]"),
+                               "factors[0] = 5.0\nprint(-a)\n"),
+    "a-function-of-another-module": ("import other\nSIGN = -1\n", (NEG, "__neg__ = other.negative"),
+                                     "other.SIGN = 5\nprint(-a)\n"),
+    "a-class-s-name-that-is-bound-again": ("", in_mul("pass"), "class Named(Value): pass\nValue = Named\n"
+                                           "print(type(a * b).__name__)\n"),
+    "a-builtin-that-is-shadowed": ("", neg("return self * int(-1)"),
+                                   "int = abs\nprint(-a)\n"),
+    "a-function-of-math-that-is-bound-again": ("from math import fabs\n", neg("fabs(self.data)"),
+                                               "def fabs(x): print('fabs', x)\n-a\n"),
+    "math-that-is-bound-again": ("", neg("math.fabs(self.data)"),
+                                 "class math:\n    def fabs(x): print('fabs', x)\n-a\n"),
+    "a-name-of-an-attribute-that-is-computed": (
+        "", neg("for name in ('fro' + 'zen', 'data'):", "    if getattr(self, name, 0) is True: return self"),
+        "a.frozen = True\nprint(-a)\n"),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_what_a_method_uses(folder, name):
+    head, change, demo = CLOSED[name]
+    folder.write("noisy.py", "print('imported')\n")
+    folder.write("other.py", "SIGN = -1\ndef negative(v): return v * SIGN\n")
+    folder.report(head + engine(*change) + "print('begin')\n" + DEMO + demo)
+
+
+# ---- What may change later, in the method and in what it comes to (Judge.may_change, reach.py) ----
+
+FROZEN = "a.frozen = True\nprint(a * b)\n"
+LABELLED = "a.label = 'frozen'\nprint(a * b, b - a)\n"
+LATER = {
+    "an-attribute-nobody-knows": ("", neg("try: return self * self.sign", "except AttributeError: pass"),
+                                  "a.sign = 5.0\nprint(-a)\n"),
+    "an-attribute-that-is-deleted": ("", neg("try: del self.note", "except AttributeError: pass"),
+                                     "a.note = 1\n-a\nprint(getattr(a, 'note', None))\n"),
+    "an-attribute-by-getattr": ("", in_mul("if getattr(self, 'frozen', False): return Value(0.0)"), FROZEN),
+    "an-attribute-by-hasattr": ("", in_mul("if hasattr(self, 'frozen'): return Value(0.0)"), FROZEN),
+    "a-label": ("", in_mul("if self.label == 'frozen': return Value(0.0)"), LABELLED),
+    "a-label-in-a-method": ("", in_mul("if self.is_frozen(): return Value(0.0)")
+                            + with_method("def is_frozen(self): return self.label == 'frozen'"), LABELLED),
+    "a-label-in-a-property": ("", in_mul("if self.is_frozen: return Value(0.0)")
+                              + with_method("is_frozen = property(lambda self: self.label == 'frozen')"), LABELLED),
+    "a-label-in-a-function": ("def is_frozen(v): return v.label == 'frozen'\n",
+                              in_mul("if is_frozen(self): return Value(0.0)"), LABELLED),
+    "an-attribute-in-a-function": (
+        "def is_frozen(v):\n    try: return v.frozen\n    except AttributeError: return False\n",
+        in_mul("if is_frozen(self): return Value(0.0)"), FROZEN),
+    "a-label-in-an-operator": ("", neg("if self.label == 'frozen': return self * 5.0"), LABELLED),
+    "a-label-in-backward": ("def stops(v): return v.label == 'frozen'\n",
+                            ("v._backward()", "if not stops(v): v._backward()"),
+                            "x = a * b\nx.label = 'frozen'\nx.backward()\nprint(a, b)\n"),
+}
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_what_may_change_later(folder, name):
+    head, change, demo = LATER[name]
+    folder.report(head + engine(*change) + "print('begin')\n" + DEMO + demo)
+
+
+# ---- Numbers at which a special case begins (reach.py) ----
+
+NUMBERS = {
+    "in-the-method": ("", in_mul("if other.data == 41: other = Value(40.0)"), LARGE),
+    "in-a-global": ("ODD = 41.0\n", in_mul("if other.data == ODD: other = Value(1.0)"), LARGE),
+    "in-a-default": ("", ("def __mul__(self, other):", "def __mul__(self, other, odd=41.0):")
+                     + in_mul("if other.data == odd: other = Value(1.0)"), LARGE),
+    "in-a-method-that-it-calls": ("", in_mul("if self.is_large(other.data): other = Value(1.0)")
+                                  + with_method("def is_large(self, x): return x > 40"), LARGE),
+    "in-a-string": ("", in_mul("if str(other.data) == '41.0': other = Value(1.0)"), LARGE),
+    "in-an-operator-that-it-uses": ("", neg("if self.data == 41: return Value(0.0)"), "print(a - Value(41), a - 40)\n"),
+    "in-backward": ("", [part.format(50) for part in BUILD], LONG),
+    "in-a-global-of-backward": ("MOST = 50\n", [part.format("MOST") for part in BUILD], LONG),
+    "in-a-function-of-backward": ("def most(): return 50\n", [part.format("most()") for part in BUILD], LONG),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_at_which_a_special_case_begins(folder, name):
+    head, change, demo = NUMBERS[name]
+    folder.report(head + engine(*change) + "print('begin')\n" + DEMO + demo)
+
+
+# ---- Names that a known text uses (known.py) ----
+
+KNOWN = {
+    "a-builtin-that-is-shadowed": "def isinstance(x, kind): return True\ntry: print((a + 1).data)\n"
+                                  "except AttributeError as error: print(error)\n",
+    "math-that-is-bound-again": "class math: exp = log = abs\nprint(a.exp().data)\n",
+    "a-class-s-name-that-is-bound-again": "class Named(Value): pass\nValue = Named\nprint(type(a * b).__name__)\n",
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_names_that_a_known_text_uses(folder, name):
+    head = "import math\n" + engine_of("Micrograd") + "a, b = Value(2.0), Value(-3.0)\nprint((a * b).data)\n"
+    folder.report(head + KNOWN[name])
+
+
+# ---- Trials (judge.py) ----
+
+EXP = """    def exp(self):
+        out = {}(math.exp(self.data), (self,), 'exp')
+        def _backward():
+            self.grad += out.data * out.grad
+        out._backward = _backward
+        return out
+    def double(self):"""
+TRIALS = {
+    # it does nothing where there's a gradient already
+    "backward-twice": ((BACK, "if self.grad != 0.0: return\n        " + BACK),
+                       "x = a * b\nx.backward()\nx.backward()\nprint(a, b)\n"),
+    # the class of a function's result is another than that of a sum
+    "kinds-of-results": (("    def double(self):", EXP.format("type(self)")),
+                         "class More(Value): pass\nx = More(0.5)\n"
+                         "print(type(x.exp()).__name__, type(x * x).__name__)\n"),
+    # the class has a label too
+    "static-state": (neg("Value.label = 'negative'"), "-a\nprint(Value.label)\n"),
+    # a default collects
+    "traces-in-defaults": (neg("seen.append(1)")[:1] + (neg("seen.append(1)")[1].replace("(self)", "(self, seen=[])"),),
+                           "-a\n-a\nprint(len(Value.__neg__.__defaults__[0]))\n"),
+    # a graph of more than a handful of nodes
+    "random-programs": (("in reversed(topo):", "in list(reversed(topo))[:len('abcdefghijklmnopqrstuvwxyz')]:"),
+                        "y = a\nfor i in range(40): y = y * b + a\ny.backward()\nprint(a.grad)\n"),
+}
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_what_trials_see(folder, name):
+    change, demo = TRIALS[name]
+    folder.report(engine(*change) + "print('begin')\n" + DEMO + demo)
+
+
+# ---- What speaks against a twin without a trial (author.py) ----
+
+AUTHORS = {
+    "setattr": (with_method("def __setattr__(self, name, x): object.__setattr__(self, name, x if name != 'data' else "
+                            "min(x, 3.0))"), "x = Value(2.0) * 2.0\nx.data = 9.0\nprint(x)\n"),
+    "a-metaclass": (("class Value:", "class Kind(type):\n    def __call__(cls, *args):\n        x = super().__call__("
+                     "*args)\n        x.label = x.label or 'made'\n        return x\nclass Value(metaclass=Kind):"),
+                    "print((a * b).label)\n"),
+    "operands-changed-in-place": ((), "c._prev.clear()\nc.backward()\nprint(a, b, c._prev)\n"),
+    "a-list-in-it": ((), "print(Value([1.0, 2.0]).data)\n"),
+    "no-number-as-a-gradient": ((), "a.grad = None\nprint(a.grad)\n"),
+    "slots": (("    def __init__", "    __slots__ = ('data', 'grad', '_backward', '_prev', '_op', 'label')\n"
+               "    def __init__"), "print(Value.__slots__)\n"),
+    "weakref": ((), "import weakref\nx = a * b\nr = weakref.ref(x)\nprint(r() is x)\n"),
+    "fractions": ((), "from fractions import Fraction\nprint((Value(Fraction(1, 3)) + 1).data)\n"),
+    "inspect": ((), "import inspect\nprint(inspect.signature(Value.__add__), inspect.isfunction(Value.__mul__))\n"),
+}
+
+
+@pytest.mark.parametrize("name", AUTHORS)
+def test_what_its_text_shows(folder, name):
+    change, demo = AUTHORS[name]
+    folder.report(engine(*change) + "print('begin')\n" + DEMO + demo)
