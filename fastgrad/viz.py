@@ -4,8 +4,8 @@
     fastgrad.viz.draw_svg(loss, depth=6)        # shows itself in a notebook
     print(fastgrad.viz.draw_text(loss))
 
-All three draw the same items, which picture.py chooses. draw_svg lays them out by layout.py, which says why it's our
-own. plots.py has what is drawn of losses and gradients.
+picture.py chooses the items that all three draw. layout.py places them for draw_svg, and says why the layout is our
+own. plots.py draws losses and gradients.
 """
 from collections import Counter
 from html import escape
@@ -18,9 +18,9 @@ __all__ = ["trace", "draw_dot", "draw_svg", "draw_text", "to_networkx", "mimebun
            "grad_flow", "Drawing"]
 
 DIRECTIONS = ("LR", "RL", "TB", "BT")
-SHOWN = 40      # a notebook shows a picture of a graph of so many nodes, and of a larger one a summary
+SHOWN = 40      # a notebook draws a graph of up to so many nodes, and sums up a larger one
 DISPLAY = "fastgrad.display"     # the module of Value's own _repr_html_ and _repr_mimebundle_
-WIDE = 3        # a deeper one is drawn downwards there, since a page scrolls down but shrinks what is wide
+WIDE = 3        # it draws a deeper graph downwards: a page scrolls down, but shrinks what is wide
 
 
 def trace(root):
@@ -75,7 +75,7 @@ def draw_text(root, *, max_nodes=500, depth=None, collapse=False):
     while stack:
         i, level, prefix, branch = stack.pop()
         item = items[i]
-        if level > 30:      # as wide as a terminal: from here on a number says how deep it is
+        if level > 30:      # the indent fills a terminal: from here on a number gives the depth
             prefix, branch = "", f"(level {level}) "
         if item.kind == "cut":
             lines.append(prefix + branch + item.label)
@@ -125,7 +125,7 @@ def to_networkx(root):
 def mimebundle(value):
     """What a notebook shows of a Value, by MIME type: a picture of a small graph, a summary of a large one.
 
-    It's {} for a subclass that has a `_repr_html_`, `_repr_svg_` or the like of its own, which the notebook then finds.
+    A subclass with a `_repr_html_`, `_repr_svg_` or the like of its own gets {}: the notebook then calls that.
     Raises TypeError if value isn't a Value.
     """
     check_value(value)
@@ -141,7 +141,7 @@ def mimebundle(value):
 
 
 def _summary(value, nodes, children):
-    """HTML that says how large the graph is and what's in it; it takes the page's colours."""
+    """The size of the graph and its operations as HTML, in the page's colours."""
     known = [v for v in nodes if id(v) in children]
     leaves = plural(sum(not children[id(v)] for v in known), "leaf", "leaves")
     ops = Counter(text(v._op) or "no name" for v in known if children[id(v)])
@@ -157,10 +157,10 @@ def _summary(value, nodes, children):
 
 
 def _depth(nodes, children):
-    """The most operations on a way from the root, the first node, to a leaf."""
+    """The length of the longest path from the root, which is the first node, to a leaf."""
     waiting = Counter(id(child) for operands in children.values() for child in operands)
     depth, ready = {id(nodes[0]): 0}, nodes[:1]
-    for v in ready:     # a node's turn comes when all that use it have had theirs, the deepest last
+    for v in ready:     # a node comes after all nodes that use it, and the deepest comes last
         for child in children[id(v)]:
             waiting[id(child)] -= 1
             if not waiting[id(child)]:
@@ -175,13 +175,13 @@ def _check_direction(rankdir):
 
 
 def _dot_text(x):
-    """Text as the label of a Graphviz node, which would take entities and backslashes for its own."""
+    """Text as the label of a Graphviz node. Graphviz would interpret entities and backslashes."""
     x = x.replace("&", "&amp;").replace("\\", "\\\\")
-    return x.replace("<", "&lt;").replace(">", "&gt;")      # <...> as a whole would be taken for HTML
+    return x.replace("<", "&lt;").replace(">", "&gt;")      # Graphviz takes a label <...> for HTML
 
 
 def _record_text(x):
-    """Text as a field of a Graphviz record, where braces and bars make fields."""
+    """Text as a field of a Graphviz record. Braces and bars separate fields there."""
     x = _dot_text(x)
     for c in "{}|":
         x = x.replace(c, "\\" + c)

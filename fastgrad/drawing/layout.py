@@ -15,7 +15,7 @@ SWEEPS = 24
 
 
 def layered(sizes, edges):
-    """Places for boxes and ways for edges, as if edges went from left to right.
+    """Place boxes and route edges from left to right.
 
     sizes: (width, height) of each box. edges: pairs of indices (from, to); no cycles.
 
@@ -36,7 +36,7 @@ def _ranks(n, edges):
         inputs[b].append(a)
         waiting[a] += 1
     ready = [v for v in range(n) if not waiting[v]]
-    for v in ready:     # in the order of their ranks, so that the last box that a leads to is the furthest
+    for v in ready:     # by rank, so that the last box that one leads to is the furthest
         for a in inputs[v]:
             waiting[a] -= 1
             if not waiting[a]:
@@ -68,7 +68,7 @@ class _Columns:
         for a, b in links:
             self.inputs[b].append(a)
             self.outputs[a].append(b)
-        self.columns = [[] for _ in range(max(self.rank) + 1)]      # by rank: the last one is the leftmost
+        self.columns = [[] for _ in range(max(self.rank) + 1)]      # by rank; the last is the leftmost
         seen = [False] * len(self.rank)
         stack = [v for v in reversed(range(self.boxes)) if not self.outputs[v]]
         while stack:        # depth first in operand order, by which a tree is drawn without crossings
@@ -79,7 +79,7 @@ class _Columns:
                 stack.extend(reversed(self.inputs[v]))
 
     def order(self):
-        """Sort each column by where its vertices' neighbours stand, to and fro, and keep what crosses least."""
+        """Sort each column by its vertices' neighbours, from each side in turn. Keep what has the fewest crossings."""
         self.number()
         best, kept = self.crossings(), [list(column) for column in self.columns]
         for sweep in range(max(2, min(SWEEPS, 200_000 // len(self.rank)))):
@@ -107,7 +107,7 @@ class _Columns:
                 self.position[v] = i
 
     def swap(self):
-        """Let neighbours in a column change places where that takes away crossings."""
+        """Swap neighbours in a column where that removes crossings."""
         for column in self.columns:
             for i in range(len(column) - 1):
                 a, b = column[i], column[i + 1]
@@ -143,7 +143,7 @@ class _Columns:
         return total
 
     def place(self, heights):
-        """The y of every vertex: near its neighbours', and no closer to the next in its column than it may be."""
+        """The y of every vertex: close to its neighbours, and far enough from the next vertex in its column."""
         heights = heights + [0.0] * (len(self.rank) - self.boxes)
         apart, y = [], [0.0] * len(self.rank)
         for column in self.columns:

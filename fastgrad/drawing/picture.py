@@ -1,4 +1,4 @@
-"""What a drawing shows: a root and the options become a list of items, which fastgrad.viz draws in three ways.
+"""Chooses what a drawing shows: turns a root and the options into a list of items, which fastgrad.viz draws.
 
 Graphs can have millions of nodes and any depth. So nothing here recurses, what is shown is chosen breadth first from
 the root, and what isn't shown is counted up to a limit only. Nodes are told apart by id(), since a subclass may define
@@ -9,10 +9,10 @@ from collections import Counter
 
 from fastgrad.base import AnyValue, printable
 
-WALK = 100_000      # nodes that are looked at, at most, beyond those that are shown
-TERMS = 3           # fewer aren't a run
+WALK = 100_000      # the most nodes that are visited beyond those that are shown
+TERMS = 3           # the fewest terms of a run
 
-# Light, for dark text on a white page. Leaves, results, operations and cuts differ in shape, too.
+# Light colours, for dark text. Leaves, results, operations and cuts also differ in shape.
 FILL = {"leaf": "#ffe9a8", "result": "#d6e8ff", "op": "#ececec", "run": "#d5f2d5", "cut": "#ffffff"}
 
 
@@ -123,7 +123,7 @@ def make(root, max_nodes, depth, collapse):
 
 
 def _how_many(hidden, inputs_of, index, limit):
-    """What the mark says that stands for hidden nodes and all below them that aren't in the picture."""
+    """The label of the mark for hidden nodes. It counts them and all nodes below them that aren't in the picture."""
     seen, stack = {id(v) for v in hidden}, list({id(v): v for v in hidden}.values())
     while stack and len(seen) <= limit:
         for child in inputs_of(stack.pop()):
@@ -146,13 +146,13 @@ def _runs(root, limit):
     uses = Counter(id(child) for operands in children.values() for child in operands)
     runs, inner = {}, set()
 
-    def is_leaf(v):     # that is used once
+    def is_leaf(v):     # and is used once
         return uses[id(v)] == 1 and children.get(id(v)) == ()
 
     def is_inner(v, op):
         return uses[id(v)] == 1 and children.get(id(v)) and v._op == op and not getattr(v, "label", "")
 
-    for v in nodes:     # breadth first: what is used once comes after what uses it, so that a run is found at its top
+    for v in nodes:     # breadth first: a node used once comes after its user, so a run is found at its top
         if id(v) in inner or not children.get(id(v)) or v._op != "+":
             continue
         inside, inputs, terms, products = [v], {}, 0, 0

@@ -111,7 +111,7 @@ def grad_flow(parameters, *, log=None, ax=None, path=None):
 def _axes(function, ax, path):
     """The Axes to draw on, and what finishes the plot: it sets the title, saves the picture and returns the Axes."""
     matplotlib = need("matplotlib.figure", function)
-    if ax is None and path is not None:     # no window, and nothing that stays open
+    if ax is None and path is not None:     # opens no window
         ax = matplotlib.Figure(layout="constrained").add_subplot()
     elif ax is None:
         ax = need("matplotlib.pyplot", function).subplots(layout="constrained")[1]
@@ -133,7 +133,7 @@ def _scale(ax, sizes, log, factor):
 
 
 def _running_mean(x, stays):
-    """For each place the mean of the numbers so far, of which the latest count most; nan doesn't count."""
+    """The running mean at each place: it weights the latest numbers most and skips nan."""
     means, total, weight = [], 0.0, 0.0
     for y in x:
         if y == y:
@@ -144,7 +144,7 @@ def _running_mean(x, stays):
 
 def _float(name, x):
     try:
-        if isinstance(x, (str, bytes)):     # which float() would read
+        if isinstance(x, (str, bytes)):     # float() would accept them
             raise TypeError
         return float(x)
     except TypeError:
@@ -152,7 +152,7 @@ def _float(name, x):
 
 
 def _values(name, layer):
-    """The Values in lists and dicts of any depth, each where it's met first; raises TypeError for anything else."""
+    """The Values in lists and dicts of any depth, each once. Raises TypeError for anything else."""
     values, stack = {}, [layer]
     while stack:
         x = stack.pop()

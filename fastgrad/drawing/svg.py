@@ -14,8 +14,8 @@ from fastgrad.drawing.picture import FILL, number
 INK, LINE = "#111111", "#444444"
 FONT = "font-family=\"'DejaVu Sans Mono', Menlo, Consolas, monospace\" font-size=\"13\""
 LETTER, ROW, PAD = 7.9, 28.0, 8.0       # the width of a letter, the height of a field, the room beside its text
-STEP, ARROW, MARGIN = 26.0, 8.0, 16.0   # from an operation to its Value; an arrowhead; around the picture
-ASIDE = 12.0                            # how far edges with the same ends go aside: less than the margin
+STEP, ARROW, MARGIN = 26.0, 8.0, 16.0   # between operation and Value; an arrowhead; the margin
+ASIDE = 12.0                            # the distance of edges with the same ends, below MARGIN
 
 
 class Drawing:
@@ -31,7 +31,7 @@ class Drawing:
         return self._svg
 
     def save(self, path):
-        """Write it to a file whose name ends in .svg or has no ending; raises ValueError for any other."""
+        """Write it to a file. Raises ValueError if the name has an ending other than .svg."""
         ending = os.path.splitext(os.fsdecode(path))[1]
         if ending.lower() not in ("", ".svg"):
             raise ValueError(f"a drawing is saved as SVG, so the file's name ends in .svg, not {ending}; "
@@ -76,7 +76,7 @@ class _Box:
 
 
 def _length(text):
-    """The letters of a text as a terminal counts them: two for a Chinese one, none for an accent."""
+    """The width of a text in columns of a terminal: a Chinese letter takes two, an accent none."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
@@ -118,7 +118,7 @@ def draw(items, rankdir):
             out.append(_curve(way, aside, turned))
     places, tips = [], [same[0][-1] for same in copies.values()]
     for box, op, (x, y), (length, _) in zip(boxes, ops, centres, sizes):
-        if op:      # at the start of its place, and a straight edge from it to the Value at the end
+        if op:      # it's at the start of its place; a straight edge leads to the Value at the end
             along, op_along = (b.size[upright] for b in (box, op))
             start, end = x - length / 2 + op_along, x + length / 2 - along
             places.append((op, (start - op_along / 2, y)))
