@@ -15,6 +15,7 @@ import pytest
 
 import fastgrad
 import programs
+from operands import FLOATS, INTS
 from fastgrad import reference
 from fastgrad.operations import FUNCTIONS
 
@@ -32,9 +33,6 @@ def no_collector():
 
 
 inf, nan = math.inf, math.nan
-FLOATS = (0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, inf, -inf, nan, 5e-324, -5e-324, 2.2250738585072014e-308,
-          1e-308, 1e308, -1e308, 1e200, 745.0, -745.0, 709.78, 710.0, 1000.0, -1000.0, 1e16, 2.0 ** 53)
-INTS = (0, 1, -1, 2, -2, 3, 10, 745, 1000, -1000, 1023, 1024, 2 ** 31, 2 ** 53, -2 ** 53, 2 ** 53 - 1)
 HUGE = (2 ** 53 + 1, -2 ** 53 - 1, 2 ** 60, 2 ** 63, 2 ** 64 - 1, 10 ** 22, 2 ** 1023, -2 ** 1023, 2 ** 1024,
         10 ** 400, -10 ** 400)
 

@@ -15,8 +15,7 @@ import fastgrad
 from fastgrad import engine, gradcheck
 from fastgrad.explanation import FORMULAS
 from fastgrad.operations import FUNCTIONS, OPERATIONS
-from test_errors import FLOATS, INTS
-from test_script import folder          # noqa: F401: a fixture
+from operands import FLOATS, INTS
 
 ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").exists())
 PACKAGE = ROOT / "fastgrad"
