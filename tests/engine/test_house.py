@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ENGINE = next((Path(__file__).parents[1] / "fastgrad").rglob("engine.pyx"))
+ENGINE = next((Path(__file__).parents[2] / "fastgrad").rglob("engine.pyx"))
 # What a part may use of a later one: (part, name): why.
 EXCEPTIONS = {
     ("dialects.pxi", "Value"): "it makes classes that derive from Value, which engine.pyx makes of all the parts",
