@@ -155,7 +155,7 @@ class Reader:
             why = self.reasons.get(thing) if isinstance(thing, FunctionType) else None
             raise NotClosed(f"uses {name!r}" + (f", which {why}" if why else ""))
         if name not in self.globals and name in HARMLESS:
-            may_change = self.text.bindings[name] > 0 or self.text.has_star
+            may_change = self.text.bindings[name] > 0 or self.text.binds_anything
         else:
             may_change = self.text.bindings[name] > self.text.imports[name] if thing in MODULES \
                 else self.is_reached_from_outside or not self.text.is_bound_once(name)

@@ -92,7 +92,7 @@ def are_builtin(names, author):
         elif name in author.module_globals or author.text.bindings[name] or not isinstance(
                 x := vars(builtins).get(name), BuiltinFunctionType) and getattr(x, "__module__", None) != "builtins":
             return False
-    return not author.text.has_star and not author.text.is_rebound(author.cls.__name__)
+    return not author.text.binds_anything and not author.text.is_rebound(author.cls.__name__)
 
 
 # ---- The constructor ----
@@ -168,7 +168,7 @@ def read_field(name, value, parameters, defaults, dialect, roles):
 def complete(dialect, verdicts):
     """What the other methods tell about the dialect; raises Unknown if they don't fit each other."""
     plus, times, back = verdicts["__add__"], verdicts["__mul__"], verdicts[dialect.backward]
-    if plus["deferred"] != times["deferred"] or plus["results"] != times["results"] or back["deferred"] != plus["deferred"] \
+    if len({facts["deferred"] for facts in (plus, times, back)}) > 1 or plus["results"] != times["results"] \
             or bool(dialect.closure) != plus["deferred"] or bool(dialect.local_grads) == plus["deferred"]:
         raise Unknown
     dialect.is_deferred, dialect.results, dialect.float_seed = plus["deferred"], plus["results"], back["float_seed"]

@@ -46,6 +46,7 @@ class Reach:
     def numbers(self):
         """The numbers in the text, in the values of names and in defaults that aren't usual ones."""
         found, todo = set(), [*self.relied, *(x for code, _ in self.codes for x in code.co_consts)]
+        found.update(i.argval for i in self.instructions if i.opname in LOADS and i.argval in ("pi", "e", "tau", "inf"))
         todo += [x for f in self.functions for x in [*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()]]
         while todo:
             x = todo.pop()

@@ -30,7 +30,7 @@ class Text:
         self.constants = {}             # names bound to a number or string at the module's level
         self.set_later = {}             # of each class: its attributes that are assigned outside of its body, by name
         self.is_dynamic = False         # whether it may bind names in a way that can't be seen here
-        self.has_star = False           # whether it has `from somewhere import *`
+        self.binds_anything = False     # whether it has `from somewhere import *` or exec
         self.import_lines = {}          # of imports: the last line that binds a name
         self.nodes = list(ast.walk(self.tree)) if self.tree is not None else []
         self.class_statements = Counter(node.name for node in self.nodes if isinstance(node, ast.ClassDef))
@@ -39,7 +39,7 @@ class Text:
 
     def is_bound_once(self, name):
         """Whether a name that has a meaning keeps it as far as this file goes."""
-        return self.tree is not None and not self.is_dynamic and not self.has_star and self.bindings[name] == 1
+        return self.tree is not None and not self.is_dynamic and not self.binds_anything and self.bindings[name] == 1
 
     def is_rebound(self, cls_name):
         """Whether a class's name is bound by something else than class statements and, before these, imports."""
@@ -89,6 +89,7 @@ class Text:
             if isinstance(node, (ast.Global, ast.Nonlocal)):
                 self.bindings.update(2 * node.names)        # in the function it may be bound any number of times
             elif isinstance(node, ast.Name):
+                self.binds_anything |= node.id == "exec"
                 if at_top and not isinstance(node.ctx, ast.Load):
                     self.bindings[node.id] += times
                 self.is_dynamic |= node.id in OUT_OF_SIGHT and isinstance(node.ctx, ast.Load)
@@ -98,7 +99,7 @@ class Text:
                 for alias in node.names:
                     name = alias.asname or alias.name.partition(".")[0]
                     self.modules |= {name} & {alias.name} if isinstance(node, ast.Import) else set()
-                    self.has_star |= name == "*"
+                    self.binds_anything |= name == "*"
                     if not alias.name == name == "math":
                         self.bindings[name] += times
                         self.imports[name] += times

@@ -110,5 +110,5 @@ def before_cell(source, module_globals=None):
     if any(twin.module_globals is module_globals for twin in _twins):
         text = Text("<cell>", source)
         _note_names(module_globals, {name for name, n in text.bindings.items() if n > text.class_statements[name]})
-        if text.is_dynamic or text.has_star:
+        if text.is_dynamic or text.binds_anything:
             _note_names(module_globals, None)

@@ -425,7 +425,7 @@ FLAG = ("self.label = label", "self.label = label; self.live = True", "self.grad
 
 
 @pytest.mark.parametrize("answer", ["self.live", "getattr(self, 'live')", "asked(self)"])
-def test_a_flag_that_a_helper_asks(folder, answer):                                 # noqa: F811
+def test_a_flag_that_a_helper_asks(folder, answer):
     helper = f"    def is_live(self): return {answer}\n\n"
     same(folder, "def asked(v): return v.live\n" + engine(*FLAG, DOUBLE, helper + DOUBLE) + DEMO
          + "x, y = Value(2.0), Value(3.0)\nx.live = False\nz = x * y\nz.backward()\nprint(x, y)\n")
@@ -440,7 +440,7 @@ def test_a_flag_that_a_helper_asks(folder, answer):                             
     ("", "if self.data > 40: return self", "Value(45.0) ** 2, a ** 2"),
     ("", "if isinstance(other, bool): return self", "a ** True, a ** 2"),
 ])
-def test_numbers_and_kinds_that_are_not_tried(folder, head, test, demo):            # noqa: F811
+def test_numbers_and_kinds_that_are_not_tried(folder, head, test, demo):
     same(folder, head + engine("assert isinstance(other, (int, float)), \"only int/float powers\"", test) + DEMO
          + f"print({demo})\n")
 
@@ -449,7 +449,7 @@ def test_numbers_and_kinds_that_are_not_tried(folder, head, test, demo):        
     ("def backward(self):", "def backward(self, limit=20):"),
     ("def backward(self):", "def backward(self):\n        limit = LIMIT"),
 ])
-def test_a_limit_of_nodes(folder, old, new):                                        # noqa: F811
+def test_a_limit_of_nodes(folder, old, new):
     same(folder, "LIMIT = 20\n" + engine(old, new, "topo.append(v)", "if len(topo) < limit: topo.append(v)") + DEMO
          + "x = a\nfor i in range(50): x = x + b\na.grad = b.grad = 0.0\nx.backward()\nprint(a, b)\n")
 
@@ -460,7 +460,7 @@ def test_a_limit_of_nodes(folder, old, new):                                    
     "eval('exec(\"leak = lambda x: 0.25 * x; slope = lambda: 0.25\", globals())')\n",
     "i = 0\nwhile i < 1:\n    leak, slope = lambda x: 0.25 * x, lambda: 0.25\n    i += 1\n",
 ])
-def test_names_that_are_bound_out_of_sight(folder, change):                         # noqa: F811
+def test_names_that_are_bound_out_of_sight(folder, change):
     folder.write("helpers.py", OTHER_LEAK)
     same(folder, LEAK + engine(*WITH_RELU) + DEMO + NEGATIVE + change + NEGATIVE)
 
@@ -468,7 +468,7 @@ def test_names_that_are_bound_out_of_sight(folder, change):                     
 @pytest.mark.parametrize("patch", ["Value.tanh = other", "Value.tanh = other\nValue.__init__ = counted",
                                    "Value.tanh = other\nclass D(Value):\n    def __eq__(self, x): return self is x\n"
                                    "    __hash__ = object.__hash__"])
-def test_a_patch_stays_when_the_authors_methods_come_back(folder, patch):           # noqa: F811
+def test_a_patch_stays_when_the_authors_methods_come_back(folder, patch):
     same(folder, engine(DOUBLE, "    def exp(self):\n        out = Value(math.exp(self.data), (self,), 'exp')\n"
                         "        def _backward(): self.grad += out.data * out.grad\n"
                         "        out._backward = _backward\n        return out\n" + DOUBLE) + """
@@ -498,7 +498,7 @@ def other(self):
     ("return self * -1", "self.grad = 0.0; return self * -1", "a.grad = 5.0\n-a\nprint(a)"),
     ("self._prev = set(_children)", "self._prev = _children", "a._prev.append(b)\nprint(len(Value(1.0)._prev))"),
 ])
-def test_constructors_and_gradients_that_are_not_tried(folder, old, new, demo):     # noqa: F811
+def test_constructors_and_gradients_that_are_not_tried(folder, old, new, demo):
     changes = [old, new]
     if "name" in new:
         changes += ["self.label = label", "self.name = name"]
@@ -507,7 +507,7 @@ def test_constructors_and_gradients_that_are_not_tried(folder, old, new, demo): 
     same(folder, engine(*changes) + DEMO + demo + "\n")
 
 
-def test_a_loop_that_does_not_end_for_the_numbers_of_trials(folder):                # noqa: F811
+def test_a_loop_that_does_not_end_for_the_numbers_of_trials(folder):
     same(folder, engine("    def double(self):", """    def sqrt(self):
         x = self.data
         while abs(x * x - self.data) > 1e-9: x = 0.5 * (x + self.data / x)
@@ -516,13 +516,13 @@ def test_a_loop_that_does_not_end_for_the_numbers_of_trials(folder):            
     def double(self):""") + DEMO + "print(Value(2.0).sqrt())\n")
 
 
-def test_trials_end_although_the_script_allows_deep_recursion(folder):              # noqa: F811
+def test_trials_end_although_the_script_allows_deep_recursion(folder):
     same(folder, "import sys\nsys.setrecursionlimit(10 ** 6)\n" + engine(
         "assert isinstance(other, (int, float)), \"only int/float powers\"",
         "if other != 1: return self * self ** (other - 1)") + DEMO)
 
 
-def test_an_optimiser_that_keeps_the_dict_of_an_instance(folder):                   # noqa: F811
+def test_an_optimiser_that_keeps_the_dict_of_an_instance(folder):
     said = same(folder, "import other\n" + engine() + DEMO + "p = Value(2.0)\nupdate = other.updater(p)\n"
                 "for i in range(3):\n    y = p * p\n    y.backward()\n    update()\n    print(p)\n",
                 other="def updater(p):\n    s = vars(p)\n    def update():\n"
@@ -530,16 +530,23 @@ def test_an_optimiser_that_keeps_the_dict_of_an_instance(folder):               
     assert "is replaced" in said
 
 
-def test_a_field_of_ours_that_the_class_does_not_have(folder):                      # noqa: F811
+def test_a_field_of_ours_that_the_class_does_not_have(folder):
     same(folder, engine("self.data", "self.val", "other.data", "other.val")
          + DEMO.replace("a.data", "a.val") + "a.data = 7\nprint(a * b, hasattr(b, 'data'))\n")
 
 
-def test_what_is_dropped_at_the_end(folder):                                        # noqa: F811
+def test_what_is_dropped_at_the_end(folder):
     same(folder, engine() + DEMO + "class R:\n    def __del__(self): print('bye')\nr = R()\n"
          "def g():\n    try: yield 1\n    finally: print('finally')\nx = g()\nnext(x)\n")
 
 
-def test_a_subclass_with_another_metaclass(folder):                                 # noqa: F811
+def test_a_subclass_with_another_metaclass(folder):
     same(folder, "from abc import ABC, abstractmethod\nfrom typing import Generic, TypeVar\nT = TypeVar('T')\n"
          + engine() + "class P(Value, ABC): pass\nclass Q(Value, Generic[T]): pass\nprint(P(2.0) * Q(3.0))\n" + DEMO)
+
+
+@pytest.mark.parametrize("head, relu", [("exec('def max(x, y): return 77.0')\n", "max(0, self.data)"),
+                                        ("", "self.data if self.data < math.pi else math.pi")])
+def test_what_a_known_text_and_a_number_of_math_may_hide(folder, head, relu):
+    same(folder, head + engine(DOUBLE, f"    def relu(self): return Value({relu}, (self,), 'ReLU')\n\n" + DOUBLE) + DEMO
+         + "print(Value(2.0).relu(), Value(4.0).relu())\nexec('def max(x, y): return 78.0')\nprint(Value(2.0).relu())\n")

@@ -197,7 +197,7 @@ def method(name, formula, derivative):
 
 
 @only_c
-def test_an_author_s_own_is_tried_against_ours(folder):         # noqa: F811
+def test_an_author_s_own_is_tried_against_ours(folder):
     """Each function, as somebody would write it, is ours; with twice the derivative it's the author's."""
     written = {x.method: (x.formula, *x.derivatives) for x in FUNCTIONS if x.method not in ("abs", "sigmoid", "tanh")}
     written["relu"] = ("max(0, {a})", "float({a} > 0)")
