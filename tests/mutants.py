@@ -512,7 +512,7 @@ FAULTS = {
          "script/test_judges.py::test_what_a_method_uses[a-function-of-another-module]"),
         ("a-class-s-name-bound-again", "if \"<locals>\" not in self.cls.__qualname__ and self.text.is_rebound(name):",
          "if False:", "script/test_judges.py::test_what_a_method_uses[a-class-s-name-that-is-bound-again]"),
-        ("shadowed-builtins", "may_change = self.text.bindings[name] > 0 or self.text.has_star", "may_change = False",
+        ("shadowed-builtins", "may_change = self.text.bindings[name] > 0 or self.text.binds_anything", "may_change = False",
          "script/test_judges.py::test_what_a_method_uses[a-builtin-that-is-shadowed]"),
         ("modules-bound-again", "self.text.bindings[name] > self.text.imports[name] if thing in MODULES",
          "False if thing in MODULES", "script/test_judges.py::test_what_a_method_uses[math-that-is-bound-again]"),
@@ -548,7 +548,7 @@ FAULTS = {
         ("known-texts-with-another-math", "is not math or author.text.bindings[name] or", "is not math or",
          "script/test_judges.py::test_names_that_a_known_text_uses[math-that-is-bound-again]"),
         ("known-texts-of-a-name-bound-again",
-         "author.text.has_star and not author.text.is_rebound(author.cls.__name__)", "author.text.has_star",
+         "author.text.binds_anything and not author.text.is_rebound(author.cls.__name__)", "author.text.binds_anything",
          "script/test_judges.py::test_names_that_a_known_text_uses[a-class-s-name-that-is-bound-again]"),
     ],
     "fastgrad/script/reach.py": [

@@ -30,8 +30,8 @@ class Judge(Verdict):
 
     def decide(self):
         before = static_state(self.theirs)
-        for name in {"__init__", "__add__", "__mul__"} - self.known.keys():
-            if why := self.may_change(name):
+        for name in ("__init__", "__add__", "__mul__"):
+            if name not in self.known and (why := self.may_change(name)):
                 raise NotReplaceable(f"{name} {why}")
         super().decide()
         self.check_whole()
@@ -49,7 +49,7 @@ class Judge(Verdict):
         for each in reach.functions:
             if strange := closed.unknown_attribute(each, self.attributes):
                 return f"uses {strange!r}, of which nothing is known"
-        numbers = {x for x in reach.numbers()}
+        numbers = reach.numbers()
         if numbers and (name == self.dialect.backward or reach.compares()):
             return f"compares, and has the number {min(numbers, key=repr)!r} in it"
         if name == "__init__":

@@ -1,4 +1,4 @@
-"""Promise: the source is laid out so that it can be read in order. Each part of the engine uses only what comes before it.
+"""The source is laid out so that it can be read in order: each part of the engine uses only what comes before it.
 
 The parts are the .pxi files, in the order in which engine.pyx includes them, and engine.pyx itself, the last. The test
 reads their text: which names a part defines at its outermost level, and which names it uses.
