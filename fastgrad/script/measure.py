@@ -68,7 +68,8 @@ def find_roles(cls, backward, backward_is_tried):
             continue
         dialect.on_leaf[name] = x
     if len(dialect.closure) > 1 or len(dialect.op) > 1:
-        raise NotReplaceable(f"{dialect.closure[:2] or dialect.op[:2]} hold the same kind of thing")
+        names = dialect.closure if len(dialect.closure) > 1 else dialect.op
+        raise NotReplaceable(f"{names[0]!r} and {names[1]!r} hold the same kind of thing")
     if any(x is not MISSING and x is leaf_b.get(name) and isinstance(x, (list, set, dict))
            for name, x in leaf.items()):
         raise NotReplaceable("its instances share a list")
@@ -128,7 +129,8 @@ def find_gradient(dialect, candidates, a, b, product):
                     vars(x).update(state)
             dialect.grad = the_only(found, what)
     except TRIAL_ERRORS as error:
-        raise NotReplaceable(f"{dialect.backward}() can't be tried: {type(error).__name__}: {error}") from None
+        raise error if isinstance(error, NotReplaceable) else NotReplaceable(
+            f"{dialect.backward}() can't be tried: {type(error).__name__}: {error}") from None
     return attributes(a), attributes(b), attributes(product)
 
 
