@@ -6,7 +6,7 @@
 #     and then, for what is seldom: cycles, dialects, optim, and the class itself in engine.pyx
 #
 # Where an earlier part has to call a later one, there's a pointer to the function below, which the later part sets.
-# tests/test_house.py holds the parts to that.
+# tests/engine/test_house.py holds the parts to that.
 
 cdef class Node     # a handle: the Python object that stands for a node; its fields and methods are in engine.pyx
 

@@ -21,7 +21,7 @@ def engine(request):
 
 @pytest.fixture(autouse=True)
 def free_handles():
-    """The C engine's operators have a short way, which they take only for the class in favour, and while there are free
+    """The C engine's operators have a short way, which they take only for the active class, and while there are free
     handles. A process has none at first, and a test that is run alone would never come by there."""
     [fastgrad.Value(0.0) + 1.0 for _ in range(100)]
 
