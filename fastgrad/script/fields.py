@@ -190,7 +190,7 @@ class Attributes(dict):
         for name, value in dict(*args, **named).items():
             self[name] = value
 
-    def __ior__(self, other):
+    def __ior__(self, other):       # type: ignore[misc]
         self.update(other)
         return self
 
