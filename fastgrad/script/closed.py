@@ -19,7 +19,7 @@ import sys
 import typing
 from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, ModuleType
 
-from fastgrad.script.sandbox import codes_of
+from fastgrad.script.sandbox import codes_of, is_itself, is_pythons_own
 from fastgrad.script.text import text_of
 
 MODULES = (math, cmath, collections, numbers, typing)
@@ -202,18 +202,6 @@ class Reader:
         if thing is NotImplemented or thing is Ellipsis:
             return True
         return is_constant(thing) or type(thing).__module__ == "typing"
-
-
-def is_itself(module):
-    """Whether nobody has put functions of his own into a module of C functions."""
-    return all(is_pythons_own(x) for x in vars(module).values())
-
-
-def is_pythons_own(x):
-    """Whether a thing in math or among the builtins is one that Python has put there."""
-    return not callable(x) or isinstance(x, BuiltinFunctionType) or isinstance(x, type) and x.__module__ in (
-        "builtins", "_frozen_importlib", "_frozen_importlib_external", "_sitebuiltins") or type(x).__module__ in (
-        "_sitebuiltins", "_frozen_importlib", "_frozen_importlib_external")
 
 
 def is_constant(x):

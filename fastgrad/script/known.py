@@ -9,12 +9,13 @@ Which attribute holds what is read from the constructor, if that is one of the u
 import ast
 import builtins
 import math
-from types import BuiltinFunctionType, FunctionType, MemberDescriptorType
+from types import FunctionType, MemberDescriptorType
 from zlib import crc32
 
 from fastgrad.operations import OPERATIONS
 from fastgrad.script.dialect import Dialect
 from fastgrad.script.known_texts import KNOWN
+from fastgrad.script.sandbox import is_itself, is_pythons_own
 from fastgrad.script.trials import METHODS
 
 NAMES = {x.method: x.shown for x in OPERATIONS if x.derivatives}        # of operations that are one node
@@ -85,12 +86,10 @@ def are_builtin(names, author):
     """Whether names mean in the author's module what they mean in Python, now and later."""
     for name in names:
         if name == "math":
-            if author.module_globals.get(name) is not math or author.text.bindings[name] or not all(
-                    isinstance(x, (BuiltinFunctionType, float, str, type(None))) or x is math.__spec__
-                    or x is math.__loader__ for x in vars(math).values()):
+            if author.module_globals.get(name) is not math or author.text.bindings[name] or not is_itself(math):
                 return False
-        elif name in author.module_globals or author.text.bindings[name] or not isinstance(
-                x := vars(builtins).get(name), BuiltinFunctionType) and getattr(x, "__module__", None) != "builtins":
+        elif name in author.module_globals or author.text.bindings[name] or not hasattr(builtins, name) \
+                or not is_pythons_own(vars(builtins)[name]):
             return False
     return not author.text.binds_anything and not author.text.is_rebound(author.cls.__name__)
 

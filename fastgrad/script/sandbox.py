@@ -5,7 +5,7 @@ it: in their place are stubs that end the trial.
 """
 import contextlib
 import sys
-from types import CellType, FunctionType, MemberDescriptorType
+from types import BuiltinFunctionType, CellType, FunctionType, MemberDescriptorType
 
 TRIAL_ERRORS = (Exception, SystemExit, GeneratorExit)
 
@@ -127,3 +127,15 @@ def codes_of(code):
     for constant in code.co_consts:
         if hasattr(constant, "co_names"):
             yield from codes_of(constant)
+
+
+def is_itself(module):
+    """Whether nobody has put functions of his own into a module of C functions."""
+    return all(is_pythons_own(x) for x in vars(module).values())
+
+
+def is_pythons_own(x):
+    """Whether a thing in math or among the builtins is one that Python has put there."""
+    return not callable(x) or isinstance(x, BuiltinFunctionType) or isinstance(x, type) and x.__module__ in (
+        "builtins", "_frozen_importlib", "_frozen_importlib_external", "_sitebuiltins") or type(x).__module__ in (
+        "_sitebuiltins", "_frozen_importlib", "_frozen_importlib_external")
