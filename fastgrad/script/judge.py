@@ -49,8 +49,9 @@ class Judge(Verdict):
         for each in reach.functions:
             if strange := closed.unknown_attribute(each, self.attributes):
                 return f"uses {strange!r}, of which nothing is known"
-        numbers = reach.numbers()
-        if numbers and (name == self.dialect.backward or reach.compares()):
+        is_backward = name == self.dialect.backward
+        numbers = reach.numbers({0, 1, -1}) if is_backward else reach.numbers()
+        if numbers and (is_backward or reach.compares()):
             return f"compares, and has the number {min(numbers, key=repr)!r} in it"
         if name == "__init__":
             asks = reach.compares() or FINITE & {x for code, _ in reach.codes for x in code.co_names}

@@ -43,7 +43,7 @@ class Reach:
         self.names = {i.argval for i in self.instructions if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
         self.relied = [x for each in self.functions for x in relied.get(each, {}).values()]
 
-    def numbers(self):
+    def numbers(self, usual=USUAL):
         """The numbers in the text, in the values of names and in defaults that aren't usual ones."""
         found, todo = set(), [*self.relied, *(x for code, _ in self.codes for x in code.co_consts)]
         found.update(i.argval for i in self.instructions if i.opname in LOADS and i.argval in ("pi", "e", "tau", "inf"))
@@ -52,7 +52,7 @@ class Reach:
             x = todo.pop()
             if type(x) in (tuple, frozenset):
                 todo += x
-            elif type(x) in (int, float) and x not in USUAL:
+            elif type(x) in (int, float) and x not in usual:
                 found.add(x)
             elif type(x) is str and CONVERTED.fullmatch(x) and {"float", "int"} & self.names:
                 found.add(x)
