@@ -231,6 +231,16 @@ def attributes_used(code, how=LOADS):
     return {instruction.argval for instruction in dis.get_instructions(code) if instruction.opname in how}
 
 
+def methods_named(function, body):
+    """The methods of its class that a function calls by name; not functions of math's that are called so too."""
+    for code in codes_of(function.__code__):
+        before = None
+        for instruction in dis.get_instructions(code):
+            if instruction.opname in LOADS and instruction.argval in body and before != "math":
+                yield instruction.argval
+            before = instruction.argval
+
+
 def only_stores(function):
     """Whether a constructor does nothing but to store what it's given, as it is or as a container of another kind."""
     names = set()

@@ -107,8 +107,7 @@ class Twin:
         relied = self.author.reader.relied if self.is_tried else {}
         self.relied = {name for facts in self.known.values() for name in facts["relied"]}
         self.relied.update(name for function in self.functions_of_ours() for name in relied.get(function, ()))
-        self.used = {name for function in self.functions_of_ours()
-                     for name in methods_named(function, self.author.body)}
+        self.used = self.methods_used() if self.is_tried else set()     # a text that is known names none
         self.assigned = set()           # what the script has assigned to the class, or deleted
         self.modules = {builtins, *(x for x in self.meanings().values() if isinstance(x, ModuleType))}
         if any("math" in code.co_names for f in self.functions_of_ours() for code in codes_of(f.__code__)):
@@ -126,6 +125,11 @@ class Twin:
         """Whether a name that the verdict relies on means something else than when it was made."""
         now = self.meanings()
         return any(now[name] is not x for name, x in self.meaning.items() if x is not None)
+
+    def methods_used(self):
+        """The methods that the author's methods call by name where ours run."""
+        from fastgrad.script.closed import methods_named
+        return {name for function in self.functions_of_ours() for name in methods_named(function, self.author.body)}
 
     def functions_of_ours(self):
         return [f for name, how in self.methods.items() if how.startswith("ours")
@@ -175,17 +179,6 @@ HARMLESS = {"__repr__", "__str__", "__format__", "__doc__", "__module__", "__qua
             "__match_args__", "__abstractmethods__", "__orig_bases__", "__parameters__", "__dir__", "__sizeof__",
             "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__copy__", "__deepcopy__", "__lt__",
             "__le__", "__gt__", "__ge__", "__float__", "__int__", "__iadd__", "__isub__", "__imul__", "__itruediv__"}
-
-
-def methods_named(function, body):
-    """The methods of its class that a function calls by name; not functions of math's that are called so too."""
-    from fastgrad.script.closed import LOADS, dis
-    for code in codes_of(function.__code__):
-        before = None
-        for instruction in dis.get_instructions(code):
-            if instruction.opname in LOADS and instruction.argval in body and before != "math":
-                yield instruction.argval
-            before = instruction.argval
 
 
 def zeroing_backward(self):
