@@ -229,14 +229,14 @@ EXP = """    def exp(self):
             if not done: self.grad += out.data * out.grad
             done.append(True)""").replace("        def _b", "        done = []\n        def _b"),
                  "y = a.exp()\ny.backward()\ny._backward()\nprint(a.grad)", id="calls-by-hand"),
-    # the magnitude of -0.0 is -0.0
-    pytest.param("    def double(self):", """    def __abs__(self):
-        out = Value(self.data if self.data >= 0 else -self.data, (self,), 'abs')
+    # it makes 0 of nan
+    pytest.param("    def double(self):", """    def exp(self):
+        out = Value(math.exp(self.data) if self.data == self.data else 0.0, (self,), 'exp')
         def _backward():
-            self.grad += float((self.data > 0) - (self.data < 0)) * out.grad
+            self.grad += out.data * out.grad
         out._backward = _backward
         return out
-    def double(self):""", "print(abs(Value(-0.0)).data)", id="extremes"),
+    def double(self):""", "print(Value(float('nan')).exp().data)", id="extremes"),
     # it stops after so many nodes
     pytest.param("in reversed(topo):", "in list(reversed(topo))[:len('abcdefghijklmnopqrstuvwxyz')]:",
                  "y = a\nfor i in range(40): y = y * b + a\ny.backward()\nprint(a.grad)", id="random-programs"),
