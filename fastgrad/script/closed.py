@@ -13,6 +13,7 @@ import cmath
 import collections
 import dis
 import enum
+import functools
 import math
 import numbers
 import sys
@@ -35,6 +36,12 @@ FORBIDDEN = {"STORE_GLOBAL": "binds the global", "DELETE_GLOBAL": "deletes the g
 HARMLESS_ATTRIBUTES = {name for kind in (list, set, dict, tuple, str, int, float, collections.deque)
                        for name in dir(kind) if not name.startswith("__")}
 ARITHMETIC = {name for name in dir(int) if name.startswith("__")} - {*dir(object)} | {"__init__", "__eq__", "__hash__"}
+
+
+@functools.lru_cache(maxsize=None)
+def instructions(code):
+    """The instructions of a code object. To take it apart is most of what reading costs."""
+    return tuple(dis.get_instructions(code))
 
 
 def has_while(function, text):
@@ -104,7 +111,7 @@ class Reader:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
             self._read_variable(function, name, cell)
         for code in codes_of(function.__code__):
-            for instruction in dis.get_instructions(code):
+            for instruction in instructions(code):
                 self._read_instruction(function, instruction)
         if function is self.body.get("__init__") and (read := attributes_used(function.__code__) & self.body.keys()
                                                       & self.set_by_constructor):
@@ -228,14 +235,14 @@ LOADS = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
 
 def attributes_used(code, how=LOADS):
     """The names of the attributes that a code object itself reads, or that it stores."""
-    return {instruction.argval for instruction in dis.get_instructions(code) if instruction.opname in how}
+    return {instruction.argval for instruction in instructions(code) if instruction.opname in how}
 
 
 def methods_named(function, body):
     """The methods of its class that a function calls by name; not functions of math's that are called so too."""
     for code in codes_of(function.__code__):
         before = None
-        for instruction in dis.get_instructions(code):
+        for instruction in instructions(code):
             if instruction.opname in LOADS and instruction.argval in body and before != "math":
                 yield instruction.argval
             before = instruction.argval
@@ -244,7 +251,7 @@ def methods_named(function, body):
 def only_stores(function):
     """Whether a constructor does nothing but to store what it's given, as it is or as a container of another kind."""
     names = set()
-    for instruction in dis.get_instructions(function.__code__):
+    for instruction in instructions(function.__code__):
         if instruction.opname in LOADS or instruction.opname.startswith(
                 ("RAISE", "POP_JUMP", "JUMP_", "COMPARE", "CONTAINS", "FOR_ITER", "BINARY", "UNARY")):
             return False
@@ -256,7 +263,7 @@ def only_stores(function):
 def unknown_attribute(function, known):
     """An attribute that a function uses and that nothing is known of, or None. known: names of fields and methods."""
     for code in codes_of(function.__code__):
-        for instruction in dis.get_instructions(code):
+        for instruction in instructions(code):
             what, name = instruction.opname, instruction.argval
             if what == "STORE_ATTR" and name not in known:
                 return name

@@ -8,17 +8,20 @@ import math
 from fastgrad.script.sandbox import TRIAL_ERRORS
 
 
+ODD = (None, 0.0, -2.0, math.inf, math.nan)     # gradients; the first: as it is
+
+
 def seen_number(x):
     return type(x).__name__, repr(x)
 
 
-def observe(make, cls, dialect, values, *, times=1, change=False, whole=False):
+def observe(make, cls, dialect, values, *, times=1, change=False, odd=False, whole=False):
     """What a script could see of the graph that make(*leaves) builds, and of its gradients after backward().
 
     values: the leaves' numbers. times: how often backward() is called. change: whether the leaves' and the root's
-    numbers and the root's gradient are changed before, and the root's and a leaf's closures called by hand after, with
-    odd gradients. whole: whether operands are
-    shown, not only a hash of them. Returns a list; equal lists look the same to the script.
+    numbers and the root's gradient are changed before, and the root's and a leaf's closures called by hand after. odd:
+    whether they are called again with odd gradients. whole: whether operands are shown, not only a hash of them.
+    Returns a list; equal lists look the same to the script.
     """
     data, grad = dialect.data, dialect.grad
     seen = []
@@ -38,9 +41,9 @@ def observe(make, cls, dialect, values, *, times=1, change=False, whole=False):
         seen.append(gradients_below(root, dialect))
         seen.append([seen_number(getattr(x, data)) for x in leaves])
         for name in dialect.closure if change else ():
-            for odd in (None, 0.0, -2.0, math.inf, math.nan):
-                if odd is not None:
-                    setattr(root, grad, odd)
+            for gradient in ODD if odd else ODD[:1]:
+                if gradient is not None:
+                    setattr(root, grad, gradient)
                 for x in (root, leaves[0]):
                     closure = getattr(x, name, None)
                     seen.append(callable(closure) and type(closure()).__name__)

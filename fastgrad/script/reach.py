@@ -5,11 +5,10 @@ or asks whether its operand is a list or whether a gradient is nan, may do somet
 such a method stays the author's. A Reach is all that a method runs: itself, functions of the module, and methods and
 properties of its class that it names.
 """
-import dis
 import re
 from types import FunctionType
 
-from fastgrad.script.closed import LOADS
+from fastgrad.script.closed import LOADS, instructions
 from fastgrad.script.sandbox import codes_of, functions_in
 
 USUAL = {0, 1, -1, 2, -2, 0.5, -0.5, 3}         # numbers that are among those that the trials take
@@ -33,13 +32,13 @@ class Reach:
             if each in self.functions:
                 continue
             self.functions.append(each)
-            names = {i.argval for code in codes_of(each.__code__) for i in dis.get_instructions(code)
+            names = {i.argval for code in codes_of(each.__code__) for i in instructions(code)
                      if i.opname in LOADS}
             todo += [f for name in names - {*own} if name in body for f in functions_in(body[name])
                      if isinstance(f, FunctionType)]
             todo += [x for x in relied.get(each, {}).values() if isinstance(x, FunctionType)]
         self.codes = [(code, each) for each in self.functions for code in codes_of(each.__code__)]
-        self.instructions = [i for code, _ in self.codes for i in dis.get_instructions(code)]
+        self.instructions = [i for code, _ in self.codes for i in instructions(code)]
         self.names = {i.argval for i in self.instructions if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
         self.relied = [x for each in self.functions for x in relied.get(each, {}).values()]
 
@@ -75,7 +74,7 @@ class Reach:
     def stores(self):
         """The attributes that it sets when it's called."""
         return {i.argval for code, function in self.codes if not self._is_later(code, function)
-                for i in dis.get_instructions(code) if i.opname == "STORE_ATTR"}
+                for i in instructions(code) if i.opname == "STORE_ATTR"}
 
     def _is_later(self, code, function):
         """Whether code is of a function that the method only makes."""
@@ -90,5 +89,5 @@ class Reach:
         at_once, later = set(), set()
         for code, function in self.codes:
             (later if self._is_later(code, function) else at_once).update(
-                i.argval for i in dis.get_instructions(code) if i.opname in LOADS)
+                i.argval for i in instructions(code) if i.opname in LOADS)
         return at_once, later

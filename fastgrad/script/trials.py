@@ -45,7 +45,8 @@ def binary(f):
 
 def with_number(f):
     """Operations with a plain number for the other operand."""
-    found = [(lambda a, n=n: f(a, n), [x]) for n in (3, 2.5, -1, 0, 1, 0.5, 2) for x in (0.7, -1.3, 2, 0.0)]
+    found = [(lambda a, n=n: f(a, n), [x]) for n in (3, 2.5, -1, 0) for x in (0.7, -1.3, 2, 0.0)]
+    found += [(lambda a, n=n: f(a, n), [0.7]) for n in (1, 0.5, 2)]
     return found + [(g, [x]) for g in twice(lambda a: f(a, 2.5)) for x in (0.7, -1.3)]
 
 
