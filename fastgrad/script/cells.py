@@ -14,7 +14,7 @@ import sys
 import tokenize
 from types import ModuleType
 
-from fastgrad.script import replace
+from fastgrad.script import watching
 
 RUN = ("time", "timeit", "capture")         # cell magics that run their cell
 OPTIONS = r"(?:\s+-(?:[nrp]\s*\d+|[a-z]+))*"
@@ -53,10 +53,8 @@ def run_cells(path, show):
 
 
 def announce(source):
-    """Tell replace.py what a cell is about to run: it may bind names anew that a class relied on."""
-    before_cell = getattr(replace, "before_cell", None)
-    if before_cell is not None:
-        before_cell(python_of(source)[0])
+    """Tell watching.py what a cell is about to run: it may bind names anew that a class relied on."""
+    watching.before_cell(python_of(source)[0])
 
 
 class Plain:

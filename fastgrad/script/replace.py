@@ -16,8 +16,7 @@ from fastgrad.script import watching
 from fastgrad.script.author import looks_like_engine
 from fastgrad.script.sandbox import NotReplaceable, limited_recursion
 from fastgrad.script.text import text_of
-from fastgrad.script.twin import Twin, make_twin
-from fastgrad.script.watching import before_cell        # noqa: F401: what runs a notebook calls it
+from fastgrad.script.twin import make_twin
 
 
 class Report:

@@ -144,9 +144,9 @@ def test_a_class_that_later_cells_use(run):
     assert done.stderr.count("is replaced") == 3 and "(book.ipynb, cell 4:1)" in done.stderr
 
 
-def test_replace_is_told_of_each_cell(run):
+def test_watching_is_told_of_each_cell(run):
     """What a cell is about to run, without what isn't Python."""
-    done = run("from fastgrad.script import replace\nreplace.before_cell = lambda source: print([source])",
+    done = run("from fastgrad.script import watching\nwatching.before_cell = lambda source: print([source])",
                "%time x = 1\n!true", "%%html\n<br>")
     assert "['x = 1\\npass']\n" in done.stdout and "['']\n" in done.stdout
 
@@ -253,8 +253,8 @@ def test_load_ext(folder):
     sources = ["%load_ext fastgrad", "import math", ENGINE, "print(Value.__mro__[1].__module__)",
                "%unload_ext fastgrad", ENGINE, "print(Value.__mro__[1].__name__)"]
     folder.write("cells.py", "from IPython.core.interactiveshell import InteractiveShell\n"
-                 "from fastgrad.script import replace\n"
-                 "replace.before_cell = lambda source: print('told:', source[:8])\n"
+                 "from fastgrad.script import watching\n"
+                 "watching.before_cell = lambda source: print('told:', source[:8])\n"
                  f"for cell in {sources!r}:\n    InteractiveShell.instance().run_cell(cell)\n")
     out = python("cells.py", cwd=folder.path).stdout
     assert "told: import m" in out and "told: class Va" in out and out.count("told") == 4
