@@ -1,6 +1,8 @@
 /* Allocating and releasing nodes. arena.h says what an arena is. */
 #include "arena.h"
 
+#include "fused.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +87,7 @@ static bool resize(fg_arena *arena, uint32_t slabs)
     /* realloc keeps the distance of bytes from the start of the block, but the block may start elsewhere in a cache
      * line. */
     size_t before = arena->block ? (size_t)((char *)arena->nodes - (char *)arena->block) : 0;
+    const uint32_t refs = arena->nodes->refs; /* to FG_NONE, to which columns refer for constants */
     char *block = fg_allocate(arena->block, (slots + 1) * FG_NODE_BYTES);
     if (!block)
         return false;
@@ -92,6 +95,7 @@ static bool resize(fg_arena *arena, uint32_t slabs)
     arena->nodes = first_cache_line(block);
     if (arena->slabs == 0) {
         init_first_slot(arena->nodes);
+        arena->nodes->refs = refs;
     } else if ((char *)arena->nodes != block + before) {
         uint32_t kept = arena->used_slabs < slabs ? arena->used_slabs : slabs;
         memmove(arena->nodes, block + before, (size_t)kept * FG_SLAB * FG_NODE_BYTES);
@@ -242,18 +246,41 @@ static inline bool drop(fg_arena *arena, fg_node *nodes, fg_index child, const b
     return !(careful && fg_at(nodes, child)->flags & FG_WAITING);
 }
 
-/* Drop the children of any node, and put those that die in front of the list `dying`. Returns the list. */
-static fg_index drop_children(fg_arena *arena, fg_node *node, fg_index dying)
+static inline fg_index drop_one(fg_arena *arena, fg_index child, fg_index dying)
+{
+    if (!drop(arena, arena->nodes, child, true))
+        return dying;
+    fg_at(arena->nodes, child)->next_dead = dying;
+    return child;
+}
+
+/* Drop a fused sum's column, and its operands if no other sum has it. */
+FG_SELDOM fg_index drop_column(fg_arena *arena, fg_column *column, fg_index dying)
+{
+    if (--column->refs > 0)
+        return dying;
+    for (uint32_t i = column->n; i-- > 0;)
+        dying = drop_one(arena, fg_column_nodes(column)[i], dying);
+    fg_column_discard(arena, column);
+    return dying;
+}
+
+/* Drop the children of any node, or the operands of a fused sum, and put those that die in front of the list `dying`.
+ * Returns the list. */
+FG_SELDOM fg_index drop_children(fg_arena *arena, fg_node *node, fg_index dying)
 {
     if (node->flags & (FG_ATTACHED | FG_PARKED))
         arena->on_node_death(node);
-    for (uint32_t i = fg_node_n_children(node); i-- > 0;) {
-        fg_index child = fg_node_child(node, i);
-        if (drop(arena, arena->nodes, child, true)) {
-            fg_at(arena->nodes, child)->next_dead = dying;
-            dying = child;
-        }
+    if (node->arity == FG_FUSED) {
+        const fg_sum sum = *node->sum;
+        fg_sum_free(arena, node->sum);
+        if (!sum.is_single)
+            dying = drop_column(arena, sum.v, dying);
+        dying = drop_column(arena, sum.u, dying);
+        return node->child[0] != FG_NONE ? drop_one(arena, node->child[0], dying) : dying;
     }
+    for (uint32_t i = fg_node_n_children(node); i-- > 0;)
+        dying = drop_one(arena, fg_node_child(node, i), dying);
     if (node->arity == FG_WIDE)
         free_edges(arena, node->edges);
     return dying;
@@ -449,9 +476,44 @@ fg_index fg_arena_live_from(const fg_arena *arena, fg_index index)
 /* ---- Checking ---- */
 
 #if FG_TESTING
+static uint32_t n_checks;
+static const char *complaint;
+
+/* Whether an index is a live node's; counts it as a child. */
+static void check_child(const fg_arena *arena, fg_index child, uint64_t *parents)
+{
+    if (slab_of(child) >= arena->used_slabs || child < slab_start(slab_of(child)) || child >= slab_end(slab_of(child))
+        || child % FG_STEP)
+        complaint = "a child is no node";
+    else if (fg_at(arena->nodes, child)->refs == 0)
+        complaint = "a child has no references";
+    ++*parents;
+}
+
+/* Check the operands of a column that this check hasn't come by yet. */
+static void check_column(const fg_arena *arena, fg_column *column, uint64_t *parents)
+{
+    uint32_t n_constants = 0;
+    if (column->refs == 0)
+        complaint = "a column has no references";
+    if (column->checked == n_checks)
+        return;
+    column->checked = n_checks;
+    for (uint32_t i = 0; i < column->n; i++) {
+        if (fg_column_nodes(column)[i] == FG_NONE)
+            n_constants++;
+        else
+            check_child(arena, fg_column_nodes(column)[i], parents);
+    }
+    if (n_constants != column->n_constants)
+        complaint = "a column's count of constants is wrong";
+}
+
 const char *fg_arena_check(const fg_arena *arena)
 {
-    uint64_t all_taken = 0, live = 0, parents = 0, refs = 0, vacant = 0;
+    uint64_t all_taken = 0, live = 0, parents = 0, refs = 0, vacant = 0, fused = 0, terms = 0, stood_for = 0;
+    n_checks++;
+    complaint = NULL;
     for (uint32_t slab = 0; slab < arena->used_slabs; slab++) {
         uint32_t taken = 0;
         for (fg_index i = slab_start(slab); i < slab_end(slab); i += FG_STEP) {
@@ -467,16 +529,19 @@ const char *fg_arena_check(const fg_arena *arena)
             taken++;
             live++;
             refs += node->refs;
-            uint32_t n = fg_node_n_children(node);
-            for (uint32_t j = 0; j < n; j++) {
-                fg_index child = fg_node_child(node, j);
-                if (slab_of(child) >= arena->used_slabs || child < slab_start(slab_of(child))
-                    || child >= slab_end(slab_of(child)) || child % FG_STEP)
-                    return "a child is no node";
-                if (fg_at(arena->nodes, child)->refs == 0)
-                    return "a child has no references";
+            for (uint32_t j = 0; j < fg_node_n_children(node); j++)
+                check_child(arena, fg_node_child(node, j), &parents);
+            if (node->arity == FG_FUSED) {
+                fused++;
+                terms += node->sum->n;
+                stood_for += fg_sum_n_inner(node->sum) + 1;
+                check_column(arena, node->sum->u, &parents);
+                check_column(arena, node->sum->v, &parents);
+                if (node->child[0] != FG_NONE)
+                    check_child(arena, node->child[0], &parents);
             }
-            parents += n;
+            if (complaint)
+                return complaint;
         }
         if (taken != arena->taken[slab])
             return "a slab's count is wrong";
@@ -490,6 +555,8 @@ const char *fg_arena_check(const fg_arena *arena)
         return "there are fewer references than edges";
     if (vacant != arena->n_vacant)
         return "a vacant slab is lost";
+    if (fused != arena->n_fused || terms != arena->n_terms || stood_for != arena->n_stood_for)
+        return "the number of fused sums is wrong";
     return NULL;
 }
 #endif

@@ -123,7 +123,8 @@ enum fg_arity {
     FG_BINARY,
     FG_UNARY,
     FG_NULLARY,
-    FG_WIDE, /* its edges are in an fg_edges */
+    FG_WIDE,  /* its edges are in an fg_edges */
+    FG_FUSED, /* a fused sum: fused.h */
 };
 
 #define FG_PASSED_OVER UINT32_MAX /* the mark of a leaf: larger than any epoch, so every walk takes it for visited */
@@ -150,12 +151,15 @@ typedef struct {
     union {
         double local[2];    /* the derivatives by the children; FG_POW_CONST, FG_CONST_POW: the one and the constant */
         fg_edges *edges;    /* if arity is FG_WIDE */
+        struct fg_sum *sum; /* if arity is FG_FUSED */
     };
 } fg_node;
 
 _Static_assert(offsetof(fg_node, others) == FG_NODE_BYTES / 2 && offsetof(fg_node, data) == FG_SLAB * FG_NODE_BYTES / 2
                && sizeof(fg_node) - offsetof(fg_node, data) == FG_NODE_BYTES / 2, "the halves of a node");
 _Static_assert(FG_STEP * 8 == FG_NODE_BYTES / 2, "an index counts words of 8 bytes");
+
+struct fg_walk;
 
 typedef struct {
     fg_node *nodes;
@@ -174,9 +178,13 @@ typedef struct {
     uint32_t n_vacant;
     uint32_t probe;         /* the slab where the next search for a half vacant one starts */
     void *block;            /* the allocated memory; `nodes` is the first cache line in it */
-    size_t edge_bytes;      /* in all fg_edges */
+    size_t edge_bytes;      /* in all fg_edges, fg_sums and fg_columns */
 
     uint32_t edits;         /* how often edges have been replaced */
+    struct fg_walk *walks;  /* the walks that run, as a list */
+    uint32_t n_fused;       /* live fused sums, */
+    uint64_t n_terms;       /* their terms, */
+    uint64_t n_stood_for;   /* and how many scalar nodes they stand for, each itself included */
 
     /* Called for a dying node with FG_ATTACHED or FG_PARKED. Must not touch the arena. */
     void (*on_node_death)(fg_node *node);
@@ -190,6 +198,7 @@ typedef enum {
     FG_OK,
     FG_MORE,      /* the portion is over, the work isn't: call again */
     FG_CALLERS,   /* the sweep has come to a node that the caller has to pass on: see fg_sweep */
+    FG_APART,     /* the walk has come to a fused sum that has to be taken apart first; only within backward.c */
     FG_NO_MEMORY,
     FG_TOO_MANY,  /* references to a node: see FG_MAX_REFS */
 } fg_status;
@@ -358,11 +367,12 @@ static inline bool fg_node_undo(fg_arena *arena, fg_index index)
     return true;
 }
 
-/* A node's edges, be they in the node or in an fg_edges. */
+/* A node's edges, be they in the node or in an fg_edges. A fused sum shows none: its children are nodes that aren't
+ * there before it's taken apart. */
 
 static inline uint32_t fg_node_n_children(const fg_node *node)
 {
-    return node->arity == FG_WIDE ? node->edges->n_children : 2u - node->arity;
+    return node->arity < FG_WIDE ? 2u - node->arity : node->arity == FG_WIDE ? node->edges->n_children : 0;
 }
 
 static inline fg_index fg_node_child(const fg_node *node, uint32_t i)
@@ -372,7 +382,7 @@ static inline fg_index fg_node_child(const fg_node *node, uint32_t i)
 
 static inline uint32_t fg_node_n_locals(const fg_node *node)
 {
-    return node->arity == FG_WIDE ? node->edges->n_locals : 2u - node->arity;
+    return node->arity < FG_WIDE ? 2u - node->arity : node->arity == FG_WIDE ? node->edges->n_locals : 0;
 }
 
 static inline double fg_node_local(const fg_node *node, uint32_t i)

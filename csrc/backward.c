@@ -1,26 +1,38 @@
 /* The topological order and the reverse sweep. backward.h says what they promise. */
 #include "backward.h"
 
+#include "fused.h"
 #include "numbers.h"
 
 /* ---- The order ---- */
 
+/* Room for one array more; false if there's no memory. */
+static bool grow(void *array, uint64_t n, size_t size)
+{
+    void *block = n <= SIZE_MAX / size ? fg_allocate(*(void **)array, (size_t)n * size) : NULL;
+    if (block)
+        *(void **)array = block;
+    return block != NULL;
+}
+
+/* A node is listed once, but a fused sum once for each of its events. It closes one where the walk enters an operand,
+ * and one at its end. */
 static bool reserve(fg_arena *arena, fg_walk *walk)
 {
-    uint32_t capacity = fg_arena_live(arena);
-    if (capacity <= walk->capacity)
-        return true;
-    if (capacity < FG_SLAB)
-        capacity = FG_SLAB;
-    fg_index *order = fg_allocate(walk->order, capacity * sizeof *order);
-    if (!order)
-        return false;
-    walk->order = order;
-    uint32_t *stack = fg_allocate(walk->stack, (2 * (size_t)capacity + 2) * sizeof *stack);
-    if (!stack)
-        return false;
-    walk->stack = stack;
-    walk->capacity = capacity;
+    uint64_t live = fg_arena_live(arena), operands = 2 * arena->n_terms + arena->n_fused;
+    uint64_t events = arena->n_fused > 0 ? arena->n_fused + (live < operands ? live : operands) : 0;
+    uint64_t capacity = live + events > FG_SLAB ? live + events : FG_SLAB;
+    if (events > walk->events_capacity) {
+        if (!grow(&walk->events, events, sizeof *walk->events))
+            return false;
+        walk->events_capacity = (uint32_t)events;
+    }
+    if (capacity > walk->capacity) {
+        if (!grow(&walk->order, capacity, sizeof *walk->order)
+            || !grow(&walk->stack, 3 * capacity + 2, sizeof *walk->stack))
+            return false;
+        walk->capacity = (uint32_t)capacity;
+    }
     return true;
 }
 
@@ -37,27 +49,33 @@ static uint32_t new_epoch(fg_arena *arena)
 
 /* An entry of the stack is a node's index. The lowest bits of an index are always 0, so the entry has there where to go
  * on with the node, once the child that was entered is listed: at its SECOND child, at the END of its children, or, if
- * its arity is FG_WIDE, at the child whose number is the entry below. At first the stack has the root, whose children
- * are gone through from the BEGINNING, above FG_NONE, which ends the walk. */
+ * its arity is FG_WIDE, at the child whose number is the entry below; if FG_FUSED, as the two entries below say to
+ * next_operand. At first the stack has the root, whose children are gone through from the BEGINNING, above FG_NONE,
+ * which ends the walk. */
 enum { SECOND, END, WIDE, BEGINNING, STATE = FG_STEP - 1 };
 
 static void begin(fg_arena *arena, fg_walk *walk)
 {
     walk->epoch = new_epoch(arena);
     walk->edits = arena->edits;
-    walk->n = 0;
+    walk->n = walk->n_events = 0;
+    walk->is_complete = false;
     walk->depth = 2;
     walk->stack[0] = FG_NONE | BEGINNING;
     walk->stack[1] = walk->root | BEGINNING;
     fg_at(arena->nodes, walk->root)->mark = walk->epoch;
+    fg_at(arena->nodes, FG_NONE)->mark = walk->epoch; /* constants of fused sums: with leaves or without, not ahead */
 }
 
-fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with_leaves)
+fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with_leaves, bool apart)
 {
     if (!reserve(arena, walk))
         return FG_NO_MEMORY;
     walk->root = root;
     walk->with_leaves = with_leaves;
+    walk->apart = apart || arena->walks;
+    walk->next = arena->walks;
+    arena->walks = walk;
     walk->restarts = 0;
     begin(arena, walk);
     fg_arena_hold(arena);
@@ -77,6 +95,48 @@ static inline bool has_done_both(const fg_node *nodes, const fg_node *node, uint
            && !is_ahead(fg_at(nodes, node->child[1]), epoch, with_leaves);
 }
 
+/* The next operand of a fused sum that the walk has to visit, or FG_NONE. `state` is what the stack has of the sum: the
+ * first term that no event has, and the operand's number (0 is the start, 1 + 2 * k and 2 + 2 * k are term k's). Before
+ * an operand, and at the end, the event of the terms before is closed: the sum has to be listed. CLOSED in the result
+ * says so; the end always does. */
+enum { CLOSED = 1 };
+FG_SELDOM fg_index next_operand(fg_walk *walk, const fg_node *nodes, const fg_node *node, uint32_t *state,
+                                const bool with_leaves)
+{
+    const fg_sum *sum = node->sum;
+    const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
+    const uint32_t epoch = walk->epoch, n = sum->n, from = state[0];
+    uint32_t i = state[1], k;
+    fg_index child = FG_NONE;
+    if (i == 0) {
+        i = 1;
+        child = node->child[0];
+        if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
+            state[1] = i;
+            return child;
+        }
+    }
+    for (k = (i - 1) / 2; k < n; k++, i = 1 + 2 * k) {
+        child = us[k];
+        if (i % 2 && is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
+            state[1] = 2 + 2 * k;
+            break;
+        }
+        child = vs[k];
+        if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
+            state[1] = 3 + 2 * k;
+            break;
+        }
+    }
+    state[0] = k;
+    if (k > from)
+        walk->events[walk->n_events++] = (fg_event){from, k};
+    if (k < n)
+        return child | (k > from ? CLOSED : 0);
+    walk->terms_left -= n < walk->terms_left ? n : walk->terms_left;
+    return FG_NONE;
+}
+
 /* The walk proper, compiled once with and once without leaves. With recursion it would be:
  *
  *     visit(node):
@@ -92,6 +152,7 @@ static inline bool has_done_both(const fg_node *nodes, const fg_node *node, uint
  *     enter           visit(child) is called; the stack has where to go on in the caller
  *     first, second   which child is next, of two
  *     not_binary      the same of none, one, or (wide) more: then the next is number i
+ *     fused           the same of the operands of a fused sum
  *     list            the node is appended; visit returns to what is on top of the stack
  *
  * A second child that has both its own children done is listed without a call. Most second children are like that: the
@@ -117,11 +178,14 @@ static inline fg_status walk_on(fg_arena *arena, fg_walk *walk, uint32_t budget,
         if (i == END)
             goto list;
         if (i == WIDE) {
+            if (node->arity == FG_FUSED)
+                goto fused;
             i = *--top;
             goto wide;
         }
         if (at == FG_NONE) {
             walk->n = n;
+            walk->is_complete = true;
             return FG_OK;
         }
 first:
@@ -164,6 +228,17 @@ not_binary:
         }
         if (node->arity == FG_NULLARY)
             goto list;
+        if (node->arity == FG_FUSED) {
+            if (walk->apart || fg_sum_is_touched(node->sum)) {
+                *top++ = at | BEGINNING;
+                walk->n = n;
+                walk->depth = (uint32_t)(top - walk->stack);
+                return FG_APART;
+            }
+            *top++ = 0;
+            *top++ = 0;
+            goto fused;
+        }
         i = 0;
 wide:
         while (i < node->edges->n_children) {
@@ -175,6 +250,22 @@ wide:
             }
         }
         goto list;
+
+fused:
+        child = next_operand(walk, nodes, node, top - 2, with_leaves);
+        if (child != FG_NONE) {
+            *top++ = at | WIDE;
+            if (child & CLOSED) {
+                child -= CLOSED;
+                order[n++] = at;
+            }
+            goto enter;
+        }
+        top -= 2;
+        if (walk->terms_left > 0)
+            goto list;
+        *top++ = at | END;
+        break;
     }
     walk->n = n;
     walk->depth = (uint32_t)(top - walk->stack);
@@ -183,28 +274,114 @@ wide:
 
 fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget)
 {
-    if (!reserve(arena, walk)) /* since the last portion, Python may have put new nodes below the root */
-        return FG_NO_MEMORY;
-    if (walk->epoch != arena->epoch || walk->edits != arena->edits) {
-        begin(arena, walk); /* Python has walked, and changed this walk's marks, or has replaced edges */
-        if (++walk->restarts == FG_RESTARTS)
-            budget = UINT32_MAX;
+    for (;;) {
+        if (!reserve(arena, walk)) /* since the last portion, Python may have put new nodes below the root */
+            return FG_NO_MEMORY;
+        if (walk->epoch != arena->epoch || walk->edits != arena->edits) {
+            begin(arena, walk); /* Python has walked, and changed this walk's marks, or has replaced edges */
+            if (++walk->restarts == FG_RESTARTS)
+                budget = UINT32_MAX;
+        }
+        const uint32_t n = walk->n;
+        walk->terms_left = budget;
+        fg_status status = walk->with_leaves ? walk_on(arena, walk, budget, true)
+                                             : walk_on(arena, walk, budget, false);
+        if (status != FG_APART)
+            return status;
+        const fg_index sum = walk->stack[walk->depth - 1] - BEGINNING;
+        const uint32_t done = walk->n - n + fg_at(arena->nodes, sum)->sum->n;
+        if (!fg_take_apart(arena, sum))
+            return FG_NO_MEMORY;
+        walk->edits = arena->edits; /* it has listed nothing of the sum yet */
+        if (budget != UINT32_MAX && budget <= done)
+            return FG_MORE;
+        budget -= budget != UINT32_MAX ? done : 0;
     }
-    return walk->with_leaves ? walk_on(arena, walk, budget, true) : walk_on(arena, walk, budget, false);
 }
 
 void fg_walk_clear(fg_walk *walk)
 {
     fg_allocate(walk->order, 0);
+    fg_allocate(walk->events, 0);
     fg_allocate(walk->stack, 0);
     *walk = (fg_walk){0};
 }
 
 void fg_walk_end(fg_arena *arena, fg_walk *walk)
 {
+    fg_walk **place = &arena->walks;
+    while (*place != walk)
+        place = &(*place)->next;
+    *place = walk->next;
     if (walk->capacity > FG_KEEP_SLABS * FG_SLAB)
         fg_walk_clear(walk);
     fg_arena_unhold(arena);
+}
+
+/* ---- Taking fused sums apart ---- */
+
+static uint32_t n_events_of(const fg_arena *arena, const fg_walk *walk, fg_index sum)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < walk->n && arena->n_fused > 0; i++)
+        n += walk->order[i] == sum;
+    return n;
+}
+
+/* Put the parts of a fused sum in the place of its events in the order of a walk. `parts` is as fg_sum_take_apart fills
+ * it. The sweep has taken off the last events, so those that are left begin with the first term. */
+static void replace_events(const fg_arena *arena, fg_walk *walk, fg_index sum, const fg_index *parts)
+{
+    fg_index *const order = walk->spare;
+    uint32_t n = 0, n_events = 0, event = 0;
+    for (uint32_t i = 0; i < walk->n; i++) {
+        const fg_index at = walk->order[i];
+        if (at != sum) {
+            order[n++] = at;
+            if (fg_at(arena->nodes, at)->arity == FG_FUSED)
+                walk->events[n_events++] = walk->events[event++];
+            continue;
+        }
+        for (uint32_t k = walk->events[event].from; k < walk->events[event].to; k++, parts++)
+            for (; *parts != FG_NONE; parts++)
+                if (walk->with_leaves || fg_at(arena->nodes, *parts)->arity != FG_NULLARY)
+                    order[n++] = *parts;
+        event++;
+    }
+    fg_allocate(walk->order, 0);
+    walk->order = order;
+    walk->spare = NULL;
+    walk->n = n;
+    walk->n_events = n_events;
+}
+
+/* The capacity of a walk's order with so many nodes more. */
+static uint64_t capacity_with(const fg_walk *walk, uint64_t n_more)
+{
+    return walk->n + n_more > walk->capacity ? walk->n + n_more : walk->capacity;
+}
+
+bool fg_take_apart(fg_arena *arena, fg_index index)
+{
+    const fg_sum *sum = fg_at(arena->nodes, index)->sum;
+    const uint64_t n_parts = (uint64_t)fg_sum_n_inner(sum) + sum->n + 1;
+    fg_index *parts = NULL;
+    bool done = grow(&parts, n_parts, sizeof *parts);
+    for (fg_walk *walk = arena->walks; walk && done; walk = walk->next)
+        if (walk->is_complete && n_events_of(arena, walk, index) > 0) {
+            uint64_t capacity = capacity_with(walk, n_parts);
+            done = capacity <= UINT32_MAX && grow(&walk->spare, capacity, sizeof *walk->spare)
+                   && grow(&walk->stack, 3 * capacity + 2, sizeof *walk->stack);
+        }
+    done = done && fg_sum_take_apart(arena, index, parts);
+    for (fg_walk *walk = arena->walks; walk; walk = walk->next)
+        if (walk->spare && done) {
+            walk->capacity = (uint32_t)capacity_with(walk, n_parts);
+            replace_events(arena, walk, index, parts);
+        } else
+            walk->spare = fg_allocate(walk->spare, 0);
+    fg_allocate(parts, 0);
+    return done;
 }
 
 /* ---- The sweep ---- */
@@ -328,6 +505,16 @@ fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
             pass_on_to_two(nodes, node);
             continue;
         }
+        if (node->arity == FG_FUSED) {
+            const fg_event event = walk->events[--walk->n_events];
+            fg_sum_pass_on(nodes, node, event.from, event.to);
+            if (budget > event.to - event.from) {
+                budget -= event.to - event.from;
+                continue;
+            }
+            end--;
+            break;
+        }
         if (node->flags & FG_CLOSURE || (node->flags & FG_DEFERRED && !fg_node_refresh(nodes, node))) {
             walk->n = (uint32_t)(end - order);
             return FG_CALLERS;
@@ -346,10 +533,15 @@ static void zero(fg_node *node)
 
 void fg_walk_zero(fg_arena *arena, const fg_walk *walk)
 {
+    const fg_event *event = walk->events;
     for (uint32_t i = 0; i < walk->n; i++) {
         fg_node *node = fg_at(arena->nodes, walk->order[i]);
         uint32_t n_children = fg_node_n_children(node);
         zero(node);
+        if (node->arity == FG_FUSED) {
+            fg_sum_zero(arena->nodes, node, event->from, event->to);
+            event++;
+        }
         for (uint32_t j = 0; j < n_children; j++)
             zero(fg_at(arena->nodes, fg_node_child(node, j)));
     }

@@ -6,29 +6,42 @@
  * each walk, so that no pass has to clear marks. Leaves pass nothing on, so their place in the list changes no bit.
  * They are left out: their mark looks visited to every walk.
  *
- * Walk and sweep work in portions of `budget` nodes, so that the face can look for Ctrl-C in between. The arena is held
- * from start to end (see fg_arena_hold): the nodes of the list stay valid even if Python, between two portions, drops
- * or rebuilds parts of the graph.
+ * Walk and sweep work in portions of `budget` nodes, or terms of fused sums, so that the face can look for Ctrl-C in
+ * between. The arena is held from start to end (see fg_arena_hold): the nodes of the list stay valid even if Python,
+ * between two portions, drops or rebuilds parts of the graph.
  */
 #ifndef FG_BACKWARD_H
 #define FG_BACKWARD_H
 
 #include "arena.h"
 
+/* An event of a fused sum: the terms that it passes on at its place in the order. */
 typedef struct {
+    uint32_t from, to;
+} fg_event;
+
+typedef struct fg_walk {
     fg_index root;
     uint32_t epoch, edits; /* the arena's when the walk began */
     bool with_leaves;   /* list leaves too */
+    bool apart;         /* take all fused sums apart */
+    bool is_complete;   /* the order is */
     uint32_t restarts;  /* how often it has begun again */
-    fg_index *order;    /* children before parents */
+    fg_index *order;    /* children before parents; a fused sum once for each of its events */
     uint32_t n;         /* how many are listed; the sweep takes those off that it has passed on */
+    fg_event *events;   /* of the fused sums that are listed, in the same order */
+    uint32_t n_events;
+    uint32_t terms_left; /* of fused sums, that this portion may still go through */
     uint32_t *stack;    /* the path from the root to the current node; see walk_on */
     uint32_t depth;     /* of the stack */
-    uint32_t capacity;  /* of the order: as many as there are live nodes; the stack has room for twice that, plus 2 */
+    uint32_t capacity, events_capacity; /* of the order and of the events; the stack has room for 3 * capacity + 2 */
+    fg_index *spare;    /* fg_take_apart's */
+    struct fg_walk *next; /* in the arena's list of walks */
 } fg_walk;
 
-/* Start a walk and hold the arena. If it fails with FG_NO_MEMORY, nothing has changed. */
-fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with_leaves);
+/* Start a walk and hold the arena. apart: take all fused sums apart that it comes by. (They are in any case while
+ * another walk runs, which may have listed them.) If it fails with FG_NO_MEMORY, nothing has changed. */
+fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with_leaves, bool apart);
 
 /* List up to `budget` more nodes: FG_MORE, FG_OK at the end, or FG_NO_MEMORY. The walk begins again if since the last
  * portion another one has begun, or edges have been replaced. The FG_RESTARTS-th time it goes to its end in one
@@ -51,7 +64,12 @@ bool fg_node_refresh(const fg_node *nodes, fg_node *node);
  *               caller takes it off the list, passes its gradient on, and calls again. */
 fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget);
 
-/* The chain rule: add a node's gradient, times each local gradient, into the child's gradient. */
+/* Take a fused sum apart into the scalar nodes that it stands for, also in the orders of the walks that run. False if
+ * there is no memory: then nothing has changed. */
+bool fg_take_apart(fg_arena *arena, fg_index index);
+
+/* The chain rule: add a node's gradient, times each local gradient, into the child's gradient. Not for fused
+ * sums. */
 void fg_node_pass_on(fg_arena *arena, fg_index index);
 
 /* Set the gradients of all listed nodes and of their children to the int 0. */

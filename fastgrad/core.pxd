@@ -130,7 +130,7 @@ cdef extern from "backward.h":
         fg_index *order
         uint32_t n
 
-    fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bint with_leaves)
+    fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bint with_leaves, bint apart)
     fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget)
     void fg_walk_end(fg_arena *arena, fg_walk *walk)
     void fg_walk_clear(fg_walk *walk)

@@ -22,7 +22,7 @@ cdef class Walk:
         cdef fg_walk *scratch = &self.own
         if scratch_is_idle:
             scratch = &idle_scratch
-        if fg_walk_start(&arena, scratch, root.index, with_leaves) != FG_OK:
+        if fg_walk_start(&arena, scratch, root.index, with_leaves, False) != FG_OK:
             raise MemoryError("no memory to walk a graph")
         self.scratch = scratch
         self.root = root

@@ -1,0 +1,360 @@
+/* Making, passing on and taking apart fused sums. fused.h says what they are. */
+#include "fused.h"
+
+#include "numbers.h"
+
+/* ---- Columns ---- */
+
+static size_t column_bytes(uint32_t n)
+{
+    return sizeof(fg_column) + n * (sizeof(double) + sizeof(fg_index));
+}
+
+fg_column *fg_column_new(fg_arena *arena, uint32_t n)
+{
+    fg_column *column = fg_allocate(NULL, column_bytes(n));
+    if (!column)
+        return NULL;
+    arena->edge_bytes += column_bytes(n);
+    column->refs = 1;
+    column->n = n;
+    column->n_constants = 0;
+    return column;
+}
+
+void fg_column_discard(fg_arena *arena, fg_column *column)
+{
+    arena->edge_bytes -= column_bytes(column->n);
+    fg_allocate(column, 0);
+}
+
+fg_status fg_column_take(fg_arena *arena, fg_column *column)
+{
+    fg_node *const nodes = arena->nodes;
+    const fg_index *const operands = fg_column_nodes(column);
+    const uint32_t n = column->n;
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        fg_node *node = fg_at(nodes, operands[i]);
+        if (operands[i] != FG_NONE)
+            column->numbers[i] = node->data;
+        else
+            column->n_constants++;
+        if (++node->refs > most)
+            most = node->refs;
+    }
+    if (most <= FG_MAX_REFS)
+        return FG_OK;
+    for (uint32_t i = 0; i < n; i++)
+        fg_at(nodes, operands[i])->refs--;
+    return FG_TOO_MANY;
+}
+
+void fg_column_release(fg_arena *arena, fg_column *column)
+{
+    if (--column->refs > 0)
+        return;
+    for (uint32_t i = column->n; i-- > 0;)
+        fg_node_release(arena, fg_column_nodes(column)[i]);
+    fg_column_discard(arena, column);
+}
+
+/* ---- New sums ---- */
+
+static double add_products(double total, const double *u, const double *v, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        total += u[i] * v[i];
+    return total;
+}
+
+static double add_operands(double total, const double *u, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        total += u[i];
+    return total;
+}
+
+fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, enum fg_start start, fg_index operand,
+                    double number, bool number_is_int, uint32_t kind)
+{
+    const bool is_single = !v;
+    const uint32_t n = u->n;
+    fg_sum *sum = fg_allocate(NULL, sizeof *sum);
+    if (!sum)
+        return FG_NONE;
+    fg_index index = fg_node_new(arena);
+    if (index == FG_NONE) {
+        fg_allocate(sum, 0);
+        return FG_NONE;
+    }
+
+    if (start == FG_OPERAND)
+        number = fg_at(arena->nodes, operand)->data;
+    double total;
+    if (start == FG_NOTHING)
+        total = add_products(u->numbers[0] * v->numbers[0], u->numbers + 1, v->numbers + 1, n - 1);
+    else if (is_single)
+        total = add_operands(number, u->numbers, n);
+    else
+        total = add_products(number, u->numbers, v->numbers, n);
+    v = is_single ? u : v;
+    u->refs++;
+    if (!is_single)
+        v->refs++;
+    const bool is_int = (kind & fg_kind(0, 0, FG_GRAD_INT)) != 0;
+    *sum = (fg_sum){.n = n, .left = n, .u = u, .v = v, .inner_is_int = is_int, .rest_is_int = is_int,
+                    .start_number = number, .start_is_int = number_is_int, .start = (uint8_t)start,
+                    .is_single = is_single, .kind = kind};
+    arena->n_fused++;
+    arena->n_terms += n;
+    arena->n_stood_for += fg_sum_n_inner(sum) + 1;
+    arena->edge_bytes += sizeof *sum;
+
+    fg_node *node = fg_at(arena->nodes, index);
+    fg_node_init(node, kind | fg_kind(FG_ADD, FG_FUSED, FG_LOCAL0_INT | FG_LOCAL1_INT), 0, total);
+    node->sum = sum;
+    node->child[0] = start == FG_OPERAND ? operand : FG_NONE;
+    if (start == FG_OPERAND)
+        fg_node_retain(arena, operand);
+    return index;
+}
+
+uint32_t fg_sum_n_inner(const fg_sum *sum)
+{
+    uint32_t n = sum->u->n_constants + sum->n - 1; /* leaves, and the partial sums but for the last */
+    if (!sum->is_single)
+        n += sum->v->n_constants + sum->n;
+    if (sum->start == FG_CONSTANT)
+        n++;
+    return sum->start == FG_NOTHING ? n - 1 : n;
+}
+
+void fg_sum_free(fg_arena *arena, fg_sum *sum)
+{
+    arena->n_fused--;
+    arena->n_terms -= sum->n;
+    arena->n_stood_for -= fg_sum_n_inner(sum) + 1;
+    arena->edge_bytes -= sizeof *sum;
+    fg_allocate(sum, 0);
+}
+
+/* ---- The sweep ---- */
+
+static inline void add(fg_node *child, double contribution)
+{
+    child->grad += contribution;
+    child->flags &= (uint16_t)~FG_GRAD_INT;
+}
+
+/* Add local * grad into a child's gradient, where either may be an int. */
+static void add_exactly(fg_node *child, double local, bool local_is_int, double grad, bool grad_is_int)
+{
+    if (!local_is_int || !grad_is_int) {
+        add(child, local * grad);
+        return;
+    }
+    bool is_int;
+    double product = fg_int_mul(local, grad, &is_int);
+    if (is_int && child->flags & FG_GRAD_INT)
+        child->grad = fg_int_add(child->grad, product, &is_int);
+    else {
+        child->grad += product;
+        is_int = false;
+    }
+    if (!is_int)
+        child->flags &= (uint16_t)~FG_GRAD_INT;
+}
+
+/* A product's derivative by one operand, which is the other's number. A deferred sum takes what that is now. */
+static double number_now(const fg_node *nodes, const fg_column *column, uint32_t i, bool is_deferred, bool *is_int)
+{
+    const fg_index other = fg_column_nodes(column)[i];
+    *is_int = is_deferred && other != FG_NONE && fg_at(nodes, other)->flags & FG_DATA_INT;
+    return is_deferred && other != FG_NONE ? fg_at(nodes, other)->data : column->numbers[i];
+}
+
+/* One term of a sum, with everything that can be unusual. */
+static void pass_on_term(fg_node *nodes, fg_node *node, uint32_t k)
+{
+    const fg_sum *sum = node->sum;
+    const bool is_last = k == sum->n - 1;
+    const double grad = is_last ? node->grad : sum->inner; /* of A_k */
+    const bool is_int = is_last ? (node->flags & FG_GRAD_INT) != 0 : sum->inner_is_int;
+    if (k == 0 && sum->start == FG_OPERAND)
+        add_exactly(fg_at(nodes, node->child[0]), 1.0, true, grad, is_int);
+    fg_node *u = fg_at(nodes, fg_column_nodes(sum->u)[k]), *v = fg_at(nodes, fg_column_nodes(sum->v)[k]);
+    if (sum->is_single) {
+        add_exactly(u, 1.0, true, grad, is_int);
+        return;
+    }
+    const bool is_deferred = (node->flags & FG_DEFERRED) != 0;
+    bool u_is_int, v_is_int;
+    double of_u = number_now(nodes, sum->u, k, is_deferred, &u_is_int);
+    double of_v = number_now(nodes, sum->v, k, is_deferred, &v_is_int);
+    add_exactly(u, of_v, v_is_int, sum->inner, sum->inner_is_int);
+    add_exactly(v, of_u, u_is_int, sum->inner, sum->inner_is_int);
+}
+
+void fg_sum_pass_on(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to)
+{
+    fg_sum *sum = node->sum;
+    if (to == sum->n) {
+        sum->inner = 0.0 + node->grad;
+        sum->inner_is_int = sum->rest_is_int && node->flags & FG_GRAD_INT;
+    }
+    sum->left = from;
+    uint32_t k = to;
+    if (sum->is_single || sum->inner_is_int || node->flags & FG_DEFERRED) {
+        while (k-- > from)
+            pass_on_term(nodes, node, k);
+        return;
+    }
+    const double inner = sum->inner;
+    const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
+    const uint32_t end = from > 0 ? from : 1; /* the first term may have a start */
+    while (k > end) {
+        k--;
+        add(fg_at(nodes, us[k]), sum->v->numbers[k] * inner);
+        add(fg_at(nodes, vs[k]), sum->u->numbers[k] * inner);
+    }
+    if (from == 0)
+        pass_on_term(nodes, node, 0);
+}
+
+static void zero(fg_node *node)
+{
+    node->grad = 0.0;
+    node->flags |= FG_GRAD_INT;
+}
+
+void fg_sum_zero(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to)
+{
+    fg_sum *sum = node->sum;
+    sum->left = sum->n;
+    sum->inner = 0.0;
+    sum->inner_is_int = sum->rest_is_int = true;
+    zero(fg_at(nodes, node->child[0]));
+    for (uint32_t k = from; k < to; k++) {
+        zero(fg_at(nodes, fg_column_nodes(sum->u)[k]));
+        zero(fg_at(nodes, fg_column_nodes(sum->v)[k]));
+    }
+}
+
+/* ---- Taking apart ---- */
+
+/* Set a part's gradient: of an inner node that has passed its own on, or else 0. */
+static void set_grad(fg_node *part, const fg_sum *sum, bool has_grad, double grad, bool is_int)
+{
+    part->grad = has_grad ? grad : 0.0;
+    if (has_grad ? is_int : sum->rest_is_int)
+        part->flags |= FG_GRAD_INT;
+    else
+        part->flags &= (uint16_t)~FG_GRAD_INT;
+}
+
+/* Make a part a leaf. grad: what its parent has passed on to it, if it has. */
+static fg_index be_leaf(fg_arena *arena, fg_index part, const fg_sum *sum, double data, bool is_int, bool has_grad,
+                        double grad, bool grad_is_int)
+{
+    fg_node *node = fg_at(arena->nodes, part);
+    fg_node_init(node, sum->kind | fg_kind(FG_LEAF, FG_NULLARY, is_int ? FG_DATA_INT : 0), FG_PASSED_OVER, data);
+    set_grad(node, sum, has_grad, 0.0 + grad, grad_is_int);
+    return part;
+}
+
+/* Make a part a product or a partial sum. It takes over a reference to each child. */
+static fg_index be_binary(fg_arena *arena, fg_index part, const fg_sum *sum, uint8_t op, double data, fg_index a,
+                          fg_index b, double by_a, double by_b, bool has_grad)
+{
+    fg_node *node = fg_at(arena->nodes, part);
+    const uint16_t flags = op == FG_ADD ? FG_LOCAL0_INT | FG_LOCAL1_INT : 0;
+    fg_node_init(node, sum->kind | fg_kind(op, FG_BINARY, flags), 0, data);
+    node->child[0] = a;
+    node->child[1] = b;
+    node->local[0] = by_a;
+    node->local[1] = by_b;
+    set_grad(node, sum, has_grad, sum->inner, sum->inner_is_int);
+    return part;
+}
+
+/* Take new nodes for the parts: leaves for now. False if there's no memory. */
+static bool new_parts(fg_arena *arena, fg_index *parts, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        parts[i] = fg_node_new(arena);
+        if (parts[i] == FG_NONE) {
+            while (i-- > 0)
+                fg_node_release(arena, parts[i]);
+            return false;
+        }
+        fg_node_init(fg_at(arena->nodes, parts[i]), fg_kind(FG_LEAF, FG_NULLARY, 0), FG_PASSED_OVER, 0.0);
+    }
+    return true;
+}
+
+bool fg_sum_take_apart(fg_arena *arena, fg_index index, fg_index *parts)
+{
+    fg_sum *const sum = fg_at(arena->nodes, index)->sum;
+    const uint32_t n = sum->n;
+    const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
+    const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
+    fg_index *next = parts + n + 1, *end = parts; /* `end` never overtakes `next` */
+    if (!new_parts(arena, next, fg_sum_n_inner(sum)))
+        return false;
+
+    fg_index total = fg_at(arena->nodes, index)->child[0]; /* the partial sum so far, */
+    double number = sum->start_number;                     /* and its number */
+    for (uint32_t k = 0; k < n; k++) {
+        const bool has_grad = k >= sum->left;
+        fg_index u = us[k], v = vs[k], term;
+        double of_term = sum->is_single ? of_us[k] : of_us[k] * of_vs[k];
+        if (u == FG_NONE)
+            u = *end++ = be_leaf(arena, *next++, sum, of_us[k], false, has_grad, sum->inner, sum->inner_is_int);
+        else
+            fg_node_retain(arena, u);
+        term = u;
+        if (!sum->is_single) {
+            if (v == FG_NONE)
+                v = *end++ = be_leaf(arena, *next++, sum, of_vs[k], false, has_grad, of_us[k] * sum->inner, false);
+            else
+                fg_node_retain(arena, v);
+            /* The first product may take the place of the first partial sum. */
+            const uint32_t got_by = k == 0 && sum->start == FG_NOTHING ? 1 : k;
+            term = *end++ = be_binary(arena, *next++, sum, FG_MUL, of_term, u, v, of_vs[k], of_us[k],
+                                      got_by >= sum->left);
+        }
+        fg_index left = total, right = term;
+        if (k == 0 && sum->start == FG_NOTHING) {
+            total = term;
+            number = of_term;
+            *end++ = FG_NONE;
+            continue;
+        }
+        if (k == 0 && sum->start == FG_CONSTANT) {
+            left = term;
+            right = *end++ = be_leaf(arena, *next++, sum, sum->start_number, sum->start_is_int, has_grad,
+                                     sum->inner, sum->inner_is_int);
+        }
+        number += of_term;
+        if (k < n - 1) {
+            total = be_binary(arena, *next++, sum, FG_ADD, number, left, right, 1.0, 1.0, k + 1 >= sum->left);
+        } else {
+            fg_node *node = fg_at(arena->nodes, index);
+            node->arity = FG_BINARY;
+            node->child[0] = left;
+            node->child[1] = right;
+            node->local[0] = node->local[1] = 1.0;
+            total = index;
+        }
+        *end++ = total;
+        *end++ = FG_NONE;
+    }
+    arena->edits++;
+    const fg_sum old = *sum;
+    fg_sum_free(arena, sum);
+    if (!old.is_single)
+        fg_column_release(arena, old.v);
+    fg_column_release(arena, old.u);
+    return true;
+}

@@ -1,0 +1,116 @@
+/* Fused sums: one node that stands for a sum of products.
+ *
+ * `sum(u * v for u, v in zip(us, vs))` makes 2 n nodes: n products P and n partial sums A. A node with the arity
+ * FG_FUSED stands for all of them. It keeps the operands of its n terms, and their numbers as they were. Nobody can
+ * tell: numbers and gradients have the same bits, and whoever looks at the inside finds the scalar nodes, because then
+ * the sum is taken apart (fg_take_apart in backward.h). These are the sums that there are:
+ *
+ *     start           A_0                 and then, for k = 1, ..., n - 1
+ *     FG_NOTHING      is P_0              A_k = A_(k-1) + P_k
+ *     FG_CONSTANT     P_0 + a new leaf    The last A is the fused node itself.
+ *     FG_OPERAND      the operand + P_0
+ *
+ * P_k is u_k * v_k, or if the sum has one column only it's u_k itself, and no node is made for it.
+ *
+ * The order in which contributions are added decides the bits of a gradient. The walk over the scalar nodes lists
+ *
+ *     [the start's subgraph] [u_0's] [v_0's] P_0 A_0 [u_1's] [v_1's] P_1 A_1 ...
+ *
+ * where a subgraph is what the walk hasn't come by before. So the walk (backward.c) lists a fused sum as *events*, runs
+ * of terms. Before it goes down into an operand it closes the event of the terms before. The sweep takes the events
+ * from the last to the first. An event passes on the gradients of its terms' nodes, from its last term to its first. In
+ * a layer of a network, the walk goes down into the inputs from the first row, which so has an event for each term. All
+ * other rows have one event each.
+ *
+ * After one sweep all inner nodes have the same gradient, 0 + the sum's. A second sweep would make them differ. So a
+ * walk takes a sum apart whose inner gradients aren't zero (fg_sum_is_touched), or which another walk may have listed.
+ *
+ * A column is what sums keep of a list of operands. Sums may share one, as the rows of a layer share their inputs. It
+ * holds one reference to each operand, and takes 12 bytes for it.
+ */
+#ifndef FG_FUSED_H
+#define FG_FUSED_H
+
+#include "arena.h"
+
+typedef struct {
+    uint32_t refs;          /* the sums that have it, and whoever made it */
+    uint32_t n;
+    uint32_t n_constants;
+#if FG_TESTING
+    uint32_t checked;       /* the last fg_arena_check that has come by */
+#endif
+    double numbers[];       /* the operands' data when the column was made; then the operands: fg_column_nodes */
+} fg_column;
+
+/* The operands of a column: nodes, or FG_NONE for a constant. FG_NONE can take references and gradients like any node,
+ * which saves a test for each operand. */
+static inline fg_index *fg_column_nodes(const fg_column *column)
+{
+    return (fg_index *)(column->numbers + column->n);
+}
+
+enum fg_start { FG_NOTHING, FG_CONSTANT, FG_OPERAND };
+
+typedef struct fg_sum {
+    uint32_t n;             /* terms */
+    uint32_t left;          /* so many of them, the first ones, have not passed on a gradient yet */
+    fg_column *u, *v;       /* v is u if terms are single operands */
+    double inner;           /* the gradient of the inner nodes that have passed theirs on */
+    double start_number;    /* the start's number, as it was */
+    uint8_t start;          /* an fg_start; the operand is child[0] of the node, which else is FG_NONE */
+    bool start_is_int;
+    bool is_single;         /* terms are single operands */
+    bool inner_is_int;
+    bool rest_is_int;       /* whether the gradients of the other inner nodes, all 0, are ints */
+    uint32_t kind;          /* the flags of a new node, as fg_kind makes them */
+} fg_sum;
+
+/* A column for n operands, with one reference, or NULL if there's no memory. The caller then sets each operand: a node,
+ * or FG_NONE and the constant among the numbers. fg_column_take has to follow, or fg_column_discard. */
+fg_column *fg_column_new(fg_arena *arena, uint32_t n);
+void fg_column_discard(fg_arena *arena, fg_column *column);
+
+/* Take the operands' numbers, and a reference to each. If it fails, with FG_TOO_MANY, nothing has changed. */
+fg_status fg_column_take(fg_arena *arena, fg_column *column);
+void fg_column_release(fg_arena *arena, fg_column *column);
+
+/* A new fused sum of the products of two columns of the same length, or, if v is NULL, of the operands in u. It has one
+ * reference, and takes references to the columns and the start's operand. FG_NONE if there's no memory.
+ *
+ * start: what's before the first term. operand: the node, for FG_OPERAND. number: for FG_CONSTANT.
+ * kind: the flags of new nodes, as fg_kind makes them.
+ *
+ * Numbers are floats, but for the start's. Python makes `2.0 * v` a product of v and 2.0: so only v, and of single
+ * operands only u from the second on, may have constants. With FG_NOTHING there are two columns and at least two terms:
+ * `u_0 + u_1 + ...` is the sum of u_1, ... with the start u_0. With FG_DEFERRED there are no constants but the start. */
+fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, enum fg_start start, fg_index operand,
+                    double number, bool number_is_int, uint32_t kind);
+
+/* Whether another sweep could give the inner nodes different gradients, or different kinds of zero. (A constant's may be
+ * nan after a gradient of 0, if the other operand is infinite.) */
+static inline bool fg_sum_is_touched(const fg_sum *sum)
+{
+    return sum->left < sum->n
+           && !(sum->inner == 0.0 && sum->inner_is_int == sum->rest_is_int && sum->v->n_constants == 0);
+}
+
+/* How many nodes a sum stands for, besides itself. */
+uint32_t fg_sum_n_inner(const fg_sum *sum);
+
+/* Pass on the gradients of the nodes of the terms from, ..., to - 1, and of the start with the first term. */
+void fg_sum_pass_on(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to);
+
+/* Set the gradients of all inner nodes to the int 0, and of the operands of some terms, and of the start. */
+void fg_sum_zero(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to);
+
+/* Make the scalar nodes that a fused sum stands for. parts: room for fg_sum_n_inner + n + 1 indices. They are the nodes
+ * of each term in the order of a walk with leaves, and an FG_NONE behind each term; the last node is the sum itself,
+ * which is binary now. False if there is no memory; then nothing has changed. Walks that have listed the sum must be
+ * told: use fg_take_apart. */
+bool fg_sum_take_apart(fg_arena *arena, fg_index index, fg_index *parts);
+
+/* Free a dead sum, but not the columns that it refers to. They must be there. */
+void fg_sum_free(fg_arena *arena, fg_sum *sum);
+
+#endif

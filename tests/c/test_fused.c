@@ -1,0 +1,483 @@
+/* A fused sum's promise: nobody can tell it from the scalar nodes that it stands for.
+ *
+ * Random programs run twice, once with fused sums and once with the nodes that the interpreter would make. Both are
+ * compared to the last bit: what can be seen from outside after each step, and the whole graph at the end. */
+#include "check.h"
+#include "fused.h"
+
+#include <string.h>
+
+static uint64_t state = 88172645463325252ull;
+
+static uint32_t below(uint32_t n)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint32_t)(state >> 33) % n;
+}
+
+static double number(void)
+{
+    static const double odd[] = {0.0, -0.0, 1.0, 1e200, -1e200};
+    return below(20) ? (double)(int64_t)(((uint64_t)below(1u << 30) << 31) - (1ull << 60)) * 0x1p-60 : odd[below(5)];
+}
+
+/* ---- The interpreter's nodes ---- */
+
+static uint32_t new_kind; /* the flags of new nodes in this program */
+
+static fg_index constant(fg_arena *arena, double data, bool is_int)
+{
+    fg_index index = fg_node_new(arena);
+    CHECK(index != FG_NONE);
+    fg_node_init(fg_at(arena->nodes, index), new_kind | fg_kind(FG_LEAF, FG_NULLARY, is_int ? FG_DATA_INT : 0),
+                 FG_PASSED_OVER, data);
+    return index;
+}
+
+static fg_index scalar(fg_arena *arena, uint8_t op, fg_index a, fg_index b)
+{
+    fg_index index = fg_node_new(arena);
+    CHECK(index != FG_NONE);
+    fg_node *node = fg_at(arena->nodes, index);
+    const double x = fg_at(arena->nodes, a)->data, y = fg_at(arena->nodes, b)->data;
+    const bool adds = op == FG_ADD;
+    fg_node_init(node, new_kind | fg_kind(op, FG_BINARY, adds ? FG_LOCAL0_INT | FG_LOCAL1_INT : 0), 0,
+                 adds ? x + y : x * y);
+    node->child[0] = a;
+    node->child[1] = b;
+    node->local[0] = adds ? 1.0 : y;
+    node->local[1] = adds ? 1.0 : x;
+    fg_node_retain(arena, a);
+    fg_node_retain(arena, b);
+    return index;
+}
+
+/* The same for a caller who gives its references to some operands away. */
+static fg_index scalar_of(fg_arena *arena, uint8_t op, fg_index a, bool gives_a, fg_index b, bool gives_b)
+{
+    fg_index index = scalar(arena, op, a, b);
+    if (gives_a)
+        fg_node_release(arena, a);
+    if (gives_b)
+        fg_node_release(arena, b);
+    return index;
+}
+
+/* ---- A sum of the program, as indices into its values; -1: a constant ---- */
+
+enum { MOST = 8, VALUES = 40 };
+typedef struct {
+    uint32_t n;
+    bool is_single, number_is_int;
+    enum fg_start start;
+    int operand, u[MOST], v[MOST];
+    double number, of_u[MOST], of_v[MOST];
+} description;
+
+static void describe(description *d, int n_values)
+{
+    const bool no_constants = new_kind & fg_kind(0, 0, FG_DEFERRED);
+    d->n = 1 + below(MOST);
+    d->is_single = below(4) == 0;
+    d->start = (enum fg_start)(d->is_single || d->n < 2 ? 1 + below(2) : below(3));
+    d->operand = (int)below((uint32_t)n_values);
+    d->number_is_int = below(2);
+    d->number = d->number_is_int ? below(3) : number();
+    for (uint32_t k = 0; k < d->n; k++) {
+        const bool may = d->is_single && !no_constants && !(k == 0 && d->start != FG_OPERAND);
+        d->u[k] = may && below(6) == 0 ? -1 : (int)below((uint32_t)n_values);
+        d->v[k] = !no_constants && below(4) == 0 ? -1 : (int)below((uint32_t)n_values);
+        d->of_u[k] = number();
+        d->of_v[k] = number();
+    }
+}
+
+static fg_index scalar_sum(fg_arena *arena, const description *d, const fg_index *values)
+{
+    fg_index total = FG_NONE;
+    for (uint32_t k = 0; k < d->n; k++) {
+        bool gives = d->u[k] < 0;
+        fg_index term = gives ? constant(arena, d->of_u[k], false) : values[d->u[k]];
+        if (!d->is_single) {
+            bool gives_v = d->v[k] < 0;
+            term = scalar_of(arena, FG_MUL, term, false, gives_v ? constant(arena, d->of_v[k], false)
+                                                                 : values[d->v[k]], gives_v);
+            gives = true;
+        }
+        if (k > 0)
+            total = scalar_of(arena, FG_ADD, total, true, term, gives);
+        else if (d->start == FG_CONSTANT)
+            total = scalar_of(arena, FG_ADD, term, gives, constant(arena, d->number, d->number_is_int), true);
+        else if (d->start == FG_OPERAND)
+            total = scalar_of(arena, FG_ADD, values[d->operand], false, term, gives);
+        else
+            total = term;
+    }
+    return total;
+}
+
+static fg_column *column(fg_arena *arena, uint32_t n, const int *operands, const double *numbers,
+                         const fg_index *values)
+{
+    fg_column *column = fg_column_new(arena, n);
+    if (!column)
+        return NULL;
+    for (uint32_t k = 0; k < n; k++) {
+        fg_column_nodes(column)[k] = operands[k] < 0 ? FG_NONE : values[operands[k]];
+        column->numbers[k] = numbers[k];
+    }
+    CHECK(fg_column_take(arena, column) == FG_OK);
+    return column;
+}
+
+/* shared: a column for v from an earlier sum of the same program, or NULL. Returns it, or the new one. */
+static fg_index fused_sum(fg_arena *arena, const description *d, const fg_index *values, fg_column **shared)
+{
+    fg_column *u = column(arena, d->n, d->u, d->of_u, values);
+    if (!u)
+        return FG_NONE;
+    fg_column *v = NULL;
+    if (!d->is_single && !(v = *shared ? *shared : column(arena, d->n, d->v, d->of_v, values))) {
+        fg_column_release(arena, u);
+        return FG_NONE;
+    }
+    fg_index index = fg_sum_new(arena, u, v, d->start, d->start == FG_OPERAND ? values[d->operand] : FG_NONE,
+                                d->number, d->number_is_int, new_kind);
+    fg_column_release(arena, u);
+    if (v && index == FG_NONE && !*shared)
+        fg_column_release(arena, v);
+    else if (v)
+        *shared = v;
+    return index;
+}
+
+/* ---- Two programs side by side ---- */
+
+static fg_arena arenas[2]; /* scalar nodes, fused sums */
+static fg_walk walks[2];
+static fg_index values[2][VALUES];
+static bool is_held[VALUES];
+
+static bool same_bits(double a, double b)
+{
+    return memcmp(&a, &b, sizeof a) == 0 || (a != a && b != b);
+}
+
+static void compare_values(int n)
+{
+    for (int i = 0; i < n; i++)
+        if (is_held[i]) {
+            const fg_node *a = fg_at(arenas[0].nodes, values[0][i]), *b = fg_at(arenas[1].nodes, values[1][i]);
+            CHECK(same_bits(a->data, b->data) && same_bits(a->grad, b->grad));
+            CHECK((a->flags & FG_GRAD_INT) == (b->flags & FG_GRAD_INT));
+        }
+}
+
+static void walk(int i, fg_index root, bool with_leaves, bool apart)
+{
+    CHECK(fg_walk_start(&arenas[i], &walks[i], root, with_leaves, apart) == FG_OK);
+    fg_status status;
+    while ((status = fg_walk_go_on(&arenas[i], &walks[i], 1 + below(20))) == FG_MORE)
+        ;
+    CHECK(status == FG_OK);
+}
+
+/* The whole graphs below two roots. What looks at the fused one takes it apart. */
+static void compare_graphs(int root)
+{
+    static uint32_t place[2][1 << 20];
+    for (int i = 0; i < 2; i++) {
+        walk(i, values[i][root], true, true);
+        for (uint32_t n = 0; n < walks[i].n; n++)
+            place[i][walks[i].order[n] / FG_STEP] = n;
+    }
+    CHECK(walks[0].n == walks[1].n);
+    for (uint32_t n = 0; n < walks[0].n; n++) {
+        fg_node *a = fg_at(arenas[0].nodes, walks[0].order[n]), *b = fg_at(arenas[1].nodes, walks[1].order[n]);
+        if (a->flags & FG_DEFERRED && b->flags & FG_DEFERRED) /* whoever reads local gradients takes them anew */
+            CHECK(fg_node_refresh(arenas[0].nodes, a) && fg_node_refresh(arenas[1].nodes, b));
+        CHECK(a->kind == b->kind && same_bits(a->data, b->data) && same_bits(a->grad, b->grad));
+        for (uint32_t k = 0; k < fg_node_n_children(a); k++) {
+            CHECK(place[0][a->child[k] / FG_STEP] == place[1][b->child[k] / FG_STEP]);
+            CHECK(same_bits(a->local[k], b->local[k]));
+        }
+    }
+    for (int i = 0; i < 2; i++)
+        fg_walk_end(&arenas[i], &walks[i]);
+}
+
+/* backward() on both. at: a value where both sweeps stop and are given up; or where another backward() runs, from
+ * another root, before they go on. */
+static void backward_both(int root, int at, int other, double seed, bool seed_is_int)
+{
+    for (int i = 0; i < 2; i++) {
+        fg_arena *arena = &arenas[i];
+        const bool gives_up = other == root;
+        walk(i, values[i][root], at >= 0, false);
+        fg_node *top = fg_at(arena->nodes, values[i][root]);
+        top->grad = seed;
+        top->flags = (uint16_t)((top->flags & ~FG_GRAD_INT) | (seed_is_int ? FG_GRAD_INT : 0));
+        for (;;) {
+            fg_status status = fg_sweep(arena, &walks[i], 1 + below(20));
+            if (status == FG_OK)
+                break;
+            if (status == FG_MORE)
+                continue;
+            CHECK(at >= 0 && walks[i].order[walks[i].n - 1] == values[i][at]);
+            if (gives_up)
+                break;
+            fg_walk inner = {0};
+            CHECK(backward(arena, &inner, values[i][other]) || fg_at(arena->nodes, values[i][at])->mark);
+            fg_walk_clear(&inner);
+            walks[i].n--;
+            fg_node_pass_on(arena, values[i][at]);
+        }
+        fg_walk_end(arena, &walks[i]);
+    }
+}
+
+static void run_program(bool is_deep)
+{
+    int n = 1 + (int)below(6);
+    new_kind = fg_kind(0, 0, (uint16_t)((below(3) ? FG_GRAD_INT : 0) | (below(4) ? 0 : FG_DEFERRED)));
+    for (int v = 0; v < n; v++) {
+        double data = number();
+        for (int i = 0; i < 2; i++)
+            values[i][v] = constant(&arenas[i], data, false);
+        is_held[v] = true;
+    }
+    fg_column *shared = NULL;
+    int shared_v[MOST];
+    double shared_of_v[MOST];
+    for (int rounds = is_deep ? 30 : 8; rounds-- > 0 && n < VALUES;) {
+        int a = (int)below((uint32_t)n), b = (int)below((uint32_t)n);
+        switch (below(3)) {
+        case 0: {
+            uint8_t op = below(2) ? FG_ADD : FG_MUL;
+            for (int i = 0; i < 2; i++)
+                values[i][n] = scalar(&arenas[i], op, values[i][a], values[i][b]);
+            break;
+        }
+        default: {
+            description d;
+            describe(&d, n);
+            bool shares = shared && !d.is_single && below(2) && d.n == shared->n;
+            if (shares) {
+                memcpy(d.v, shared_v, sizeof d.v);
+                memcpy(d.of_v, shared_of_v, sizeof d.of_v);
+            }
+            fg_column *mine = shares ? shared : NULL;
+            values[0][n] = scalar_sum(&arenas[0], &d, values[0]);
+            values[1][n] = fused_sum(&arenas[1], &d, values[1], &mine);
+            CHECK(values[1][n] != FG_NONE);
+            if (mine && !shares) {
+                if (shared)
+                    fg_column_release(&arenas[1], shared);
+                shared = mine;
+                memcpy(shared_v, d.v, sizeof d.v);
+                memcpy(shared_of_v, d.of_v, sizeof d.of_v);
+            }
+        }
+        }
+        is_held[n++] = true;
+        compare_values(n);
+    }
+    if (shared)
+        fg_column_release(&arenas[1], shared);
+
+    for (int actions = (int)below(7); actions-- > 0;) {
+        int root = n - 1 - (int)below(n < 4 ? (uint32_t)n : 4), a = (int)below((uint32_t)n);
+        switch (below(8)) {
+        case 0: { /* numbers change, as an optimiser changes them; but a shared column keeps its own */
+            double data = number();
+            for (int i = 0; i < 2; i++)
+                fg_at(arenas[i].nodes, values[i][a])->data = data;
+            break;
+        }
+        case 1:
+            for (int i = 0; i < 2; i++) {
+                walk(i, values[i][root], false, false);
+                fg_walk_zero(&arenas[i], &walks[i]);
+                fg_walk_end(&arenas[i], &walks[i]);
+            }
+            break;
+        case 2: {
+            double grad = number();
+            for (int i = 0; i < 2; i++) {
+                fg_at(arenas[i].nodes, values[i][a])->grad = grad;
+                fg_at(arenas[i].nodes, values[i][a])->flags &= (uint16_t)~FG_GRAD_INT;
+            }
+            break;
+        }
+        case 3:
+            if (fg_at(arenas[1].nodes, values[1][a])->arity == FG_FUSED)
+                CHECK(fg_take_apart(&arenas[1], values[1][a]));
+            break;
+        case 4: /* a sweep that is given up, or another one in the middle of it */
+            if (fg_at(arenas[1].nodes, values[1][a])->arity == FG_FUSED)
+                CHECK(fg_take_apart(&arenas[1], values[1][a]));
+            for (int i = 0; i < 2; i++)
+                fg_node_set_closure(fg_at(arenas[i].nodes, values[i][a]));
+            backward_both(root, a, below(2) ? root : (int)below((uint32_t)n), 1.0, below(2));
+            for (int i = 0; i < 2; i++) {
+                fg_node *node = fg_at(arenas[i].nodes, values[i][a]);
+                node->flags &= (uint16_t)~FG_CLOSURE;
+                if (node->arity == FG_NULLARY)
+                    node->mark = FG_PASSED_OVER;
+            }
+            break;
+        default: {
+            bool is_int = below(2);
+            backward_both(root, -1, root, is_int ? 1.0 : number(), is_int);
+        }
+        }
+        compare_values(n);
+        CHECK_ARENA(&arenas[1]);
+    }
+    for (int v = 0; v < n - 1; v++)
+        if (below(2)) {
+            is_held[v] = false;
+            for (int i = 0; i < 2; i++)
+                fg_node_release(&arenas[i], values[i][v]);
+        }
+    backward_both(n - 1, -1, n - 1, 1.0, false);
+    compare_values(n);
+    if (below(2))
+        compare_graphs(n - 1);
+    for (int v = 0; v < n; v++)
+        if (is_held[v])
+            for (int i = 0; i < 2; i++)
+                fg_node_release(&arenas[i], values[i][v]);
+    CHECK(fg_arena_live(&arenas[0]) == 0 && fg_arena_live(&arenas[1]) == 0);
+    CHECK(arenas[1].n_fused == 0 && arenas[1].n_terms == 0 && arenas[1].n_stood_for == 0);
+    CHECK(arenas[1].edge_bytes == 0);
+    CHECK_ARENA(&arenas[1]);
+}
+
+static void test_random_programs(long count)
+{
+    for (int i = 0; i < 2; i++)
+        fg_arena_init(&arenas[i], NULL);
+    for (long program = 0; program < count; program++)
+        run_program(program % 4 == 0);
+    for (int i = 0; i < 2; i++) {
+        fg_walk_clear(&walks[i]);
+        fg_arena_clear(&arenas[i]);
+    }
+}
+
+/* ---- What random programs don't meet ---- */
+
+static fg_index dot(fg_arena *arena, uint32_t n, const fg_index *u, const fg_index *v)
+{
+    description d = {.n = n, .start = FG_CONSTANT, .number_is_int = true};
+    for (uint32_t k = 0; k < n; k++) {
+        d.u[k] = (int)k;
+        d.v[k] = (int)(n + k);
+    }
+    fg_index all[2 * MOST];
+    memcpy(all, u, n * sizeof *u);
+    memcpy(all + n, v, n * sizeof *v);
+    fg_column *shared = NULL;
+    fg_index index = fused_sum(arena, &d, all, &shared);
+    if (shared)
+        fg_column_release(arena, shared);
+    return index;
+}
+
+/* Each allocation fails in turn, in making a sum and in taking it apart while walks have it listed. */
+static void test_no_memory(void)
+{
+    fg_arena *arena = &arenas[1];
+    fg_walk walk = {0};
+    new_kind = fg_kind(0, 0, FG_GRAD_INT);
+    for (long fails = 1;; fails++) {
+        fg_arena_init(arena, NULL);
+        fg_index x[4] = {leaf(arena, 1.0), leaf(arena, 2.0), leaf(arena, 3.0), leaf(arena, 4.0)};
+        fg_fail_allocation(fails);
+        fg_index sum = dot(arena, 4, x, x);
+        fg_fail_allocation(0);
+        CHECK_ARENA(arena);
+        CHECK(fg_arena_live(arena) == 4 + (sum != FG_NONE) && arena->n_fused == (sum != FG_NONE));
+        if (sum != FG_NONE)
+            fg_node_release(arena, sum);
+        for (int i = 0; i < 4; i++)
+            fg_node_release(arena, x[i]);
+        CHECK(fg_arena_live(arena) == 0 && arena->edge_bytes == 0);
+        fg_arena_clear(arena);
+        if (sum != FG_NONE)
+            break;
+        CHECK(fails < 20);
+    }
+
+    static fg_index fillers[1 << 20];
+    for (long fails = 1;; fails++) {
+        fg_arena_init(arena, NULL);
+        fg_index x[4] = {leaf(arena, 1.0), leaf(arena, 2.0), leaf(arena, 3.0), leaf(arena, 4.0)};
+        fg_index sum = dot(arena, 4, x, x);
+        uint32_t n = 0; /* leaves that fill the array, so that new nodes need memory too */
+        while (arena->next != arena->end || arena->used_slabs < arena->slabs)
+            fillers[n++] = leaf(arena, 0.0);
+        const uint32_t live = fg_arena_live(arena);
+        CHECK(fg_walk_start(arena, &walk, sum, false, false) == FG_OK && fg_walk_go_on(arena, &walk, 100) == FG_OK);
+        fg_at(arena->nodes, sum)->grad = 1.0;
+        fg_fail_allocation(fails);
+        bool done = fg_take_apart(arena, sum);
+        fg_fail_allocation(0);
+        CHECK_ARENA(arena);
+        CHECK(done == (fg_at(arena->nodes, sum)->arity == FG_BINARY));
+        CHECK(fg_arena_live(arena) == live + (done ? 4 + 3 + 1 : 0));
+        while (fg_sweep(arena, &walk, 1) == FG_MORE)
+            ;
+        CHECK(walk.n == 0);
+        for (int i = 0; i < 4; i++)
+            CHECK(fg_at(arena->nodes, x[i])->grad == 2.0 * (i + 1));
+        fg_walk_end(arena, &walk);
+        fg_walk_clear(&walk);
+        fg_node_release(arena, sum);
+        for (int i = 0; i < 4; i++)
+            fg_node_release(arena, x[i]);
+        while (n > 0)
+            fg_node_release(arena, fillers[--n]);
+        CHECK(fg_arena_live(arena) == 0 && arena->edge_bytes == 0);
+        fg_arena_clear(arena);
+        if (done)
+            break;
+        CHECK(fails < 20);
+    }
+}
+
+/* A chain of a hundred thousand sums: the walk and the release need no stack. */
+static void test_a_chain_of_sums(void)
+{
+    fg_arena *arena = &arenas[1];
+    fg_walk walk = {0};
+    fg_arena_init(arena, NULL);
+    new_kind = fg_kind(0, 0, FG_GRAD_INT);
+    fg_index x = leaf(arena, 1.0), top = x, half = leaf(arena, 0.5);
+    fg_node_retain(arena, x);
+    for (int i = 0; i < 100000; i++) {
+        fg_index next = dot(arena, 2, (fg_index[]){top, half}, (fg_index[]){half, top});
+        fg_node_release(arena, top);
+        top = next;
+    }
+    CHECK(backward(arena, &walk, top) && fg_at(arena->nodes, x)->grad == 1.0);
+    CHECK(fg_arena_live(arena) == 100002 && arena->n_stood_for == 500000);
+    fg_node_release(arena, top);
+    fg_node_release(arena, half);
+    fg_node_release(arena, x);
+    CHECK(fg_arena_live(arena) == 0 && arena->n_fused == 0);
+    fg_walk_clear(&walk);
+    fg_arena_clear(arena);
+}
+
+int main(int argc, char **argv)
+{
+    test_random_programs(argc > 1 ? atol(argv[1]) : 20000);
+    test_no_memory();
+    test_a_chain_of_sums();
+    puts("fused: passed");
+    return 0;
+}
