@@ -1,4 +1,5 @@
-"""python -m fastgrad SCRIPT: a micrograd- or microgpt-style script as it is, with our engine in place of its own."""
+"""python -m fastgrad SCRIPT: run a micrograd- or microgpt-style script unedited, with our engine in place of its own.
+"""
 import os
 import sys
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ NOTHING_ASKED = {"report": False, "verify": False, "profile": False, "steps_json
 
 
 def parse(arguments):
-    """The options as a namespace. Exits, as argparse does, when something is wrong with them."""
+    """Parse the options into a namespace. Exits, as argparse does, if they are wrong."""
     if arguments and not arguments[0].startswith("-"):
         return SimpleNamespace(script=arguments[0], rest=arguments[1:], **NOTHING_ASKED)
     import argparse             # only now: importing it takes as long as replacing a class
@@ -47,7 +48,7 @@ def main(arguments):
         return 2
     if options.verify:
         from fastgrad.script.verifying import verify
-        arguments.remove("--verify")        # the first, which is ours
+        arguments.remove("--verify")        # the first one is ours; a second one is the script's
         return verify(arguments, None if options.module else options.script)
     finish = []
     prepare(options, finish)
@@ -58,7 +59,7 @@ def main(arguments):
 
 
 def prepare(options, finish):
-    """Switch on what the options ask for; functions for the end are added to `finish`."""
+    """Switch on what the options ask for. Functions to call after the run are appended to the list `finish`."""
     from fastgrad.script import replace
     from fastgrad.script.importing import Substitute
     from fastgrad.script.notebook import say_why
@@ -89,7 +90,7 @@ def prepare(options, finish):
         if options.profile:
             finish.append(lambda: print(profile.table(), file=sys.stderr))
         if options.steps_json:
-            open(options.steps_json, "w").close()       # if that can't be, better now than after the run
+            open(options.steps_json, "w").close()       # an error is better now than after the run
             finish.append(lambda: profile.save(options.steps_json))
 
 

@@ -1,8 +1,8 @@
-"""detect_anomaly: whoever makes a nan or an inf is told at once where, and of what.
+"""detect_anomaly: raise where a nan or an inf is made, and name the line, the operation and its operands.
 
-While a block is open, functions that look at every result stand in place of the operations, the constructor and
-`backward` of the class Value. When the last block is left the class has again what it had, so all this costs nothing
-while it's off, and works alike in both engines.
+While a block is open, wrappers that check every result replace the operations, the constructor and `backward` of the
+class Value. Leaving the last block restores the class, so the mode costs nothing while it's off. It works in both
+engines.
 """
 import functools
 import math
@@ -16,12 +16,12 @@ from fastgrad.base import printable
 from fastgrad.decorating import decorated
 from fastgrad.engine import Value
 
-# What is watched, by its name in the class, and what the operation goes by.
+# The watched methods: name in the class: symbol of the operation.
 OPERATIONS = {name: x.symbol for x in operations.OPERATIONS for name in (x.method, x.reflected) if name}
-SHOWN_OF_PATH = 6       # so many steps at either end
+SHOWN_OF_PATH = 6       # steps that are shown at either end of a path
 
-# The attribute of a result whose second operand was a number: the grad of the leaf that it became interests nobody, and
-# is nan where a mask of -inf is multiplied with it.
+# An attribute that marks a result whose second operand was a number. The grad of the leaf made of that number isn't
+# checked: nobody uses it, and it is nan where the number is multiplied with a mask of -inf.
 CONSTANT = "_has_constant"
 
 
@@ -30,32 +30,33 @@ class AnomalyError(FloatingPointError, RuntimeError):
 
     It is a RuntimeError, as PyTorch's, and a FloatingPointError (so an ArithmeticError), as NumPy's.
 
-    value: the operation's result; in backward(), the Value that passed its gradient on. op: its operation's name.
-    operands: their data. place: (file, line, function) where value was made, or None.
+    value: the operation's result; in backward(), the Value that passed its gradient on. op: the name of its operation.
+    operands: the data of its operands. place: (file, line, function) where value was made, or None.
     """
 
     value = op = operands = place = None
 
 
 class detect_anomaly:
-    """Raise AnomalyError as soon as a nan or an inf is made; as a context manager or a decorator.
+    """A context manager or decorator that raises AnomalyError as soon as a nan or an inf is made.
 
-    Within the block every Value remembers where it was made. It raises
+    Within the block every Value remembers where it was made. AnomalyError is raised by
 
     - an operation (also one of your own, made with Value(data, children, ...)) whose result is nan, or is inf although
       all its operands are finite. A leaf may be nan or inf, as a mask is, and inf may stay inf: -inf + 1;
-    - `backward()`, at the first step that makes a grad nan or inf (but for those of numbers in the program, as 2's in
-      x * 2). The error shows the path from the loss down to it, and all grads below the loss are as they were before.
+    - `backward()`, at the first step that makes a grad nan or inf. The grad of a number in the program, such as the 2
+      in x * 2, isn't checked. The error shows the path from the loss down to that step. All grads of the graph are put
+      back to what they were before.
 
-    Errors that operations raise anyway, such as log(0)'s, get a note about operands and place, from Python 3.11 on.
-    A `backward()` of your own that you have assigned to the class isn't watched.
+    An error that an operation raises anyway, such as log(0)'s, gets a note about operands and place, from Python 3.11
+    on. A `backward()` of your own that you have assigned to the class isn't watched.
 
-    Blocks may be nested, and an object may be used again. The mode holds for the whole process, all its threads. Enter
-    it once, around a training loop rather than in each step: each entry changes the class Value.
+    Blocks may be nested, and an object may be used again. The mode holds for all threads of the process. Enter it
+    once, around a training loop rather than in each step, because each entry changes the class Value.
     """
 
     def __init__(self):
-        self._threads = []      # for each entry the thread that has entered
+        self._threads = []      # the id of the thread that made each open entry
 
     def __enter__(self):
         thread = threading.get_ident()
@@ -76,13 +77,13 @@ class detect_anomaly:
         return decorated(function, detect_anomaly)
 
 
-# Watching the class: what stands in for what.
+# Replacing the class's methods, and restoring them.
 
-_open_blocks = []       # for each the thread that has entered it
+_open_blocks = []       # the id of the thread that entered each open block
 _changing = threading.RLock()
 _is_changing = False
-_is_watched = False     # or None: half
-_replaced = {}          # name: what it has now, what it had
+_is_watched = False     # None while methods are being replaced or restored
+_replaced = {}          # method's name: its wrapper, and what the class itself had under this name before
 _NOTHING = object()
 
 
@@ -90,7 +91,7 @@ def _open(thread):
     try:
         _open_blocks.append(thread)
         _adapt()
-    except BaseException:       # Ctrl-C
+    except BaseException:       # KeyboardInterrupt, say
         _close(thread)
         raise
 
@@ -99,13 +100,16 @@ def _close(thread):
     try:
         _open_blocks.remove(thread)
     except ValueError:
-        pass            # another thread's, which a fork has left behind
+        pass            # the block of a thread that a fork has left behind
     _adapt()
 
 
 def _adapt():
-    """Watch the class if there are open blocks. A signal handler or a destructor may come in the middle and enter or
-    leave one too. Then the change that it has interrupted goes on, until it's right for what's open."""
+    """Replace the class's methods if a block is open, and restore them if none is.
+
+    A signal handler or a destructor may interrupt this, and enter or leave a block itself. Its own call returns at
+    once. The interrupted call goes on until the class fits the open blocks.
+    """
     global _is_changing
     with _changing:
         if _is_changing:
@@ -122,7 +126,8 @@ def _adapt():
 
 
 def _adapt_in_child():
-    """A process just forked has this thread alone: the blocks of others are over, and so is what they were changing."""
+    """Called in a process just forked, where only this thread goes on: drop the blocks of other threads, and redo a
+    change of the class that another thread had begun."""
     global _changing, _is_changing, _is_watched
     _open_blocks[:] = [thread for thread in _open_blocks if thread == threading.get_ident()]
     if _changing.acquire(blocking=False):
@@ -138,10 +143,10 @@ if hasattr(os, "register_at_fork"):
 
 def _replace():
     global _is_watched
-    _put_back()         # what Ctrl-C may have left
+    _put_back()         # methods that an interrupted change has left replaced
     watched = {name: _watched_operation(name, getattr(Value, name)) for name in OPERATIONS}
     watched["__init__"] = _watched_init(Value.__init__)
-    is_ours = isinstance(Value.backward, types.MethodDescriptorType)        # of the compiled class
+    is_ours = isinstance(Value.backward, types.MethodDescriptorType)        # the compiled class's own
     if is_ours or getattr(Value.backward, "__module__", None) == Value.__module__:
         watched["backward"] = _watched_backward(Value.backward)
     _is_watched = None
@@ -152,7 +157,7 @@ def _replace():
 
 
 def _put_back():
-    """Undo that, except where somebody else has assigned to the class meanwhile."""
+    """Restore the class's methods, except those that somebody else has assigned meanwhile."""
     global _is_watched
     _is_watched = None
     while _replaced:
@@ -166,7 +171,8 @@ def _put_back():
     _is_watched = False
 
 
-# Each of these also works when it's called, by way of what somebody has assigned to the class, after the last block.
+# A function that somebody has assigned to the class may call these wrappers after the last block. Then they only call
+# the original.
 
 def _watched_operation(name, original):
     op = OPERATIONS[name]
@@ -178,7 +184,7 @@ def _watched_operation(name, original):
         try:
             result = original(*operands, **named)
         except (ArithmeticError, ValueError) as error:
-            if not hasattr(error, "__notes__"):     # of an operation that this one is made of
+            if not hasattr(error, "__notes__"):     # an operation that this one calls has added it already
                 operands = _in_order(name, operands)
                 _add_note(error, [f"detect_anomaly(): raised by {_data_in(op, operands)}, or by its derivative",
                                   *_where_and_of_what(words.parsed(_here()), operands)])
@@ -201,14 +207,14 @@ def _watched_init(original):
             _note_place(self)
             children = self._operands
             if not children and len(args) > 1 and isinstance(args[1], (tuple, list)):
-                children = args[1]      # that no_grad() has left out
+                children = args[1]      # no_grad() has kept them out of the node
             if children:
                 _check(self, "", children)
     return __init__
 
 
 def _in_order(name, operands):
-    """Operands from left to right."""
+    """A method's operands as they are written, from left to right."""
     return operands[::-1] if name.startswith("__r") else operands
 
 
@@ -225,8 +231,11 @@ def _watched_backward(original):
 # Places.
 
 def _here():
-    """The author's line that is running, the first outside of this package, as 'file:line:function'. A string: it
-    keeps no frame alive, and the garbage collector needs not look at what has only strings."""
+    """The innermost running line outside of this package, as 'file:line:function'.
+
+    It's a string, because a string keeps no frame alive, and the garbage collector needn't track attributes that are
+    only strings.
+    """
     frame = sys._getframe(1)
     while frame is not None:
         if str(frame.f_globals.get("__name__")).partition(".")[0] != "fastgrad":
@@ -250,7 +259,7 @@ def _data_in(op, operands):
 
 
 def _check(result, op, operands):
-    """Raise AnomalyError if an operation has made this result of ordinary operands nan or inf."""
+    """Raise AnomalyError if an operation's result is nan, or is inf although its operands are finite."""
     y = result.data
     if math.isfinite(y):
         return
@@ -270,7 +279,7 @@ def _where_and_of_what(place, operands):
 
 
 def _line(v):
-    """A node, and where it was made."""
+    """A node in one line, with the place where it was made."""
     kind = "" if v._operands else ", a leaf"
     place = words.where(v)
     return f"{words.equation(v)}{kind}" + (f", made at {place}" if place else "")
@@ -291,7 +300,7 @@ def _add_note(error, lines):
 # Backward.
 
 def _watchful_backward(root):
-    """What backward() does, node by node with the same bits; after each the grads below it are looked at."""
+    """Do what backward() does, with the same bits, and check the grads of a node's children after each step."""
     nodes = root._topological()
     grads = [v.grad for v in nodes]
     try:
@@ -324,7 +333,7 @@ def _is_worse(now, before):
 
 
 def _about_step(root, v, children, i, before):
-    """What happened when v passed its gradient on to its child number i, whose grad was `before`."""
+    """The lines about the step in which v passed its gradient on to its child i, whose grad was `before`."""
     grad, local_grads = children[i].grad, v._local_grads
     child = words.name(children[i])
     lines = [f"backward() has made the grad of {child} {grad}, in the step through {words.formula(v)}",
@@ -353,7 +362,8 @@ def _path_lines(root, v):
 
 
 def _path(root, v):
-    """A shortest way from the root down to a node below it, both included; or as much as a `_backward` has left."""
+    """A shortest path from the root down to a node below it, both included; only the node, if a `_backward` has cut
+    all paths to it."""
     above, level = {id(root): None}, [root]
     while level and id(v) not in above:
         level_below = []

@@ -1,14 +1,17 @@
 """Context managers as decorators, for functions of every kind.
 
-A function, or a coroutine, runs in a block as a whole. A generator's block is open while its body runs: it's left at
-each yield and entered again when the consumer, for whom it isn't meant, asks for more.
+A function or a coroutine runs in one block. A generator's block is open only while the generator's body runs: it's left
+at each yield, and a new one is entered when the consumer asks for the next item. So the consumer runs outside of it.
 """
 import functools
 
 
 def decorated(function, new_block):
-    """A function that does the same in a block: new_block() makes the context manager. Raises TypeError for a class,
-    and for what can't be called."""
+    """Wrap a function so that it runs in a block.
+
+    function: a function or method of any kind. new_block: called for each block, returns the context manager. Raises
+    TypeError if function is a class or can't be called.
+    """
     import inspect      # only now: importing it takes longer than importing fastgrad
     if isinstance(function, (staticmethod, classmethod)):
         return type(function)(decorated(function.__func__, new_block))
@@ -27,11 +30,11 @@ def decorated(function, new_block):
                 except StopAsyncIteration:
                     return
                 finally:
-                    sent = None     # an exception refers to this frame, which would keep it alive
+                    sent = None     # an exception's traceback refers to this frame, a cycle
                 try:
                     sent = yield item
                     step = generator.asend
-                except BaseException as error:      # GeneratorExit as well: the body may answer that, too
+                except BaseException as error:      # also GeneratorExit, which the body may handle
                     step, sent = generator.athrow, error
     elif inspect.isgeneratorfunction(function):
         @functools.wraps(function)

@@ -10,16 +10,16 @@ from fastgrad.grad_mode import no_grad
 from fastgrad.operations import OPERATIONS
 
 WIDTH = 100                 # of the screen, in columns
-SHOWN = 8                   # operands, and values made from this one
-LONGEST_FORMULA = 46        # so that lines fit
+SHOWN = 8                   # operands, or uses, that are listed
+LONGEST_FORMULA = 46        # in characters, so that lines fit
 
-# Local derivatives as formulas, by each operand: a, or a and b.
+# What `_op` shows: the formulas of the local derivatives, one per operand. The operands are a, or a and b.
 FORMULAS = {x.shown: x.derivatives for x in OPERATIONS if x.derivatives}
 CALLS = {x.shown: x.call for x in OPERATIONS if x.derivatives}
 
 
 class Explanation(str):
-    """A text that a prompt or a notebook shows as it is."""
+    """A string that is its own repr, so that a prompt or a notebook shows the text."""
 
     __slots__ = ()
 
@@ -31,10 +31,10 @@ def explain(v, root=None):
     """Explain a Value on one screen: how it was made, its local derivatives, and the sum that gives its grad.
 
     v: a Value. root: the Value whose `backward()` was called; the sum is then over the graph below it, in backward's
-    own order. Without it the sum is over all Values that live and were made from v.
+    own order. Without root the sum is over all living Values that were made from v.
 
-    Returns a string, for print() or to be seen at the prompt. Raises TypeError if one of them isn't a Value, and
-    ValueError if v isn't below root. Nothing is changed.
+    Returns a string, which a prompt shows as print() does. Raises TypeError if v or root isn't a Value, and ValueError
+    if v isn't below root. Changes nothing.
     """
     for x in (v,) if root is None else (v, root):
         if not isinstance(x, Value):
@@ -45,7 +45,7 @@ def explain(v, root=None):
 
 
 def _parents(v, root):
-    """The Values that were made from v, those first whose gradients backward() passes on first."""
+    """The Values that were made from v, in the order in which backward() visits them."""
     if root is None:
         return v._parents()[::-1]
     nodes = root._topological()
@@ -63,7 +63,7 @@ def _is_close(x, y):
 
 
 def _called(v):
-    """What a sentence calls it."""
+    """The name of v in a sentence."""
     return words.label(v) or "this value"
 
 
@@ -87,8 +87,8 @@ def _making(v):
 
 
 def _recomputed(v):
-    """What a built-in operation gives on its operands as they are now, or None."""
-    if not _formulas(v) or v._op == "ReLU" and math.isnan(v._operands[0].data):     # nan or 0, by the class's dialect
+    """The result of v's operation on its operands' present data; None if the operation isn't built in, or has none."""
+    if not _formulas(v) or v._op == "ReLU" and math.isnan(v._operands[0].data):     # nan or 0, depending on the dialect
         return None
     op, operands = v._op, [Value(child.data) for child in v._operands]
     try:
@@ -112,7 +112,7 @@ def _parsed(text):
 # Local derivatives.
 
 def _formulas(v):
-    """A formula for each operand of a built-in operation; none if it isn't one."""
+    """The formulas of v's local derivatives, one per operand; () if v's operation isn't built in."""
     op, n = v._op, len(v._operands)
     if not n or len(v._local_grads) != n or not isinstance(op, str):
         return ()
@@ -131,7 +131,7 @@ def _formulas(v):
 
 
 def _local_derivative(v, i):
-    """The derivative of v by its operand i: 'b = 3.0', or the number alone if there's no more to say."""
+    """The derivative of v by its operand i: 'formula = number', or the number alone if there's no short formula."""
     local, formulas = words.number(v._local_grads[i]), _formulas(v)
     if not formulas:
         return local
@@ -162,7 +162,7 @@ def _local_derivatives(v):
 
 def _terms(v, parents):
     """What each use of v adds to its grad: (parent, grad of the parent, local derivative, their product). The last two
-    are None if they aren't known, because the parent has a `_backward` of its own."""
+    are None if the parent has a `_backward` of its own, which makes them unknown."""
     terms = []
     for parent in parents:
         if words.has_own_backward(parent):
@@ -213,7 +213,7 @@ def _why_without_terms(v, parents):
 
 
 def _verdict(v, known, n_unknown, root):
-    """Whether the sum is the grad, and if not, what's probable."""
+    """A sentence that says whether the known terms add up to the grad, and if not, what the probable reason is."""
     total = 0
     for term in known:
         total = rounded(total + term)

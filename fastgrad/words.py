@@ -1,4 +1,4 @@
-"""Nodes in words and numbers: what the messages of detect_anomaly and the pages of explain are made of."""
+"""Nodes as text, in words and numbers, for the messages of detect_anomaly and the pages of explain."""
 import linecache
 import os
 
@@ -6,19 +6,20 @@ from fastgrad.base import printable
 from fastgrad.engine import Value
 from fastgrad.operations import OPERATIONS
 
-MADE_AT = "_made_at"    # detect_anomaly's attribute of a node: "file:line:function"
+MADE_AT = "_made_at"    # the attribute in which detect_anomaly notes "file:line:function"
 LONGEST_NAME = 20
-INFIX = {x.symbol for x in OPERATIONS if x.n_operands == 2}     # what is written between its operands
-ENGINE_S_BACKWARD = Value._backward     # whatever somebody gives the class later
+INFIX = {x.symbol for x in OPERATIONS if x.n_operands == 2}     # symbols that are written between two operands
+ENGINE_S_BACKWARD = Value._backward     # as it is at import, before anybody assigns another to the class
 
 
 def own(v, attribute):
-    """What has been set on a Value itself, or None. (vars(v) would do, but that has side effects in the C engine.)"""
+    """An attribute that was set on a Value itself, or None. (vars(v) isn't used: it has side effects in the C engine.)
+    """
     return (v._attributes() or {}).get(attribute)
 
 
 def has_own_backward(v):
-    """Whether backward() calls a function that isn't the engine's, and so the local derivatives say nothing."""
+    """Whether backward() calls another function than the engine's on v, so that the local derivatives say nothing."""
     return own(v, "_backward") is not None or type(v)._backward is not ENGINE_S_BACKWARD
 
 
@@ -35,7 +36,7 @@ def parsed(made_at):
 
 
 def where(v):
-    """The same in short, 'train.py:12 in loss', or ''."""
+    """Where a node was made, in short: 'train.py:12 in loss', or '' if that wasn't noted."""
     if place(v) is None:
         return ""
     file, line, function = place(v)
@@ -44,7 +45,7 @@ def where(v):
 
 
 def traceback_lines(place):
-    """A place as a traceback shows it, with the line's text where that can be had."""
+    """A place as the lines of a traceback, with the source line if it can be read."""
     if place is None:
         return ["  made outside of detect_anomaly(), so the line isn't known"]
     file, line, function = place
@@ -53,7 +54,7 @@ def traceback_lines(place):
 
 
 def number(x):
-    """A number, rounded if it has many digits."""
+    """A number as text; a long float is rounded to 6 digits."""
     text = repr(x)
     return text if len(text) <= 10 or isinstance(x, int) else format(x, ".6g")
 
@@ -68,7 +69,10 @@ def label(v):
 
 
 def name(v, depth=2):
-    """What a node goes by in a formula: its label, the number of a leaf, or how it was made, if that is short."""
+    """A node's name in a formula: its label, a leaf's number, or else the formula that made it, if that's short.
+
+    depth: the levels of operations, from the node down, that the name may write out.
+    """
     if label(v) or not v._operands:
         return label(v) or number(v.data)
     for below in range(depth - 1, -1, -1):
@@ -80,18 +84,18 @@ def name(v, depth=2):
 
 
 def formula(v, depth=2):
-    """How a node was made: 'a * b'. depth: that of the names of its operands."""
+    """The formula that made a node: 'a * b'. depth: the depth of its operands' names."""
     return written(v._op, [name(child, depth) for child in v._operands])
 
 
 def equation(v, with_data=True):
-    """A node in a line: 'c = a * b = 6.0', as much of it as there is."""
+    """A node as 'c = a * b = 6.0', without the parts that it doesn't have."""
     parts = [label(v), formula(v) if v._operands else "", number(v.data) if with_data else ""]
     return " = ".join(part for part in parts if part)
 
 
 def written(op, operands):
-    """An operation on operands, both strings, as it's written in Python: 'a * b', 'a ** 3', 'exp(a)'."""
+    """An operation in Python's notation: 'a * b', 'a ** 3', 'exp(a)'. op: a string. operands: a list of strings."""
     op, n = shortened(op), len(operands)
     if n == 2 and op in INFIX:
         return f"{as_base(operands[0]) if op == '**' else operands[0]} {op} {operands[1]}"
@@ -106,5 +110,5 @@ def written(op, operands):
 
 
 def as_base(text):
-    """-2.0 as it's written below an exponent."""
+    """A number's text as the base of a power: a negative number is put in brackets."""
     return f"({text})" if text.startswith("-") else text
