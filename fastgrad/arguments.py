@@ -1,15 +1,15 @@
-"""What both engines ask of arguments: what is a number, how it's stored, and what the constructor is given, with both
-dialects' names for that."""
+"""Checks of arguments for both engines: which objects are numbers, how a number is stored, and the constructor's
+arguments under the names of both dialects."""
 
-NOT_REAL = frozenset("cSUTMm")      # kinds of NumPy's dtypes: complex, bytes, two of text, times and spans of time
+NOT_REAL = frozenset("cSUTMm")      # kinds of NumPy's dtypes: complex, bytes, two of text, times, spans of time
 NO_SLOPE = ": x ** 0 is 1, but microgpt's formula for its derivative, 0 * 0.0 ** -1, has no value"
 
-EXACT = 2 ** 53     # every integer up to here, in magnitude, is a double
+EXACT = 2 ** 53     # a double holds every integer of at most this magnitude
 
 
 def is_number(x):
-    """Whether x can be taken for a real number: it has __float__ or __index__, and isn't NumPy's text, raw bytes, a
-    complex number or a time, which have these as well."""
+    """Whether x counts as a real number: it has __float__ or __index__, and isn't text, bytes, or one of NumPy's
+    complex numbers or times, which may have these methods too."""
     kind = type(x)
     if not (hasattr(kind, "__float__") or hasattr(kind, "__index__")):
         return False
@@ -19,14 +19,15 @@ def is_number(x):
 
 
 def rounded(x):
-    """A number as it is stored: an integer beyond 2**53 becomes a float, rounded once."""
+    """x as a node stores it: an int beyond 2**53 becomes a float, rounded once."""
     return float(x) if type(x) is int and abs(x) > EXACT else x
 
 
 def parse(children, op_or_local_grads, named):
-    """Children, op and local gradients, with defaults; raises TypeError for a name that is unknown or there twice.
+    """The constructor's arguments after data, as a tuple (children, op, local_grads), with defaults.
 
-    children, op_or_local_grads: the second and third argument, or None. named: a dict of all others.
+    children, op_or_local_grads: the second and third argument, or None. named: a dict of all others. Raises TypeError
+    if a name is unknown, or if an argument is given twice.
     """
     if not named:
         children = () if children is None else children
@@ -51,7 +52,7 @@ def parse(children, op_or_local_grads, named):
 
 
 def _only_one(named, *names):
-    """The value of the one argument among names that was given, or None."""
+    """Take the one argument with one of these names out of `named`. Returns it, or None if it wasn't given."""
     given = [name for name in names if name in named]
     if len(given) > 1:
         raise TypeError(f"Value() got both {given[0]!r} and {given[1]!r}")

@@ -1,11 +1,11 @@
 """Copies and pickles of graphs of any depth, shared by both engines.
 
-The ordinary protocol would descend from a node into its children and run out of stack. Here a graph is laid out flat,
-children first: when a node's turn comes all its children are there already. Sharing is kept, also with other objects in
-the same copy or pickle, because every node goes by its own handle through the memo that `copy` and `pickle` keep.
+The ordinary protocol recurses from a node into its children, and overflows the stack. Here a graph's nodes are listed
+in topological order, so that all children of a node are copied before it. Shared nodes stay shared, also with other
+objects in the same copy or pickle, because every node has an entry of its own in the memo of `copy` or `pickle`.
 
 An engine provides `_topological()`, which lists a node and all below it, children first; `_attributes()`, the dict of
-what was set on a Value beyond its fields, or None; and `_rebuild()`, which makes a Value of its fields.
+what was set on a Value beyond its fields, or None; and `_rebuild()`, which makes a Value from its fields.
 """
 import copy
 import threading
@@ -13,14 +13,14 @@ import threading
 
 class _Running(threading.local):
     def __init__(self):
-        self.listed = set()     # ids of nodes that this thread's running pickle has still to come to in a list
+        self.listed = set()     # ids of the nodes in lists of this thread's running pickle that it hasn't reached yet
 
 
 _running = _Running()
 
 
 class _Below:
-    """The nodes below a pickled one: a list for the pickler, children first."""
+    """The nodes below a pickled node. The pickler writes them as a list, children first."""
 
     def __init__(self, nodes):
         self.nodes = nodes
@@ -30,7 +30,8 @@ class _Below:
 
 
 class _Listing:
-    """An iterator over listed nodes. A pickler drops it when all are pickled, or when one can't be."""
+    """An iterator over listed nodes. The pickler drops it when all are pickled, or when one can't be. Then their ids
+    are no longer needed."""
 
     def __init__(self, nodes):
         self.nodes, self.left, self.listed = nodes, iter(nodes), _running.listed
@@ -47,7 +48,8 @@ class _Listing:
 
 
 def below(node, at_least=1):
-    """What is to be pickled before a node: the nodes below it, if there are so many, or None if they have been."""
+    """The nodes below a node, to be pickled before it. None if a list has them already, or if there are fewer than
+    at_least."""
     if id(node) in _running.listed:
         _running.listed.discard(id(node))
         return None
@@ -56,18 +58,19 @@ def below(node, at_least=1):
 
 
 def _rebuilt(below, cls, *fields):
-    """A Value in a pickle; cls None: of the class of the engine in use, whichever wrote the pickle."""
+    """Make a Value from a pickle. cls: its class; None for the Value of the engine in use, whichever engine wrote the
+    pickle. below: not used; the nodes in it have been made first."""
     import fastgrad
     return (cls or fastgrad.Value)._rebuild(*fields)
 
 
 def _unpickle(below, cls, *fields):
-    """The same in pickles of fastgrad 0.1, where the engine in plain Python has a name of its own."""
+    """Make a Value from a pickle of fastgrad 0.1, which names the class of the engine in plain Python."""
     return _rebuilt(below, None if cls.__module__ == "fastgrad.reference" else cls, *fields)
 
 
 def slots_of(node):
-    """What is in the `__slots__` of subclasses, by name."""
+    """A node's attributes in the `__slots__` of subclasses, by name."""
     found = {}
     for cls in type(node).__mro__:
         if Copying in cls.__bases__:        # an engine's Value
@@ -82,7 +85,7 @@ def slots_of(node):
 
 
 class Copying:
-    """What `copy` and `pickle` call; a base class of both engines' Value."""
+    """The base class of both engines' Value: the methods that `copy` and `pickle` call."""
 
     __slots__ = ()
 
@@ -90,7 +93,8 @@ class Copying:
         return self.data, self.grad, self._operands, self._local_grads, self._op
 
     def _state(self):
-        """What a copy is given beyond the fields: the attributes, or what a subclass's __getstate__ says."""
+        """What a copy gets beyond the fields: what a subclass's __getstate__ returns, or else the attributes and slots.
+        """
         getstate = getattr(type(self), "__getstate__", None)
         if getstate is not getattr(object, "__getstate__", None):
             return getstate(self)
@@ -105,7 +109,7 @@ class Copying:
         return out
 
     def __deepcopy__(self, memo):
-        kept_alive = memo.setdefault(id(memo), [])      # as copy does, so that no id is used twice
+        kept_alive = memo.setdefault(id(memo), [])      # copy's own list, so that no id in the memo is reused
         copied = []
         for node in self._topological():
             if id(node) not in memo:

@@ -1,15 +1,16 @@
 """Whether operations record a graph: ``no_grad``, shared by both engines.
 
-A block holds from when it's entered until it's left, in the context that enters it (so in the thread, and in the
-asyncio task), and in those that are copied from that one meanwhile, as those of tasks that the block starts.
+A block is open from when it's entered until it's left. It applies in the context that enters it (so in the thread, and
+in the asyncio task), and in contexts that are copied from that one meanwhile, such as those of tasks that the block
+starts.
 
-It may be left in another context: a `break` out of `async for` leaves the generator to a task of its own that closes
-it, and the garbage collector closes generators in whatever thread it runs. So a context doesn't note whether it
-records. It notes its innermost block, and the block itself knows whether it's open. Who leaves a block closes it for
-all that note it, and changes nothing else in the context where that happens.
+A block may be left in another context: after a `break` out of `async for`, a task of its own closes the generator, and
+the garbage collector closes generators in whatever thread it runs. So a context doesn't note whether it records. It
+notes its innermost block, and the block notes whether it's open. Leaving a block closes it for all contexts that note
+it, and changes nothing else in the context where it's left.
 
-There is no lock: destructors and signal handlers, which interrupt anything, enter blocks too, and in a forked process
-a lock stays as another thread has had it.
+There is no lock. Destructors and signal handlers enter blocks too, and may interrupt code that holds the lock. And a
+lock that another thread holds during a fork stays locked in the forked process.
 """
 import contextvars
 
@@ -19,7 +20,7 @@ innermost = contextvars.ContextVar("fastgrad_innermost_no_grad", default=None)
 
 
 class Block:
-    """From an __enter__ to its __exit__."""
+    """One pass through a no_grad block, from __enter__ to __exit__. outer: the block around it, or None."""
 
     __slots__ = ("outer", "is_open")
 
@@ -43,17 +44,17 @@ def is_recording():
 class no_grad:
     """Record no graph: within the block (or the decorated function) results are leaves without children.
 
-    `with no_grad():`, `@no_grad()` or `@no_grad`, for functions, generators and coroutines. The block of a generator is
-    open while its body runs, not while its consumer does. Blocks may be nested, and an object may be used again, also
-    within its own block. A block is its thread's and its asyncio task's own.
+    Use it as `with no_grad():`, or decorate functions, generators and coroutines with `@no_grad()` or `@no_grad`. A
+    generator's block is open while the generator's body runs, not while its consumer does. Blocks may be nested, and an
+    object may be used again, also within its own block. A block applies only to its own thread and asyncio task.
     """
 
     def __new__(cls, function=None):
         self = super().__new__(cls)
-        self._blocks = []       # those that are open
+        self._blocks = []       # its open blocks
         return self if function is None else self(function)
 
-    # The compiled engine puts functions of its own in place of these two: recording.pxi.
+    # The compiled engine replaces these two methods by functions in C: recording.pxi.
 
     def __enter__(self):
         block = Block(innermost_open())
@@ -74,4 +75,4 @@ class no_grad:
         innermost.set(innermost_open())
 
     def __call__(self, function):
-        return decorated(function, no_grad)     # a new object for each call, so that none leaves another one's block
+        return decorated(function, no_grad)     # a new object per call, so that no call leaves another call's block

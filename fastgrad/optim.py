@@ -8,9 +8,9 @@
         optimizer.lr = 0.01 * (1 - step / steps)    # any setting can be changed between steps
         optimizer.step()
 
-A step has the bits of the loop that one would write in Python; for Adam that's microgpt's. (torch's own divides in
-another order.) Here are the settings, what may be wrong with them, and the state; the loops are in parameters.py and,
-for the C engine, in csrc/optim.c.
+A step has the bits of the plain loop in Python; for Adam that's microgpt's loop. (torch's Adam divides in another
+order.) This file has the settings, their checks, and the state. The loops are in parameters.py and, for the C engine,
+in csrc/optim.c.
 """
 import math
 import operator
@@ -24,10 +24,13 @@ from fastgrad.parameters import Parameters
 __all__ = ["SGD", "Adam", "AdamW", "clip_grad_norm_"]
 
 
-# What may be wrong.
+# Checks of arguments.
 
 def _number(name, x, below=math.inf, limit="finite"):
-    """x as a float from 0 to less than below (None: to infinity); raises TypeError and ValueError that name it."""
+    """x as a float, 0 <= x < below, or 0 <= x <= math.inf if below is None.
+
+    name: of the argument; limit: the upper bound in words, both for errors. Raises TypeError or ValueError.
+    """
     if hasattr(type(x), "__len__") or not is_number(x):
         raise TypeError(f"{name} must be a number, not {type(x).__name__!r}")
     try:
@@ -42,7 +45,7 @@ def _number(name, x, below=math.inf, limit="finite"):
 
 
 def _betas(name, x):
-    """x as two floats from 0 to less than 1."""
+    """x as a tuple of two floats, both at least 0 and less than 1. Raises TypeError or ValueError."""
     try:
         first, second = x
     except (TypeError, ValueError) as error:
@@ -52,7 +55,7 @@ def _betas(name, x):
 
 
 def _gather(params):
-    """The parameters with the loops of their engine; raises TypeError and ValueError."""
+    """Values as Parameters of their engine. params: an iterable. Raises TypeError or ValueError."""
     try:
         params = iter(params)
     except TypeError:
@@ -63,7 +66,7 @@ def _gather(params):
 
 
 class _Setting:
-    """An attribute that can only be set to what check(name, x) lets pass, and is what check returns."""
+    """An attribute of an optimiser. Assigning x stores what check(name, x) returns, or raises what it raises."""
 
     def __init__(self, check=_number):
         self.check = check
@@ -78,7 +81,7 @@ class _Setting:
 # The optimisers.
 
 class Optimizer:
-    """What all optimisers share: parameters, settings, a count of steps, and arrays of numbers for each parameter."""
+    """The base class of optimisers: parameters, settings, a count of steps, and arrays with a number per parameter."""
 
     _settings = ()
     _arrays = ()
@@ -101,15 +104,15 @@ class Optimizer:
         self._params.zero_grad()
 
     def state_dict(self):
-        """Settings, the number of steps, and what is remembered of each parameter, as a dict of numbers and lists."""
+        """The settings, the number of steps, and the lists with a number per parameter, as a dict."""
         state = {name: getattr(self, name) for name in self._settings}
         return {**state, "step": self._steps, **{name: memory.tolist() for name, memory in self._memory.items()}}
 
     def load_state_dict(self, state_dict):
-        """Go on, settings included, where the optimiser was whose state_dict this is. Parameters are not in it.
+        """Continue from another optimiser's state, settings included. Parameters aren't part of it.
 
-        Raises TypeError or ValueError if it isn't that of such an optimiser over as many parameters, and then nothing
-        has changed.
+        state_dict: what state_dict() of such an optimiser over as many parameters has returned. Raises TypeError or
+        ValueError for anything else, and changes nothing then.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict must be a dict, not {type(state_dict).__name__!r}")
@@ -132,11 +135,11 @@ class Optimizer:
         self._steps, self._memory = steps, memory
 
     def _array(self, name, numbers):
-        """Numbers of a state_dict as an array."""
+        """A list of a state_dict as an array of doubles. Raises TypeError or ValueError."""
         try:
             numbers = list(numbers)
             for x in numbers:
-                if not is_number(x):        # an array of doubles would take NumPy's text and complex numbers
+                if not is_number(x):        # array("d", ...) would accept NumPy's text and complex numbers
                     raise TypeError(f"{x!r} is none")
             memory = array("d", numbers)
         except (TypeError, OverflowError) as error:
@@ -152,11 +155,12 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent: p.data -= lr * p.grad; with momentum, lr * velocity, where velocity is
-    momentum * velocity + grad and starts at 0.
+    """Stochastic gradient descent: p.data -= lr * p.grad.
 
-    params: an iterable of Values, all leaves and different. lr (the learning rate), momentum, weight_decay: numbers
-    from 0; weight_decay * p.data is added to the gradient. All settings can be assigned later.
+    With momentum it's p.data -= lr * velocity, where velocity = momentum * velocity + p.grad, starting at 0.
+
+    params: an iterable of Values, all leaves and different. lr (the learning rate), momentum, weight_decay: finite
+    numbers, at least 0; weight_decay * p.data is added to the gradient. All settings can be assigned later.
 
     Raises TypeError or ValueError for anything else. Formulas: torch.optim.SGD.
     """
@@ -175,11 +179,12 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam: steps as long as the gradient's running mean, in units of the root of its running mean square.
+    """Adam: a step is lr times the gradient's running mean, divided by the root of its running mean square.
 
-    params: an iterable of Values, all leaves and different. lr: the learning rate, a number from 0. betas: how much of
-    the two running means a step keeps, from 0 to less than 1. eps: is added to the root, from 0. weight_decay: from 0;
-    weight_decay * p.data is added to the gradient. All settings can be assigned later.
+    params: an iterable of Values, all leaves and different. lr: the learning rate, a finite number, at least 0. betas:
+    how much of the two running means a step keeps, two numbers, at least 0 and less than 1. eps: a finite number, at
+    least 0, which is added to the root. weight_decay: a finite number, at least 0; weight_decay * p.data is added to
+    the gradient. All settings can be assigned later.
 
     Raises TypeError or ValueError for anything else. Formulas: Kingma and Ba, Adam: A Method for Stochastic
     Optimization (2015), algorithm 1.
@@ -195,7 +200,7 @@ class Adam(Optimizer):
         super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
 
     def step(self):
-        """Change the data of every parameter by its gradient and those of the steps before.
+        """Change the data of every parameter by its gradients in this step and in those before.
 
         Raises OverflowError if a gradient is too large to be squared, and ZeroDivisionError if eps is 0 and a parameter
         had no gradient but 0 so far; then nothing has changed.
@@ -229,11 +234,13 @@ class AdamW(Adam):
 def clip_grad_norm_(params, max_norm):
     """Scale the gradients of params down so that their norm, the root of the sum of squares, is at most max_norm.
 
-    params: an iterable of Values, all leaves and different. max_norm: a number from 0; math.inf only measures.
+    params: an iterable of Values, all leaves and different. max_norm: a number, at least 0; with math.inf the norm is
+    only measured.
 
-    Returns the norm before. As in torch gradients are multiplied by max_norm / (norm + 1e-6) if that is below 1; if
-    it's nan, because a gradient was nan, all become nan. Raises TypeError or ValueError for other arguments, and
-    OverflowError if a gradient is too large to be squared; then nothing has changed. Source: torch.nn.utils.
+    Returns the norm before scaling. As in torch, gradients are multiplied by max_norm / (norm + 1e-6) if that is below
+    1. If it's nan, because a gradient is nan, all gradients become nan. Raises TypeError or ValueError for other
+    arguments, and OverflowError if a gradient is too large to be squared; then nothing has changed.
+    Source: torch.nn.utils.
     """
     max_norm = _number("max_norm", max_norm, below=None)
     params = _gather(params)

@@ -1,24 +1,26 @@
-"""The parameters that an optimiser changes, and the loops over them, in plain Python: obvious, and right by definition.
+"""The parameters that an optimiser changes, and the loops over them, in plain Python, which defines what is right.
 
-The C engine has the same class with loops in C (csrc/optim.c), which give the same bits. Values of the plain-Python
-engine use this one, and so does the C engine for a step that may raise.
+The C engine has the same class with loops in C (csrc/optim.c), which give the same bits. The plain-Python engine uses
+this class, and so does the C engine for a step that may raise.
 
-What an optimiser remembers of each parameter is in arrays of doubles. A loop that can raise computes everything before
-it changes anything, so that after an error all is as it was.
+An optimiser's numbers for each parameter are in arrays of doubles. A loop that can raise computes everything before it
+changes anything, so that an error changes nothing.
 """
 from fastgrad.base import printable
 from fastgrad.copying import Copying
 
 
 def name(i, p):
-    """What errors call parameter i."""
+    """The name of parameter i in error messages."""
     label = getattr(p, "label", "")
     return f"parameter {i} ({printable(str(label))})" if label else f"parameter {i}"
 
 
 def check_parameters(values, kind=Copying):
-    """Raise TypeError or ValueError unless these are Values (of either engine: Copying is the base of both), leaves,
-    and each of them there once."""
+    """Raise TypeError or ValueError unless values are leaves, at least one, and each of them there once.
+
+    kind: the class that they must be instances of. Copying is the base class of both engines' Value.
+    """
     if not values:
         raise ValueError("params is empty: there is nothing to optimise")
     seen = {}
@@ -36,7 +38,7 @@ def too_large(i, p, g):
 
 
 class Parameters:
-    """Values and the loops over them. values: a tuple; what can be wrong with it is said by `check_parameters`."""
+    """Values and the loops over them. values: a tuple of different leaves. Raises what `check_parameters` raises."""
 
     def __init__(self, values):
         check_parameters(values)
@@ -51,7 +53,8 @@ class Parameters:
             p.grad = 0
 
     def norm(self):
-        """The square root of the sum of the squared gradients, added up in order; raises OverflowError."""
+        """The square root of the sum of the squared gradients, added up in order. Raises OverflowError if a gradient is
+        too large to be squared."""
         total = 0.0
         for i, p in enumerate(self.values):
             try:
@@ -74,9 +77,13 @@ class Parameters:
             p.data -= lr * g
 
     def adam(self, m, v, lr, beta1, beta2, eps, weight_decay, decoupled, bias1, bias2):
-        """One step. decoupled: AdamW's weight decay. bias1, bias2: 1 - beta ** t in step t.
+        """Take one step.
 
-        Raises OverflowError and ZeroDivisionError.
+        m, v: arrays of the running means of the gradients and of their squares. decoupled: whether weight decay is
+        AdamW's. bias1, bias2: 1 - beta1 ** t and 1 - beta2 ** t in step t.
+
+        Raises OverflowError if a gradient is too large to be squared, and ZeroDivisionError if eps is 0 and a parameter
+        had no gradient but 0 so far.
         """
         after = []
         for i, p in enumerate(self.values):
