@@ -2,17 +2,18 @@
 
     python tests/mutate.py [--list] [--only NAME ...] [--jobs N]
 
-mutants.py has the faults. Each is a change to a file that makes the package wrong, and the test that must fail then.
-All happens in a copy of the checkout in a temporary folder, where the engine is built without optimisation, which takes
-less time. First the tests have to pass there as they are.
+mutants.py has the faults. Each is a change to one file that makes the package wrong, and the test that must fail then.
+Everything happens in copies of the checkout in a temporary folder, where the engine is built without optimisation,
+because that takes less time. First the tests must pass there without a fault.
 
-A line for each fault says what became of it:
+A line for each fault gives the result:
 
     found       the test failed, crashed or didn't end
     SURVIVED    the test passed
     BROKEN      nothing was tried: the text isn't there exactly once, it doesn't compile, or the test doesn't run
 
-The exit status is 0 if all have been found, and 1 if not. mutants.py has to be mended with what it changes.
+The exit status is 0 if all faults are found, and 1 if not. Whoever changes a text that mutants.py quotes must change
+mutants.py too.
 """
 import argparse
 import concurrent.futures
@@ -73,12 +74,12 @@ def main():
 
 
 def make_trees(folder, n):
-    """A queue of n copies of the checkout, without what git ignores, with the engine built."""
+    """A queue of n copies of the checkout, without the files that git ignores, and with the engine built."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     files = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, check=True).stdout.decode().split("\0")
     trees = [folder / str(i) for i in range(n)]
     for file in files:
-        if (CHECKOUT / file).is_file():     # a deleted file is listed until that is committed
+        if (CHECKOUT / file).is_file():     # a deleted file is listed until its deletion is committed
             (trees[0] / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(CHECKOUT / file, trees[0] / file)
     if not build(trees[0]):
@@ -92,13 +93,14 @@ def make_trees(folder, n):
 
 
 def environment(tree):
-    """The tree's own package goes first, also in processes that tests start, and no bytecode outlasts its source."""
+    """The environment variables for a command in a tree. Imports find the tree's own package first, also in processes
+    that tests start. No bytecode is written, since it might outlast its source."""
     settings = {name: value for name, value in os.environ.items() if not name.startswith(("FASTGRAD", "PYTEST"))}
     return {**settings, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def call(tree, *command, limit=None, **more):
-    """A command's exit status; None if it took longer than the limit."""
+    """Run a command in a tree. Returns its exit status, or None if it took longer than limit, in seconds."""
     try:
         return subprocess.run(command, cwd=tree, env={**environment(tree), **more}, timeout=limit,
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -112,7 +114,8 @@ def build(tree):
 
 
 def run(tree, *tests, limit=TIME_LIMIT):
-    """'passed' or 'failed', or why it hasn't run. tests: for pytest, or one C file of tests/c."""
+    """Run tests in a tree. Returns 'passed', 'failed', or why they didn't run. tests: tests for pytest, or one C file
+    of tests/c."""
     if tests[0].endswith(".c"):
         program = f"build/{Path(tests[0]).stem}"
         if call(tree, "make", "-C", "tests/c", program) != 0:
@@ -125,7 +128,8 @@ def run(tree, *tests, limit=TIME_LIMIT):
 
 
 def fate(tree, mutant):
-    """What becomes of a fault. The tree is as it was afterwards, the built engine included."""
+    """Plant a fault, run its test, and return the result. Afterwards the tree is as before, the built engine included.
+    """
     file = tree / mutant.file
     original = file.read_bytes()
     text = original.decode()

@@ -1,9 +1,10 @@
-"""Any number of random programs (programs.py) on the C engine and the oracle: the promise of the same bits, at length.
+"""Run any number of random programs (programs.py) on the C engine and the oracle, and compare every bit.
 
     python tests/engine/fuzz.py --count 1000000 --seed 0 --jobs 4
 
-Program k is made from random.Random(seed + k). On the first difference, crash or hang it prints the seed, and for a
-difference the shrunk program with both transcripts, and exits with status 1. `--seed THAT --count 1` runs it again.
+Program k is made from random.Random(seed + k). The first difference, crash or hang ends the run with status 1 and
+prints the seed, and for a difference also the shrunk program with both transcripts. `--seed THAT --count 1` runs that
+program again.
 """
 import argparse
 import faulthandler
@@ -18,8 +19,8 @@ import fastgrad
 import programs
 from fastgrad import reference
 
-HANG = 60.0     # seconds without a new program
-BATCH = 5000    # programs between two looks for leaks
+HANG = 60.0     # seconds without a finished program that count as a hang
+BATCH = 5000    # programs between two checks for leaks
 KEPT = 200      # programs whose Values stay alive while others run
 
 
@@ -35,28 +36,30 @@ def agree(program, one, other):
 
 
 class Kept:
-    """Graphs that live on, with their states: the arena has old nodes between new ones, and none may change."""
+    """Graphs that are kept alive while other programs run, with their states, which must not change. They leave old
+    nodes between new ones in the arena."""
 
     def __init__(self):
         self.rng = random.Random(0)
         self.places = [None] * KEPT
 
     def put(self, values):
-        """Keep these in a random place; whether what was there has stayed as it was."""
+        """Keep a program's Values in a random place. Returns whether the Values that were there are unchanged."""
         place = self.rng.randrange(KEPT)
         old, self.places[place] = self.places[place], (values, programs.state(values))
         return old is None or programs.same([programs.state(old[0])], [old[1]])
 
     def clear(self):
-        """Let all go; whether all had stayed as they were."""
+        """Drop all Values. Returns whether they are unchanged."""
         places, self.places = self.places, [None] * KEPT
         return all(old is None or programs.same([programs.state(old[0])], [old[1]]) for old in places)
 
 
 def work(seeds, seed_now, done, reports):
-    """Run the programs of these seeds. The counters are shared with the parent, who reports on a worker's death."""
+    """Run the programs of these seeds in a worker process. The counters are shared with the parent process, which
+    reports where a worker has died."""
     faulthandler.enable()
-    warnings.simplefilter("ignore")     # NumPy's, of nan and overflow
+    warnings.simplefilter("ignore")     # NumPy's warnings about nan and overflow
     one, other = engines()
     kept = Kept()
     for batch in range(0, len(seeds), BATCH):
@@ -94,7 +97,7 @@ class Worker:
         self.seen, self.since = -1, time.monotonic()
 
     def complaint(self):
-        """What went wrong, or None."""
+        """What went wrong in this worker, in words, or None."""
         ended = not self.process.is_alive()
         if not self.reports.empty():
             return self.reports.get()

@@ -1,13 +1,13 @@
-"""Random programs over Values, and what happens when they run.
+"""Make random programs over Values, run them on an engine, and compare what happens.
 
-A program is a list of steps, and a step is a tuple: what to do and with what. Values go by their position among those
-made so far, modulo their number. So every list of steps is a program, also when some steps fail (they make no Value)
-or a shrinker has taken some away.
+A program is a list of steps, and a step is a tuple: what to do and with what. A step names a Value by its position
+among those made so far, modulo their number. So every list of steps is a program, even if a step fails and makes no
+Value, or a shrinker has removed some steps.
 
-`run` plays a program on one engine and returns a transcript: what every step gave or raised, and after each backward
-pass the whole state: data and grad of every node, its local derivatives, its operation and its children. Two engines
-agree when their transcripts do, to the last bit and including the difference between 2 and 2.0. One thing is left
-open: a nan is a nan, since its sign and payload depend on the compiler.
+`run` plays a program on one engine and returns a transcript: what every step returned or raised, and the whole state
+after each backward pass, which is every node's data, grad, local gradients, operation and children. Two engines agree
+if their transcripts are the same to the last bit, where 2 and 2.0 differ. Any two nans are the same, since a nan's sign
+and payload depend on the compiler.
 """
 import copy
 import functools
@@ -43,8 +43,8 @@ ASK = {"repr": repr, "float": float, "int": int, "bool": bool, "": lambda v: f"{
        "color": lambda v: v.color}
 
 
-# How programs are made. Everything comes from rng.random(), and what is simple comes first, so that a shrinker that
-# makes its numbers smaller makes programs simpler.
+# How programs are made. All choices are made by rng.random(), and small numbers choose what is simple, so that a
+# shrinker that makes the numbers smaller makes programs simpler.
 
 def pick(rng, options):
     return options[int(rng.random() * len(options))]
@@ -66,7 +66,7 @@ def an_exponent(rng):
 
 
 def index(rng, n):
-    """The position of a Value among n, the late ones more often."""
+    """A random position among n Values. Late positions are more frequent."""
     r = rng.random()
     return n - 1 - int(r * r * n)
 
@@ -99,7 +99,7 @@ def user_node(rng, n):
     children = indices(rng, n, 5)
     local_grads = tuple(a_number(rng) for _ in children)
     if rng.random() < 0.1:
-        local_grads = local_grads[1:]       # none at all, or too few
+        local_grads = local_grads[1:]       # too few, or none at all
     return "user", a_number(rng), children, local_grads
 
 
@@ -113,7 +113,7 @@ def a_compare(rng, n):
 
 def new_children(rng, n):
     name = pick(rng, ("_children", "_prev"))
-    children = indices(rng, n, 3 if name == "_children" else 1)     # a set has no order that two engines could share
+    children = indices(rng, n, 3 if name == "_children" else 1)     # two engines may order a set differently
     return "set children", name, index(rng, n), children
 
 
@@ -151,7 +151,7 @@ WEIGHTS = (
                                   ("user", 1.0, (index(rng, n),), (pick(rng, WRONG),)),
                                   ("leaf", pick(rng, WRONG))))),
 )
-SELDOM = (      # they cost as much as fifty others
+SELDOM = (      # one takes as long as fifty other steps
     lambda rng, n: ("deepcopy", (index(rng, n), index(rng, n))),
     lambda rng, n: ("pickle", int(rng.random() * (pickle.HIGHEST_PROTOCOL + 1)), (index(rng, n), index(rng, n))),
 )
@@ -160,7 +160,7 @@ MAKE_A_VALUE = {"leaf", "vv", "vn", "nv", "unary", "user", "micrograd", "sum", "
 
 
 def generate(rng, most=38):
-    """A program of 5 to most + 2 steps, the short ones more often. Its last step is a backward pass."""
+    """A random program of 5 to most + 2 steps. Short programs are more frequent. The last step is a backward pass."""
     steps, n = [("leaf", a_number(rng)), ("leaf", a_number(rng))], 2
     r = rng.random()
     for _ in range(2 + int(r * r * (most - 2))):
@@ -175,7 +175,7 @@ def generate(rng, most=38):
 # How programs run.
 
 class Closure:
-    """A `_backward` in the style of the lecture: it holds the node itself, and adds to its children's gradients."""
+    """A `_backward` in the lecture's style: it holds its own node, and adds to the gradients of the node's children."""
 
     def __init__(self, out, factor):
         self.out, self.factor = out, factor
@@ -187,7 +187,7 @@ class Closure:
 
 @functools.lru_cache(maxsize=None)
 def subclass_of(Value):
-    """A subclass that pickle finds under a global name of its own."""
+    """A subclass of an engine's Value. It has a global name in this module, so that pickle finds it."""
     cls = type("Sub", (Value,), {"twice": lambda self: self + self})
     cls.__qualname__ = f"Sub_of_{Value.__module__.replace('.', '_')}"
     cls.__module__ = __name__
@@ -196,7 +196,7 @@ def subclass_of(Value):
 
 
 def run(program, Value, no_grad, keep=None):
-    """The transcript of a program on one engine. The Values that it has made are appended to the list keep."""
+    """Run a program on one engine. Returns the transcript. The list of the program's Values is appended to keep."""
     values, transcript, blocks = [], [], []
     try:
         for step in program:
@@ -215,7 +215,7 @@ def run(program, Value, no_grad, keep=None):
 
 
 def play(step, values, Value, no_grad, blocks):
-    """Run one step; the transcript's entry for it. The most frequent ones stand first."""
+    """Run one step. Returns the transcript's entry for it. The most frequent kinds of steps come first."""
     what = step[0]
     n = len(values)
     if what == "vv":
@@ -297,7 +297,8 @@ def play(step, values, Value, no_grad, blocks):
 
 
 def state(values):
-    """Every Value and all below it: the bits and types of their numbers, then class, operation and children of each."""
+    """The state of Values and all nodes below them: the bits of all numbers, the types of all numbers, and of each node
+    its class, operation, children, and number of local gradients."""
     nodes, place = list(values), {id(v): i for i, v in enumerate(values)}
     numbers, graph = [], []
     for v in nodes:
@@ -319,12 +320,13 @@ def state(values):
 # How transcripts are compared and shown.
 
 def same(one, other):
-    """Whether two transcripts are the same, a nan being a nan."""
+    """Whether two transcripts are the same. Any two nans are the same."""
     return one == other or lines(one) == lines(other)
 
 
 def lines(transcript):
-    """A transcript for the reader. Two states have the same lines only if their bits are the same, but for nans."""
+    """A transcript as a list of readable lines. Two states have the same lines only if their bits are the same, nans
+    aside."""
     out = []
     for entry in transcript:
         if entry is None:
@@ -345,12 +347,12 @@ def lines(transcript):
 
 
 def listing(program):
-    """A program for the reader, a step a line; it can be pasted into run()."""
+    """A program as Python source with one step per line, which can be pasted into run()."""
     return "[\n" + "".join(f"    {step!r},\n" for step in program) + "]"
 
 
 def shrink(program, fails):
-    """The program without every step that can go while fails(program) stays true."""
+    """Remove steps from a program as long as fails(program) stays true. Returns what is left."""
     size = len(program) // 2
     while size:
         start, shorter = 0, False
@@ -366,7 +368,10 @@ def shrink(program, fails):
 
 
 def difference(program, one, other):
-    """What two engines (each a dict of name, Value and no_grad) make of a program, as a text for the reader."""
+    """A text that shows a program and its transcripts on two engines, with a ! at lines that differ.
+
+    one, other: the engines, each a dict of name, Value and no_grad.
+    """
     texts = [f"program = {listing(program)}"]
     transcripts = [lines(run(program, e["Value"], e["no_grad"])) for e in (one, other)]
     for e, mine, theirs in ((one, *transcripts), (other, *reversed(transcripts))):

@@ -1,4 +1,4 @@
-"""What the tests of `python -m fastgrad` share: how a script is run both ways, and the engines that scripts have."""
+"""Shared by the tests of `python -m fastgrad`: functions that run a script both ways, and engines for scripts."""
 import json
 import os
 import subprocess
@@ -21,7 +21,7 @@ print(a, b, c, d, a.data, a.grad, sorted(x._op for x in d._prev))
 
 
 def engine_of(name):
-    """One of the classes of scripts/engines.py, called Value."""
+    """The source of one of the classes of scripts/engines.py, renamed to Value."""
     text = (SCRIPTS / "engines.py").read_text().partition(f"class {name}:\n")[2].partition("\n\n\nclass ")[0]
     return f"class Value:\n{text}\n".replace(name, "Value")
 
@@ -46,7 +46,7 @@ def python(*arguments, cwd, status=0, text=None):
 
 
 class Folder:
-    """A folder to write scripts in and to run them both ways."""
+    """A folder in which tests write scripts and run them both ways."""
 
     def __init__(self, path):
         self.path = path
@@ -58,13 +58,13 @@ class Folder:
         return name
 
     def both(self, *arguments, options=()):
-        """What it prints under plain Python and under fastgrad, and what fastgrad says on stderr."""
+        """Run a script both ways. Returns its stdout under plain Python and under fastgrad, and fastgrad's stderr."""
         plain = python(*arguments, cwd=self.path)
         ours = python("-m", "fastgrad", *options, *arguments, cwd=self.path)
         return plain.stdout, ours.stdout, ours.stderr
 
     def report(self, text):
-        """The report on a script that prints the same both ways."""
+        """Run a script both ways, check that it prints the same, and return fastgrad's report on it."""
         name = self.write("script.py", text)
         plain, ours, said = self.both(name, options=["--report"])
         assert ours == plain and plain
@@ -72,7 +72,7 @@ class Folder:
 
 
 def notebook(*sources, tags=()):
-    """A notebook with these cells; tags: pairs of a cell's number, from 1, and its tag."""
+    """The JSON of a notebook. sources: the text of each cell. tags: pairs of a cell's number, from 1, and its tag."""
     tagged = dict(tags)
     return json.dumps({"cells": [{"cell_type": "code", "source": source, "outputs": [], "execution_count": None,
                                   "metadata": {"tags": [tagged[i]]} if i in tagged else {}}
