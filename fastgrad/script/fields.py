@@ -1,7 +1,8 @@
-"""A node's fields under the author's names, and what of ours the author's class doesn't have.
+"""Descriptors for a class derived from Value: a node's fields under the author's names, and Value's attributes hidden
+where the author's class lacks them.
 
-All are descriptors for a class derived from Value. They go to the fields by way of the class that Value derives from,
-since the names of Value's own properties may mean something else in the author's class.
+They access the fields by the descriptors of Value's base class, since the names of Value's own properties may mean
+something else in the author's class.
 """
 import contextlib
 from types import FunctionType
@@ -10,14 +11,14 @@ from fastgrad.engine import Value
 from fastgrad.operations import OPERATIONS
 from fastgrad.script.dialect import MISSING, plain_name
 
-NODE = Value.__mro__[1]         # where the descriptors of the fields are
+NODE = Value.__mro__[1]         # the class that has the fields' descriptors
 DATA, GRAD, CHILDREN, OP, LOCAL_GRADS, CLOSURE, DICT = (
     vars(NODE).get(name) for name in ("data", "grad", "_children", "_op", "_local_grads", "_backward", "__dict__"))
 
 
 def name_fields(cls, dialect):
-    """Give a class derived from Value the author's names for the fields of a node and for backward(). Returns these as
-    a dict of descriptors."""
+    """Give a class derived from Value the author's names for the fields of a node and for backward(). Returns a dict of
+    the descriptors by these names."""
     named = {dialect.backward: vars(NODE)["backward"], dialect.data: DATA, dialect.grad: GRAD,
              **dict.fromkeys(dialect.local_grads, LOCAL_GRADS)}
     for name, kind in dialect.children.items():
@@ -37,7 +38,7 @@ def name_fields(cls, dialect):
 
 
 class Extra:
-    """An attribute of instances that all have at first."""
+    """An attribute that has the same value on every new instance."""
 
     def __init__(self, name, value):
         self.name, self.value = name, value
@@ -61,7 +62,7 @@ def is_leaf(self):
 
 
 def on_leaf(name, field, x):
-    """A field that on a leaf is x, or, if that's MISSING, isn't there; unless it has been assigned."""
+    """A property for a field that is x on a leaf, or missing there if x is MISSING, until it's assigned."""
     def get(self):
         if is_leaf(self) and not (self._attributes() or {}).keys() & {"_op", "_backward"}:
             if x is MISSING:
@@ -72,7 +73,8 @@ def on_leaf(name, field, x):
 
 
 def check_number(x):
-    """Raise TypeError for a number that the author's class would have stored as it is, with other results than ours."""
+    """Raise TypeError for a number of a kind that the author's class stores as it is, which gives other results than
+    our doubles."""
     if not isinstance(x, (int, float)) and type(x).__name__ not in ("bool_", "bool", "int64", "int32", "intc"):
         raise TypeError(f"a replaced class holds floats and ints, not {type(x).__name__!r}: run this script with its "
                         "own class, by python itself or by python -m fastgrad --keep CLASS")
@@ -81,35 +83,36 @@ def check_number(x):
 # ---- Operands ----
 
 def children_field(kind, kinds, childless):
-    """The operands as an author's class has them: in a container of a kind, and perhaps something else on a leaf.
+    """A property for a node's operands, in the container that the author's class uses.
 
-    kinds: for some operations by name another kind. A set or a list that's changed in place tells its node.
+    kind: the container's type. kinds: operation's name: another type, for some operations. childless: what a leaf has,
+    which is None, an empty container, or MISSING. A set or a list that's changed in place updates its node.
     """
-    telling = {set: OperandSet, list: OperandList}
+    updating = {set: OperandSet, list: OperandList}
 
     def get(self):
         nodes = CHILDREN.__get__(self)
         if not nodes:
             if childless is MISSING:
                 raise missing(self, "children")
-            return None if childless is None else telling.get(type(childless), type(childless))()._of(self) \
-                if type(childless) in telling else type(childless)()
+            return None if childless is None else updating.get(type(childless), type(childless))()._of(self) \
+                if type(childless) in updating else type(childless)()
         its_kind = kinds.get(plain_name(OP.__get__(self)), kind) if kinds else kind
-        return telling[its_kind](nodes)._of(self) if its_kind in telling else its_kind(nodes)
+        return updating[its_kind](nodes)._of(self) if its_kind in updating else its_kind(nodes)
 
     def assign(self, nodes):
         CHILDREN.__set__(self, () if nodes is None else nodes)
     return property(get, assign)
 
 
-class Telling:
-    """What a container of operands does when it's changed in place: the node gets the new operands as well."""
+class OperandContainer:
+    """A base class for containers of operands: after a change in place, the node gets the new operands too."""
 
     def _of(self, node):
         self._node = node
         return self
 
-    def _tell(self, before):
+    def _update_node(self, before):
         kept = [x for x in before if any(x is y for y in self)]
         if len(kept) < len(before):
             raise TypeError(f"operands can't be taken out of a replaced {type(self._node).__name__!r}: run this script "
@@ -118,32 +121,33 @@ class Telling:
         CHILDREN.__set__(self._node, [*before, *(x for x in self if not any(x is y for y in before))])
 
 
-def telling(kind, *names):
-    """A subclass of a container whose methods by these names tell the node."""
+def container_type(kind, *names):
+    """A subclass of a container type whose methods with these names also update the node."""
     def method(name):
         def change(self, *args):
             before = CHILDREN.__get__(self._node)
             result = getattr(kind, name)(self, *args)
-            self._tell(before)
+            self._update_node(before)
             return result
         return change
     methods = {name: method(name) for name in names if hasattr(kind, name)}
     methods["__repr__"] = lambda self: repr(kind(self))
     methods["__reduce__"] = lambda self: (kind, (list(self),))
     methods["__module__"] = "builtins"
-    return type(kind.__name__, (Telling, kind), methods)
+    return type(kind.__name__, (OperandContainer, kind), methods)
 
 
 CHANGES = ("add", "update", "remove", "discard", "pop", "clear", "difference_update", "intersection_update",
            "symmetric_difference_update", "append", "extend", "insert", "reverse", "sort", "__setitem__", "__delitem__",
            "__ior__", "__iand__", "__isub__", "__ixor__", "__iadd__", "__imul__")
-OperandSet, OperandList = telling(set, *CHANGES), telling(list, *CHANGES)
+OperandSet, OperandList = container_type(set, *CHANGES), container_type(list, *CHANGES)
 
 
 # ---- Closures ----
 
 def closure_for_constructor(name, x):
-    """`_backward` for an author's constructor, which gives every instance None or a function that does nothing."""
+    """A property for the closure of a class with the author's constructor, which assigns None, or a function that does
+    nothing, to every instance. Such an assignment is ignored. x: what a leaf shows."""
     def get(self):
         return None if x is None and is_leaf(self) else CLOSURE.__get__(self)
 
@@ -161,14 +165,15 @@ def does_nothing(function):
 # ---- vars(v) ----
 
 class Attributes(dict):
-    """What vars(v) gives: the node's fields and attributes as they are now, and what is assigned goes to the node."""
+    """The dict that vars(v) returns: it shows the node's fields and attributes as they are now, and passes assignments
+    on to the node. read: returns them as a dict."""
 
     def __init__(self, node, read):
         super().__init__(read())
         self._node, self._read = node, read
 
     def _now(self):
-        """A plain dict of what there is now; of this one what C code sees is brought up to date too."""
+        """The present fields and attributes as a plain dict. Also updates this dict itself, which C code reads."""
         now = self._read()
         super().clear()
         super().update(now)
@@ -178,7 +183,7 @@ class Attributes(dict):
         setattr(self._node, name, value)
 
     def __delitem__(self, name):
-        self._now()[name]       # a KeyError as a dict has it
+        self._now()[name]       # raises a dict's KeyError
         delattr(self._node, name)
 
     def setdefault(self, name, default=None):
@@ -225,9 +230,9 @@ for _name in ("__getitem__", "get", "items", "values", "keys", "__iter__", "__le
 
 
 def instance_dict(dialect, named, has_slots):
-    """The property `__dict__` of a twin: all that the author's instances have in theirs, if they have one.
+    """The property `__dict__` of a twin: what the author's instances have in theirs. With has_slots it's missing.
 
-    named: what name_fields returns; it may come later.
+    named: the dict that name_fields returns; it may be filled later.
     """
     def get(self):
         if has_slots:
@@ -250,9 +255,9 @@ def instance_dict(dialect, named, has_slots):
     return property(get, assign)
 
 
-# ---- What the author's class doesn't have ----
+# ---- Attributes that the author's class lacks ----
 
-# What our own modules use of any Value; nobody asks for these names by chance.
+# The attributes that our own modules use of any Value. They aren't hidden: no script uses these names by chance.
 OUR_OWN = {"data", "grad", "_op", "_local_grads", "_backward", "_operands", "_accumulate", "_attributes",
            "_topological", "_n_below", "_parents", "_rebuild", "_refill", "_fields", "_state", "__weakref__",
            "__dict__", "__module__", "__copy__", "__deepcopy__", "__setstate__", "__reduce_ex__"}
@@ -267,10 +272,13 @@ UNSUPPORTED = {"__neg__": "bad operand type for unary -: {!r}", "__pos__": "bad 
 
 
 def hide(cls, names):
-    """Let a class derived from Value seem to lack what Value has and the author's class, with these names, hasn't."""
+    """Hide the attributes of Value that the author's class lacks, in a class derived from Value.
+
+    names: those of the author's class.
+    """
     for name in set(dir(Value)) - set(dir(object)) - OUR_OWN - names:
         forward = name.replace("__r", "__", 1)
-        if name == forward or forward not in BINARY or forward not in names:    # else the engine sees to it (lacks)
+        if name == forward or forward not in BINARY or forward not in names:    # else the engine does (`lacks`)
             hide_one(cls, name)
     for name in (*COMPARISONS, "__format__", "__repr__", "__hash__", "__eq__", "__ne__", "__reduce_ex__"):
         if name not in names and getattr(cls, name) is not getattr(object, name) and name != "__reduce_ex__":
@@ -287,7 +295,7 @@ def hide_one(cls, name):
 
 
 class Unsupported:
-    """An operation of Python's that an author's class doesn't have, and for which Python raises a TypeError."""
+    """A special method that an author's class lacks. Calling it raises Python's own TypeError."""
 
     def __init__(self, name):
         self.name = name
@@ -304,7 +312,7 @@ class Unsupported:
 
 
 class Hidden:
-    """An attribute that seems not to be there, of the class and of its instances, until it's assigned."""
+    """An attribute that the class and its instances seem to lack, until it's assigned."""
 
     def __init__(self, name):
         self.name = name
