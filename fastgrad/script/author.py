@@ -1,4 +1,4 @@
-"""An author's class as it's read: its attributes, which of its methods may be tried, and what speaks against a twin."""
+"""Read an author's class: its attributes, which of its methods may be tried, and reasons not to make a twin of it."""
 import ast
 import functools
 import os
@@ -17,7 +17,7 @@ NOT_COPIED = ("__dict__", "__weakref__", "__slots__", "__module__", "__qualname_
 
 
 def body_of(cls):
-    """A class's attributes with those of its bases."""
+    """A class's attributes by name, those of its bases included."""
     body = {}
     for base in reversed(cls.__mro__[:-1]):
         body.update(vars(base))
@@ -25,9 +25,10 @@ def body_of(cls):
 
 
 def backward_of(body, set_later=()):
-    """The name of the method that passes gradients back: a usual one, or one with "back" in it. None if there's none.
+    """The name of the method that passes gradients back: a usual name, or else one that contains "back". None if
+    there's none.
 
-    set_later: attributes that the class is given after its statement.
+    set_later: names of attributes that are assigned to the class after its statement.
     """
     names = [name for name, x in body.items() if isinstance(x, FunctionType)] + [*set_later]
     return next((name for name in (*BACKWARD_NAMES, *(name for name in names if "back" in name and name[0] != "_"))
@@ -35,22 +36,22 @@ def backward_of(body, set_later=()):
 
 
 def looks_like_engine(cls, set_later=()):
-    """Whether a class may be a scalar autograd engine. set_later: attributes that it's given after its statement."""
+    """Whether a class may be a scalar autograd engine. set_later: as for backward_of."""
     body = body_of(cls)
     return (all(isinstance(body.get(name), FunctionType) for name in ("__init__", "__add__", "__mul__"))
             and backward_of(body, set_later) is not None)
 
 
 def goes_through_attributes(function):
-    """Whether a class's decorator doesn't name the attributes that it looks at."""
+    """Whether a class's decorator goes through all attributes of the class, without naming them."""
     return any({"vars", "__dict__", "dir", "getmembers"} & {*code.co_names} for code in codes_of(function.__code__))
 
 
 class Author:
-    """What is known of a class without trying it. Raises NotReplaceable.
+    """What reading tells about an author's class, without a trial. Raises NotReplaceable.
 
-    body: its attributes, those of its bases included, and a backward() that's assigned to it later. theirs: a copy to
-    try things on, with the closed methods of the class, in a sandbox.
+    body: the class's attributes by name, those of its bases included, and a backward() that's assigned to it later.
+    set_later: that backward(), by name. theirs: a copy of the class for trials, in a sandbox.
     """
 
     def __init__(self, cls, module_globals, file, line):
@@ -73,7 +74,7 @@ class Author:
 
     @functools.cached_property
     def theirs(self):
-        """The copy of the class to try things on."""
+        """A copy of the class for trials. Its methods that aren't closed are stubs."""
         self.sandbox.fill(self.body, self.reader.why_not)
         return self.sandbox.cls
 
@@ -123,7 +124,7 @@ class Author:
         return name
 
     def forget_trials(self):
-        """Let go of what the sandbox has copied, so that nothing of the script's lives longer than without us."""
+        """Drop the sandbox's copies, so that the script's objects don't live longer than under plain Python."""
         self.sandbox.globals.clear()
         self.sandbox.copies.clear()
         vars(self).pop("theirs", None)
@@ -145,14 +146,14 @@ class Author:
         return any(isinstance(x, MemberDescriptorType) for x in self.body.values()) and "__dict__" not in self.body
 
 
-# ---- What the program around a class does with it ----
+# ---- How the program around a class uses it ----
 
 MUTATORS = {"add", "append", "extend", "update", "remove", "discard", "pop", "clear", "insert", "reverse", "sort"}
 ARRAY_MAKERS = {"array", "zeros", "ones", "randn", "rand", "arange", "linspace", "asarray", "full", "eye"}
 
 
 def check_program(author, dialect):
-    """Raise NotReplaceable for what the file around a class, or the script, does with it that a Value can't do."""
+    """Raise NotReplaceable if the class's file, or the script, uses the class in a way that a Value doesn't allow."""
     name, ours = author.cls.__name__, {"data", "grad", "_op", "_local_grads", "_backward"} - {*dialect.names}
     for path in {author.file, getattr(sys.modules["__main__"], "__file__", None) or author.file}:
         nodes = text_of(path).nodes
@@ -166,13 +167,15 @@ def check_program(author, dialect):
 
 
 def is_operand_class(node):
-    """Whether a piece of a program is a class with a `+` of its own."""
+    """Whether a node of a syntax tree is a class statement with a method `__add__`."""
     return isinstance(node, ast.ClassDef) and any(getattr(x, "name", None) == "__add__" for x in node.body)
 
 
 def complaint_about_use(node, dialect, ours):
-    """What speaks against a twin in a piece of the program outside of the class, or None. ours: names of fields that
-    the author's class doesn't have."""
+    """Why a node of a syntax tree, outside of classes with `__add__`, rules out a twin, in words; None if it doesn't.
+
+    ours: names of fields that our class has and the author's hasn't.
+    """
     if isinstance(node, ast.Attribute):
         if node.attr in ours:
             return f"uses {node.attr!r}, which isn't an attribute of the class, but of ours"
@@ -184,7 +187,7 @@ def complaint_about_use(node, dialect, ours):
 
 
 def complaint_about(node, name, dialect):
-    """What speaks against a twin in a piece of the author's program, or None."""
+    """Why a node of the program's syntax tree rules out a twin, in words; None if it doesn't. name: the class's."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         if node.func.attr in MUTATORS and is_attribute(node.func.value, dialect.children):
             return f"changes {node.func.value.attr!r} in place"

@@ -1,11 +1,13 @@
-"""Whether a method may be tried: it's closed if nothing outside of it can change what it does, and it changes nothing.
+"""Decide whether a method may be tried. It may if it's closed: nothing outside of it changes what it does, and it
+changes nothing outside of it.
 
-A trial of a method that isn't closed would tell what the method does now, not what it will do later; and it could
-leave traces: a line in a file, a node on a tape. So a method is tried only if reading it shows that it uses nothing but
-its arguments, literals, its own class, `math` and a few like it, builtins without effects, nested functions that do the
-same, and names of its module that are bound once, to a number or a closed function.
+A trial of a method that isn't closed would show what the method does now, not what it does later, and it could leave
+traces: a line in a file, a node on a tape. So a method is tried only if its code uses nothing but its arguments,
+literals, its own class, `math` and a few modules like it, builtins without effects, nested functions that do the same,
+and names of its module that are bound once, to a number or a closed function.
 
-What it relies on is noted, so that watching.py can go back to the author's method when a name is bound again.
+The names that a method relies on are noted, so that watching.py can go back to the author's method when one is bound
+again.
 """
 import ast
 import builtins
@@ -32,7 +34,7 @@ IMMUTABLE = (int, float, str, bytes, bool, type(None), type(...), type(NotImplem
 DUNDERS = {"__class__", "__name__", "__qualname__", "__doc__"}
 FORBIDDEN = {"STORE_GLOBAL": "binds the global", "DELETE_GLOBAL": "deletes the global", "DELETE_ATTR": "deletes",
              "LOAD_BUILD_CLASS": "has a class statement", "IMPORT_STAR": "imports", "GET_AWAITABLE": "awaits"}
-# The attributes of containers, strings and numbers, and the functions of the modules.
+# The names of the attributes of containers, strings and numbers.
 HARMLESS_ATTRIBUTES = {name for kind in (list, set, dict, tuple, str, int, float, collections.deque)
                        for name in dir(kind) if not name.startswith("__")}
 ARITHMETIC = {name for name in dir(int) if name.startswith("__")} - {*dir(object)} | {"__init__", "__eq__", "__hash__"}
@@ -40,12 +42,12 @@ ARITHMETIC = {name for name in dir(int) if name.startswith("__")} - {*dir(object
 
 @functools.lru_cache(maxsize=None)
 def instructions(code):
-    """The instructions of a code object. To take it apart is most of what reading costs."""
+    """The instructions of a code object, cached, since disassembling takes most of the time of reading."""
     return tuple(dis.get_instructions(code))
 
 
 def has_while(function, text):
-    """Whether a function has a while loop that may not end: another than `while stack:`, where stack is a list."""
+    """Whether a function has a while loop that may not end. `while stack:`, where stack is a list, counts as ending."""
     for definition in text.nodes:
         if isinstance(definition, ast.FunctionDef) and definition.lineno == function.__code__.co_firstlineno:
             nodes = list(ast.walk(definition))
@@ -58,28 +60,29 @@ def has_while(function, text):
 
 
 def assigned(target, value):
-    """The targets of an assignment with their values: of `a, b = [], 0` each."""
+    """The pairs of target and value of an assignment. `a, b = [], 0` has two."""
     if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
         return zip(target.elts, value.elts)
     return [(target, value)]
 
 
 class NotClosed(Exception):
-    """Why a function may not be tried."""
+    """A function may not be tried. The message says why, in words that go after the function's name."""
 
 
 class Reader:
-    """Reads the functions of a class.
+    """Decides which functions of a class are closed.
 
-    body: the class's attributes by name, those of its bases and those that are assigned later included. text: of the
-    file (text.py). After why_not(f) is None, relied[f] has the names of the module that f uses, with their meanings.
-    later: functions that the module defines further down, by name; made in the namespace `scratch`.
+    body: the class's attributes by name, those of its bases and those that are assigned later included. text: the Text
+    of the class's file (text.py). scratch: the globals for functions that the module defines further down, which are
+    made ahead of time; `later` has these by name. If why_not(f) is None, relied[f] has the names of the module that f
+    uses, with their values.
     """
 
     def __init__(self, cls, body, module_globals, text, scratch):
         self.cls, self.body, self.globals, self.text, self.scratch = cls, body, module_globals, text, scratch
         main = text_of(getattr(sys.modules["__main__"], "__file__", None) or text.file)
-        self.is_reached_from_outside = main is not text and main.is_dynamic     # `vars(engine)['leak'] = ...`
+        self.is_reached_from_outside = main is not text and main.is_dynamic     # as by `vars(engine)['leak'] = ...`
         self.reasons, self.relied, self.later, self.backward = {}, {}, {}, None
         constructor = body.get("__init__")
         self.set_by_constructor = attributes_used(constructor.__code__, ("STORE_ATTR",)) \
@@ -88,7 +91,7 @@ class Reader:
     def why_not(self, function):
         """Why a function isn't closed, in words that go after its name; None if it is."""
         if function not in self.reasons:
-            self.reasons[function] = None       # for one that calls itself
+            self.reasons[function] = None       # while it's read: it may call itself
             self.relied[function] = {}
             try:
                 self._read(function)
@@ -100,7 +103,7 @@ class Reader:
         if not isinstance(function, FunctionType) or function.__globals__ is not self.globals \
                 and function.__globals__ is not self.scratch:
             raise NotClosed("is no function of the class's module")
-        if function.__code__.co_flags & (0x20 | 0x80 | 0x200):          # a generator, a coroutine, both
+        if function.__code__.co_flags & (0x20 | 0x80 | 0x200):          # generator, coroutine, asynchronous generator
             raise NotClosed("is a generator or a coroutine")
         if function is not self.backward and has_while(function, self.text):
             raise NotClosed("has a while loop, which may not end for the numbers that are tried")
@@ -118,7 +121,7 @@ class Reader:
             raise NotClosed(f"reads {min(read)!r}, which it also sets")
 
     def _read_variable(self, function, name, cell):
-        """A variable of an enclosing function."""
+        """Raise NotClosed if a variable of an enclosing function is neither the class nor a module like `math`."""
         try:
             thing = cell.cell_contents
         except ValueError:
@@ -173,7 +176,7 @@ class Reader:
             self.relied[function].update(self.relied[thing])
 
     def _later(self, name):
-        """A function that the module defines further down."""
+        """Make a function that the module defines further down. Raises NotClosed if that can't be done."""
         if name not in self.later:
             code = self.text.later_function(name)
             if code is None:
@@ -196,7 +199,7 @@ class Reader:
             raise NotClosed(f"reads the class's {name!r}, which may change")
 
     def _is_closed(self, thing):
-        """Whether a thing that a name means is always the same, and may be used without leaving traces."""
+        """Whether a name's value never changes, and may be used without leaving traces."""
         if isinstance(thing, FunctionType):
             return self.why_not(thing) is None
         if isinstance(thing, BuiltinFunctionType):
@@ -212,20 +215,21 @@ class Reader:
 
 
 def is_constant(x):
-    """Whether a thing can't change: a number, a string, a class of Python's, a tuple of these."""
+    """Whether x can't change: it's a number, a string, a harmless class, or a tuple or frozenset of these."""
     if type(x) in (tuple, frozenset):
         return all(map(is_constant, x))
     return type(x) in IMMUTABLE or is_harmless_class(x)
 
 
 def is_harmless_class(cls):
-    """A builtin, an abstract class of numbers or containers, an enumeration or an exception without methods."""
+    """Whether a class is a harmless builtin, a class of numbers or containers in the standard library, a NumPy number,
+    or an enumeration or exception without methods of its own."""
     if not isinstance(cls, type):
         return False
     if cls.__module__ in ("builtins", "numbers", "collections", "collections.abc", "types"):
         return cls.__module__ != "builtins" or cls.__name__ in HARMLESS
     if cls.__module__ == "numpy" and not hasattr(cls, "__len__"):
-        return True                     # numpy.float64 and its like; not an array
+        return True                     # numpy.float64 and others like it, but not an array
     return issubclass(cls, (enum.Enum, Exception)) and not any(
         isinstance(x, (FunctionType, property)) and x.__module__ == cls.__module__ for x in vars(cls).values())
 
@@ -234,12 +238,18 @@ LOADS = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
 
 
 def attributes_used(code, how=LOADS):
-    """The names of the attributes that a code object itself reads, or that it stores."""
+    """The names of the attributes that a code object uses, without those that only functions within it use.
+
+    how: the names of the instructions that count.
+    """
     return {instruction.argval for instruction in instructions(code) if instruction.opname in how}
 
 
 def methods_named(function, body):
-    """The methods of its class that a function calls by name; not functions of math's that are called so too."""
+    """The names of the class's methods that a function uses. Functions of math with these names don't count.
+
+    body: the class's attributes by name.
+    """
     for code in codes_of(function.__code__):
         before = None
         for instruction in instructions(code):
@@ -249,7 +259,7 @@ def methods_named(function, body):
 
 
 def only_stores(function):
-    """Whether a constructor does nothing but to store what it's given, as it is or as a container of another kind."""
+    """Whether a constructor only stores its arguments, as they are or converted to another container."""
     names = set()
     for instruction in instructions(function.__code__):
         if instruction.opname in LOADS or instruction.opname.startswith(
@@ -261,7 +271,8 @@ def only_stores(function):
 
 
 def unknown_attribute(function, known):
-    """An attribute that a function uses and that nothing is known of, or None. known: names of fields and methods."""
+    """The name of an attribute that a function uses and that isn't known, or None. known: names of fields and methods.
+    """
     for code in codes_of(function.__code__):
         for instruction in instructions(code):
             what, name = instruction.opname, instruction.argval
@@ -274,6 +285,6 @@ def unknown_attribute(function, known):
 
 
 def is_pristine(module, name):
-    """Whether a module has a function or a number by this name that is its own."""
+    """Whether a module has a number or one of its own functions by this name, not a function from elsewhere."""
     thing = vars(module).get(name)
     return type(thing) in (int, float) or getattr(thing, "__module__", None) in (module.__name__, "_collections")

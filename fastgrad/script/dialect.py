@@ -1,11 +1,11 @@
-"""What an author's class calls things, and what it makes an int or a float: its dialect.
+"""The dialect of an author's class: its names for a node's fields, and which of its numbers are ints or floats.
 
-measure.py finds it out by trying the class, known.py reads it from a text that is known.
+measure.py finds it by trying the class. known.py reads it from a known text.
 """
 
 
 class Missing:
-    """What a leaf has where it has no attribute."""
+    """The class of MISSING, which stands for an attribute that a leaf doesn't have."""
 
     def __repr__(self):
         return "missing"
@@ -16,26 +16,26 @@ CONTAINERS = (set, tuple, list, frozenset)
 
 
 class Dialect:
-    """A class's names for the fields of a node, and its habits."""
+    """A class's names for the fields of a node, and its conventions."""
 
     def __init__(self, backward="backward"):
         self.backward = backward
         self.data = self.grad = ""
-        self.children = {}          # name: the type that a product has
-        self.kinds = {}             # (name, what `op` shows): the type, where it's another
+        self.children = {}          # name: the container's type in a product
+        self.kinds = {}             # (name, what `op` shows): the container's type, where it differs
         self.op, self.local_grads, self.closure = [], [], []
-        self.on_leaf = {}           # of children, op and closure: what a leaf has, or MISSING
-        self.extras = {}            # name: what it is on every new instance
-        self.names = []             # of all attributes, in their order
+        self.on_leaf = {}           # name of a children, op or closure field: its value on a leaf, or MISSING
+        self.extras = {}            # name of another attribute: its value on every new instance
+        self.names = []             # of all attributes, in the order in which the class sets them
         self.float_data = False     # the constructor makes floats of ints
         self.float_grad = False     # a new gradient is 0.0
         self.float_seed = False     # backward() starts from 1.0
-        self.micrograd_relu = False     # relu is micrograd's, which lets -0.0 and nan through
-        self.unlike = {}            # method: why it isn't ours, where the trials can't tell
-        self.is_deferred = False    # derivatives are taken in backward()
-        self.results = 0            # the class of results, a number (Results in state.pxi)
-        self.op_names = {}          # operations' names other than ours
-        self.backward_is_tried = True   # else `run_backward` does what a backward() does
+        self.micrograd_relu = False     # relu is micrograd's, which returns -0.0 and nan as they are
+        self.unlike = {}            # method: why ours doesn't replace it, if the trials can't see that
+        self.is_deferred = False    # local derivatives are computed in backward()
+        self.results = 0            # the rule for the class of results, a number (Results in state.pxi)
+        self.op_names = {}          # our name of an operation: the class's, where it differs
+        self.backward_is_tried = True   # else `run_backward` passes the gradients back itself
 
     @property
     def fields(self):
@@ -44,17 +44,17 @@ class Dialect:
 
     @property
     def is_ordered(self):
-        """Whether operands are in an order."""
+        """Whether no container of operands is a set, which has no order."""
         return not {set, frozenset} & {*self.children.values(), *self.kinds.values()}
 
     def arguments(self):
-        """The arguments of engine._make_class, but for those that are the class's own."""
+        """The arguments of engine._make_class that the dialect determines."""
         return {"float_data": self.float_data, "float_grad": self.float_grad, "float_seed": self.float_seed,
                 "micrograd_relu": self.micrograd_relu, "deferred": self.is_deferred, "results": self.results,
                 "names": self.op_names}
 
     def run_backward(self, root):
-        """root.backward(); or, if the author's may not be tried, the same by way of closures or local derivatives."""
+        """Call root.backward(). If the author's may not be tried, do the same with closures or local derivatives."""
         if self.backward_is_tried:
             return getattr(root, self.backward)()
         setattr(root, self.grad, 1.0)
@@ -68,7 +68,7 @@ class Dialect:
         return None
 
     def children_of(self, x):
-        """A node's operands; none if they are in no container."""
+        """The list of a node's operands, empty if they are in no container."""
         nodes = getattr(x, next(iter(self.children)), None)
         return list(nodes) if isinstance(nodes, CONTAINERS) else []
 

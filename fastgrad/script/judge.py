@@ -1,9 +1,9 @@
-"""Which methods of an author's class our operations can take over: those that nobody can tell from ours.
+"""Decide by trials which methods of an author's class our operations replace: those that a script can't tell from ours.
 
-A method that is closed (closed.py) is compared with ours on small expressions (trials.py), to the last bit. What
-differs stays the author's, and has to do on our nodes what it did on its own. A method that isn't closed stays the
-author's untried. In the end the whole is compared in random programs. If the twin doesn't behave as the author's class
-does, there is none.
+A closed method (closed.py) is compared with ours on small expressions (trials.py), to the last bit. If it differs, it
+stays the author's, and must do on our nodes what it does on the author's own. A method that isn't closed stays the
+author's without a trial. At the end the twin and the author's class are compared in random programs. If they differ,
+the class isn't replaced.
 """
 import contextlib
 import random
@@ -18,7 +18,7 @@ from fastgrad.script.verdict import OURS, ZEROING, Verdict, parameters
 
 
 class Judge(Verdict):
-    """A verdict that takes trials. Raises NotReplaceable."""
+    """A Verdict that is reached by trials. Its decide() raises NotReplaceable."""
 
     def __init__(self, author, dialect, twin, known):
         super().__init__(author, dialect, twin, known)
@@ -39,7 +39,7 @@ class Judge(Verdict):
             raise NotReplaceable("it counts or collects its instances")
 
     def may_change(self, name):
-        """Why a method could do something else than ours where no trial comes by; None if it can't."""
+        """Why a method could differ from ours in a case that no trial covers, in words; None if it can't."""
         if why := self.author.why_not(name):
             return why
         function = self.author.body[name]
@@ -78,7 +78,10 @@ class Judge(Verdict):
     # ---- Trials ----
 
     def differs(self, make, values, tolerance=0.0, **how):
-        """In words what a script could tell our class from the author's by; None if it can't."""
+        """The difference that a script could see between our class and the author's, in words; None if there's none.
+
+        make, values, how: as for observe() in probe.py. tolerance: the relative difference of floats that is ignored.
+        """
         self.sandbox.untried = None
         try:
             seen, wanted = self.both(make, values, **how)
@@ -91,30 +94,31 @@ class Judge(Verdict):
         return f"it uses {self.sandbox.untried}, which {self.author.why_not(self.sandbox.untried)}"
 
     def both(self, make, values, **how):
-        """What can be seen of an expression with our class, and with the author's."""
+        """The observations of an expression with our class and with the author's."""
         with self.on_ours():
             seen = observe(make, self.twin.ours, self.dialect, values, **how)
         return seen, observe(make, self.theirs, self.dialect, values, **how)
 
     def on_ours(self):
-        """While our class is tried, the class's name means it in the sandbox."""
+        """A context manager in which the class's name means our class in the sandbox, so that it can be tried."""
         return bound(self.sandbox, self.twin.ours, self.theirs)
 
     def difference(self, name, but_complex=False):
-        """What tells a method of ours from the author's, in the method's experiments.
+        """The first difference between our method and the author's in the method's experiments, in words, or None.
 
-        but_complex: it doesn't matter if it's that a Value can't be a complex number. (It raises at once, an author's
-        class when it comes to do something with it.)
+        but_complex: ignore the difference that a Value can't hold a complex number. (Ours raises at once, the author's
+        class only when it uses the number.)
         """
         for i, (make, values) in enumerate(experiments(name)):
-            for change in (False, True) if i < 16 else (False,):        # the rest are extremes, and more of the same
+            for change in (False, True) if i < 16 else (False,):        # the rest are extremes, and similar ones
                 found = self.differs(make, values, change=change, odd=i < 4)
                 if found and not (but_complex and "it raises" in found and "is a complex number" in found):
                     return found
         return None
 
     def choose_untold(self, name):
-        """Ours if nobody can tell, else the author's if that does on our nodes what it did on the author's."""
+        """Choose our method if it can't be told from the author's, else the author's. Raises NotReplaceable if that
+        doesn't do on our nodes what it does on the author's own."""
         untried = self.author.why_not(name)
         found = self.may_change(name)
         if not found and parameters(self.author.body[name]) and not name.startswith("__"):
@@ -159,7 +163,7 @@ class Judge(Verdict):
         return None
 
     def programs_differ(self, tolerance=0.0):
-        """The same in random programs with all operations that may be tried."""
+        """The first difference in random programs of all operations that may be tried, in words, or None."""
         chance = random.Random(1)
         names = {name for name in METHODS if self.author.may_try(name)}
         for _ in range(40):
@@ -171,7 +175,7 @@ class Judge(Verdict):
         return None
 
     def check_whole(self):
-        """Random programs, and the classes of subclasses' results; raises NotReplaceable."""
+        """Compare the classes of results of subclasses, and random programs. Raises NotReplaceable if they differ."""
         with self.on_ours():
             seen = self.kinds_of_results(self.twin.ours)
         if seen != self.kinds_of_results(self.theirs):
@@ -181,7 +185,7 @@ class Judge(Verdict):
                 raise NotReplaceable(f"in a random program {found}")
 
     def kinds_of_results(self, cls):
-        """Of each operation with a subclass among the operands: whether the result is of the subclass."""
+        """For each operation with an operand of a subclass: whether the result is of the subclass, or the error."""
         derived = type("Derived", (cls,), {})
         kinds = []
         for name in METHODS:
@@ -205,6 +209,6 @@ def bound(sandbox, ours, theirs):
 
 
 def static_state(cls):
-    """A class's own data, to see whether something counts in there."""
+    """The reprs of a class's own data, by name. They change if a method counts or collects something there."""
     return {name: repr(x) for name, x in vars(cls).items() if isinstance(x, (int, float, str, list, dict, set, tuple))
             and not name.startswith("__")}

@@ -1,10 +1,11 @@
-"""Methods whose text is known, names aside: they need no trial.
+"""Recognise methods by their text, names aside. A method with a known text needs no trial.
 
-Most engines are one of a few texts. `canonical` writes a method down with the names of variables, of the class and of
-the attributes replaced; two methods that differ in nothing else have the same canonical form, and do the same. The
-digests of those that the trials have found to be ours are in known_texts.py, with what else the trials found.
+Most scripts have one of a few engines. `canonical` writes a method's canonical form: its text with the names of
+variables, of the class and of the fields replaced. Two methods with the same canonical form do the same. known_texts.py
+has the digests of known canonical forms, with what trials found of these methods.
 
-Which attribute holds what is read from the constructor, if that is one of the usual ones, which only store.
+The constructor tells which attribute holds which field, if it's one of the usual ones, which only store their
+arguments.
 """
 import ast
 import builtins
@@ -22,14 +23,12 @@ NAMES = {x.method: x.shown for x in OPERATIONS if x.derivatives}        # of ope
 
 
 class Unknown(Exception):
-    """The text isn't one of those that are known."""
+    """The text isn't a known one."""
 
 
 def recognise(author):
-    """The dialect and what is known of methods ({name: facts}), if constructor, `+`, `*` and backward() are known.
-
-    None if not.
-    """
+    """An author's dialect, and the facts that are known of methods, by name. None unless the constructor, `+`, `*` and
+    backward() are known."""
     try:
         return _recognise(author)
     except Unknown:
@@ -62,7 +61,7 @@ def _recognise(author):
 
 
 def is_odd_field(thing):
-    """Whether a field's name has another meaning in the class's body than that of a slot."""
+    """Whether the class's body uses a field's name for something else than a slot. thing: its value there, or None."""
     return thing is not None and not isinstance(thing, MemberDescriptorType)
 
 
@@ -71,19 +70,19 @@ def role(name, author):
 
 
 def digest(text):
-    """64 bits of a text."""
+    """A digest of a text: 64 bits as 16 hexadecimal digits."""
     data = text.encode()
     return f"{crc32(data):08x}{crc32(data[::-1], 1):08x}"
 
 
 def is_that(function, node):
-    """Whether a function has been made by a definition in the text, without decorators."""
+    """Whether a function was made by this definition in the text, which has no decorators."""
     return isinstance(function, FunctionType) and not node.decorator_list \
         and function.__code__.co_firstlineno == node.lineno and function.__code__.co_name == node.name
 
 
 def are_builtin(names, author):
-    """Whether names mean in the author's module what they mean in Python, now and later."""
+    """Whether names, of builtins or `math`, have Python's own meanings in the author's module, now and later."""
     for name in names:
         if name == "math":
             if author.module_globals.get(name) is not math or author.text.bindings[name] or not is_itself(math):
@@ -97,7 +96,10 @@ def are_builtin(names, author):
 # ---- The constructor ----
 
 def read_constructor(node, author):
-    """The dialect as far as a constructor that only stores shows it, and the roles of its arguments by name."""
+    """The dialect, as far as the constructor shows it, and the roles of the constructor's arguments by name.
+
+    node: the constructor's definition. Raises Unknown if it does anything but store its arguments.
+    """
     if node is None or not is_that(author.body["__init__"], node) or node.args.kwonlyargs or node.args.vararg \
             or node.args.kwarg or node.args.posonlyargs:
         raise Unknown
@@ -121,7 +123,7 @@ def read_constructor(node, author):
 
 
 def read_field(name, value, parameters, defaults, dialect, roles):
-    """One statement `self.name = value`."""
+    """Add what one statement `self.name = value` of a constructor shows to dialect and roles. Raises Unknown."""
     convert, given = None, value
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and len(value.args) == 1 and not value.keywords:
         convert, given = value.func.id, value.args[0]
@@ -165,7 +167,8 @@ def read_field(name, value, parameters, defaults, dialect, roles):
 
 
 def complete(dialect, verdicts):
-    """What the other methods tell about the dialect; raises Unknown if they don't fit each other."""
+    """Add what the other methods show to the dialect. Raises Unknown if constructor, `+`, `*` and backward() don't fit
+    each other; removes other methods that don't fit from the verdicts."""
     plus, times, back = verdicts["__add__"], verdicts["__mul__"], verdicts[dialect.backward]
     if len({facts["deferred"] for facts in (plus, times, back)}) > 1 or plus["results"] != times["results"] \
             or bool(dialect.closure) != plus["deferred"] or bool(dialect.local_grads) == plus["deferred"]:
@@ -183,11 +186,12 @@ def complete(dialect, verdicts):
 
 # ---- The canonical form ----
 
-POWER = object()        # the name f"**{exponent}", which is ours
+POWER = object()        # stands for the operation's name f"**{exponent}", which is ours too
 
 
 class Form:
-    """text: the canonical form. op: the name of the operation. globals: the names it uses that aren't its own."""
+    """A method's canonical form. text: the form. op: the name of its operation, POWER, or None. globals: the names that
+    the method uses but doesn't bind."""
 
     def __init__(self):
         self.text, self.op, self.globals = "", None, set()
@@ -265,7 +269,7 @@ def canonical(node, class_name, dialect, arguments):
         return isinstance(call.func, ast.Name) and call.func.id == class_name
 
     def note_op(given):
-        """Take the operation's name from the arguments."""
+        """Move the operation's name from a node's arguments to the form."""
         op = given.pop("op", ast.Constant(""))
         if isinstance(op, ast.JoinedStr) and is_power_name(op):
             found, given["exponent"] = POWER, op.values[1].value
@@ -278,7 +282,7 @@ def canonical(node, class_name, dialect, arguments):
         form.op = found
 
     def write_node(call):
-        """`Value(data, (a, b), '+')`, with the arguments by their roles and without the operation's name."""
+        """Write a call `Value(data, (a, b), '+')`, with its arguments by role and without the operation's name."""
         given = dict(zip(list(arguments.values())[1:], call.args))
         for keyword in call.keywords:
             given[arguments.get(keyword.arg, keyword.arg)] = keyword.value
@@ -300,9 +304,10 @@ def canonical(node, class_name, dialect, arguments):
 
 
 def found_texts(author, dialect, methods):
-    """What known_texts.py would say of a class that has been tried: {(method, digest): facts}, or {}.
+    """The entries for known_texts.py of a class that has been tried: {(method, digest): facts}. Empty if the
+    constructor isn't a usual one.
 
-    methods: the judge's verdicts, in words.
+    methods: the judge's verdicts by name, in words.
     """
     node = author.text.class_at(author.cls.__name__, author.line)
     try:

@@ -1,7 +1,7 @@
-"""The dialect of an author's class, found out by trying it.
+"""Find the dialect of an author's class by trying it.
 
-`measure` makes a leaf, a sum and a product and sees which attribute holds the number, which the gradient, which the
-operands. Only methods that may be tried are tried (closed.py).
+`measure` makes leaves, a sum and a product, and finds out which attribute holds the number, which the gradient, and
+which the operands. It tries only methods that may be tried (closed.py).
 """
 import contextlib
 import enum
@@ -16,12 +16,12 @@ def is_number(x):
 
 
 def attributes(x):
-    """An instance's attributes. (Of a sandbox's class: those that were slots are in the dict too.)"""
+    """The attributes of an instance of a sandbox's class, which has no slots, so that all are in the dict."""
     return dict(vars(x))
 
 
 def measure(author):
-    """The dialect of an author's class; raises NotReplaceable."""
+    """Find the dialect of an author's class. Raises NotReplaceable."""
     try:
         dialect = find_roles(author.theirs, author.backward, author.may_try(author.backward))
         dialect.is_deferred = defers_derivatives(author.theirs, dialect)
@@ -108,7 +108,8 @@ def the_only(names, what):
 
 
 def find_gradient(dialect, candidates, a, b, product):
-    """Set dialect.grad; the attributes of two leaves and their product after backward()."""
+    """Set dialect.grad to one of the candidates. Returns the attributes of two leaves and their product after
+    backward(). Raises NotReplaceable if not exactly one candidate holds the gradient."""
     def has_gradients(name):
         return [*map(is_number, seen := [attributes(x)[name] for x in (a, b, product)])] == [True] * 3 \
             and seen == [-1.25, 2.5, 1]
@@ -135,7 +136,7 @@ def find_gradient(dialect, candidates, a, b, product):
 
 
 def defers_derivatives(cls, dialect):
-    """Whether derivatives are taken in backward(), of what the numbers are then."""
+    """Whether local derivatives are computed in backward(), from the data at that time."""
     a, b = cls(2.0), cls(3.0)
     product = a * b
     setattr(b, dialect.data, 5.0)
@@ -144,9 +145,9 @@ def defers_derivatives(cls, dialect):
 
 
 def find_habits(cls, dialect, may_try):
-    """How it calls operations, and whether its relu is more like micrograd's than like microgpt's.
+    """Note the class's names of operations, and whether its relu is more like micrograd's than like microgpt's.
 
-    may_try: says of a method's name whether it's to be tried.
+    may_try: a function that says whether the method with a name is to be tried.
     """
     if may_try("relu"):
         with contextlib.suppress(*TRIAL_ERRORS, Untried):
@@ -165,8 +166,8 @@ def find_habits(cls, dialect, may_try):
 
 
 def note_step(dialect, a, y):
-    """Note if the derivative of relu, which is 1 or 0, isn't of the kind that our relu in this dialect has. The trials
-    can't tell, since their gradients are floats."""
+    """Note if relu's derivative, 1 or 0, has another type (int or float) than that of our relu in this dialect. The
+    trials can't see that, since their gradients are floats."""
     if dialect.closure:
         setattr(a, dialect.grad, 0)
         setattr(y, dialect.grad, 1)
@@ -179,7 +180,7 @@ def note_step(dialect, a, y):
 
 
 def note_result(dialect, name, result, is_named=True):
-    """Note what an operation that we call name is called, and what its operands are in."""
+    """Note the class's name of an operation, and the container of the result's operands. name: our name of it."""
     if is_named and dialect.op and getattr(result, dialect.op[0]) != name:
         dialect.op_names[name] = getattr(result, dialect.op[0])
     label = getattr(result, dialect.op[0]) if dialect.op else name
@@ -190,7 +191,7 @@ def note_result(dialect, name, result, is_named=True):
 
 
 def find_results(cls):
-    """The class of results where a subclass is among the operands, as a number (Results in state.pxi)."""
+    """The rule for the class of results with an operand of a subclass, as a number (Results in state.pxi)."""
     derived = type("Derived", (cls,), {})
     base, more = cls(2.0), derived(3.0)
     rules = {(derived, derived, derived): 0, (derived, cls, derived): 1, (cls, cls, cls): 2}

@@ -1,14 +1,14 @@
-"""What a script could see of an expression, and whether two such observations look the same.
+"""Observe what a script could see of an expression, and compare two observations.
 
-`observe` runs an expression and notes numbers and whether they are ints, names of operations, operands, gradients,
-errors. judge.py compares what it sees of the author's class with what it sees of ours.
+`observe` runs an expression and notes its numbers and their types, names of operations, operands, gradients and errors.
+judge.py compares the observation of the author's class with that of ours.
 """
 import math
 
 from fastgrad.script.sandbox import TRIAL_ERRORS
 
 
-ODD = (None, 0.0, -2.0, math.inf, math.nan)     # gradients; the first: as it is
+ODD = (None, 0.0, -2.0, math.inf, math.nan)     # gradients to set; None leaves the gradient as it is
 
 
 def seen_number(x):
@@ -19,9 +19,9 @@ def observe(make, cls, dialect, values, *, times=1, change=False, odd=False, who
     """What a script could see of the graph that make(*leaves) builds, and of its gradients after backward().
 
     values: the leaves' numbers. times: how often backward() is called. change: whether the leaves' and the root's
-    numbers and the root's gradient are changed before, and the root's and a leaf's closures called by hand after. odd:
-    whether they are called again with odd gradients. whole: whether operands are shown, not only a hash of them.
-    Returns a list; equal lists look the same to the script.
+    numbers and the root's gradient are changed before backward(), and the closures of the root and of a leaf are called
+    by hand after it. odd: whether these closures are called again with odd gradients. whole: whether operands are
+    noted, not only hashes of them. Returns a list; equal lists look the same to the script.
     """
     data, grad = dialect.data, dialect.grad
     seen = []
@@ -55,10 +55,10 @@ def observe(make, cls, dialect, values, *, times=1, change=False, odd=False, who
 
 
 def shape(x, known, dialect, whole):
-    """A node as a tuple: number, names of operations, containers of operands, local derivatives, other attributes,
-    operands; of these, unless whole is true, hashes.
+    """A node as a tuple: number, names of operations, containers of operands, local derivatives, other attributes, and
+    the operands' own tuples, or hashes of these unless whole is true.
 
-    known: what is known of nodes by id: the number of a leaf; nodes that have been seen are added.
+    known: a node's id: its tuple, or a leaf's position. Nodes that are seen are added.
     """
     if id(x) in known:
         return known[id(x)]
@@ -75,12 +75,12 @@ def shape(x, known, dialect, whole):
 
 
 def container(x):
-    """The name of the Python type that a container of operands is of."""
+    """The name of the type of a container of operands."""
     return type(x).__name__
 
 
 def gradients_below(root, dialect):
-    """Gradients of all nodes, in no order."""
+    """The numbers and gradients of all nodes of a graph, sorted, so that the nodes' order doesn't count."""
     nodes, todo = {id(root): root}, [root]
     while todo:
         for child in dialect.children_of(todo.pop()):
@@ -92,8 +92,11 @@ def gradients_below(root, dialect):
 
 
 def same(one, other, tolerance=0.0):
-    """Whether two observations look the same; floats within a tolerance, relative to them and, since large numbers may
-    have cancelled out, a thousandth of it to the largest there is."""
+    """Whether two observations look the same, with floats within a relative tolerance.
+
+    Since large numbers may have cancelled out, floats may also differ by a thousandth of the tolerance times the
+    largest number in the observation.
+    """
     return one == other or tolerance > 0.0 and _same(one, other, tolerance, 1e-3 * tolerance * largest(other))
 
 
@@ -127,7 +130,7 @@ PARTS = ("number", "name of the operation", "container of operands", "local deri
 
 
 def describe(seen, wanted, values):
-    """In words, how what is seen of our class differs from what is wanted, the author's."""
+    """How the observation of our class, seen, differs from that of the author's, wanted, in words."""
     at = ", ".join(map(repr, values))
     if wanted[0] == seen[0] == "error" and wanted[1] == seen[1]:
         return f"at {at} ours raises {wanted[1]} at another time"
@@ -143,7 +146,7 @@ def describe(seen, wanted, values):
 
 
 def different_part(wanted, seen):
-    """Which part of two shapes is another."""
+    """The first part in which two shapes differ, in words."""
     for part, theirs, ours in zip(PARTS, wanted, seen):
         if theirs == ours:
             continue
@@ -160,7 +163,7 @@ def different_part(wanted, seen):
 
 
 def shown(part):
-    """Names, or pairs of a type and a number, in a row."""
+    """A part of a shape, which is names or pairs of a type and a number, as text of at most 40 characters."""
     if part and isinstance(part[0], tuple) and part[0] and isinstance(part[0][0], tuple):
         part = [number for _, number in part[0]]
     return ", ".join(map(str, part))[:40]

@@ -1,7 +1,7 @@
-"""A copy of an author's class to try things on.
+"""A copy of an author's class for trials.
 
-It has the author's code, but its globals are a copy of the module's. Methods that aren't closed (closed.py) aren't in
-it: in their place are stubs that end the trial.
+It has the author's code, but its globals are a copy of the module's. Each method that isn't closed (closed.py) is
+replaced by a stub that ends the trial.
 """
 import contextlib
 import sys
@@ -12,7 +12,7 @@ TRIAL_ERRORS = (Exception, SystemExit, GeneratorExit)
 
 @contextlib.contextmanager
 def limited_recursion():
-    """While a class is tried, recursion goes a thousand calls deep, whatever the script allows."""
+    """Limit recursion to a thousand more calls while a class is tried, even if the script allows more."""
     limit, depth, frame = sys.getrecursionlimit(), 0, sys._getframe()
     while frame is not None:
         depth, frame = depth + 1, frame.f_back
@@ -24,28 +24,29 @@ def limited_recursion():
 
 
 class NotReplaceable(Exception):
-    """Why a class is kept as it is."""
+    """A class is kept as it is. The message says why."""
 
 
 class Untried(BaseException):
-    """A trial has come to a method that may not be tried."""
+    """A trial has called a method that may not be tried. The message is the method's name."""
 
 
 class Sandbox:
-    """Functions of a module with globals of their own, in which a class goes by the name that it will have.
+    """Copies of a module's functions with globals of their own, in which the class's name means the class under trial.
 
-    untried: a method that may not be tried, but that a trial has called; None if there was none. (The author's code may
-    have caught the exception.)
+    untried: the name of a method that may not be tried, but that a trial has called, or None. (Untried isn't enough:
+    the author's code may catch it.)
     """
 
     def __init__(self, cls, module_globals):
         self.original, self.real_globals, self.untried = cls, module_globals, None
         self.globals = {**module_globals, cls.__name__: cls}
-        self.cell = CellType()                 # of the class, for `super()` and for classes made in a function
-        self.copies = {}                       # of functions
+        self.cell = CellType()                 # holds the class, for `super()` and for classes made in a function
+        self.copies = {}                       # function: its copy
 
     def fill(self, body, why_not):
-        """Make the class. body: its attributes. why_not: says of a function why it may not be tried, or None."""
+        """Make the copy of the class, `cls`. body: the class's attributes by name. why_not: a function that says why a
+        function may not be tried; None if it may."""
         for name, thing in self.real_globals.items():
             if isinstance(thing, FunctionType) and thing.__globals__ is self.real_globals:
                 self.globals[name] = self.copy(thing)
@@ -61,14 +62,14 @@ class Sandbox:
         self.cell.cell_contents = cls
 
     def stub(self, name):
-        """What stands for a method that may not be tried."""
+        """A function to replace a method that may not be tried."""
         def untried(*args, **named):
             self.untried = name
             raise Untried(name)
         return untried
 
     def copy(self, thing):
-        """A function, method or property as it is in the sandbox; anything else as it is."""
+        """The sandbox's copy of a function, method or property. Anything else is returned as it is."""
         if isinstance(thing, FunctionType):
             return self._function(thing)
         if isinstance(thing, (staticmethod, classmethod)):
@@ -96,7 +97,7 @@ class Sandbox:
         return copy
 
     def has_kept_traces(self):
-        """Whether a default of a function, [] say, isn't what it was."""
+        """Whether a trial has changed a function's default, such as []."""
         return any(original.__defaults__ != copy.__defaults__ or original.__kwdefaults__ != copy.__kwdefaults__
                    for original, copy in self.copies.items())
 
@@ -114,7 +115,7 @@ def holds_function(cell):
 
 
 def functions_in(thing):
-    """The function, or those of the property or the method, that an attribute of a class is."""
+    """The functions in an attribute of a class: those of a property, or the one of a method; none if it's neither."""
     if isinstance(thing, property):
         return [f for f in (thing.fget, thing.fset, thing.fdel) if f is not None]
     thing = getattr(thing, "__func__", thing)
@@ -122,7 +123,7 @@ def functions_in(thing):
 
 
 def codes_of(code):
-    """A code object and those of the functions within it."""
+    """Yield a code object and those of the functions within it."""
     yield code
     for constant in code.co_consts:
         if hasattr(constant, "co_names"):
@@ -130,12 +131,12 @@ def codes_of(code):
 
 
 def is_itself(module):
-    """Whether nobody has put functions of his own into a module of C functions."""
+    """Whether a module of C functions has only Python's own functions, and nobody has replaced one."""
     return all(is_pythons_own(x) for x in vars(module).values())
 
 
 def is_pythons_own(x):
-    """Whether a thing in math or among the builtins is one that Python has put there."""
+    """Whether an object in math or builtins is Python's own. Objects that can't be called count as such."""
     return not callable(x) or isinstance(x, BuiltinFunctionType) or isinstance(x, type) and x.__module__ in (
         "builtins", "_frozen_importlib", "_frozen_importlib_external", "_sitebuiltins") or type(x).__module__ in (
         "_sitebuiltins", "_frozen_importlib", "_frozen_importlib_external")

@@ -1,20 +1,21 @@
-"""The text around a class: what its file says about names before any of it is run.
+"""Read the source file of a class: what it says about names before it runs.
 
-Python binds names as it goes, and a name that a method uses may mean something else an hour later. The text tells
-which names are bound once, which functions come only after the class statement, and what is assigned to the class.
+Python binds names while a program runs, so a name that a method uses may mean something else later. The source tells
+which names are bound once, which functions are defined only after the class statement, and what is assigned to the
+class.
 """
 import ast
 import sys
 from collections import Counter
 
-# What may bind a name, or change a function, out of sight.
+# Names by which a program may bind a name or change a function without the source showing it.
 OUT_OF_SIGHT = {"exec", "eval", "globals", "vars", "locals", "compile", "__import__", "__dict__", "__globals__",
                 "f_globals", "f_locals", "f_builtins", "modules", "__code__", "__defaults__", "__kwdefaults__",
                 "__builtins__"}
 
 
 class Text:
-    """The facts about one file. `tree` is None if the file can't be read."""
+    """The facts about one file. source: its text, if it isn't to be read. `tree` is None if there's no valid source."""
 
     def __init__(self, file, source=None):
         self.file = file
@@ -23,33 +24,33 @@ class Text:
             self.tree = ast.parse(self.source) if self.source else None
         except (SyntaxError, ValueError):
             self.tree = None
-        self.bindings = Counter()       # of each name at the module's level: how often it's bound
-        self.imports = Counter()        # of that: by imports
-        self.modules = set()            # what is imported, by its own name, at the module's level
-        self.functions = {}             # the definitions at the module's level: name: node
-        self.constants = {}             # names bound to a number or string at the module's level
-        self.set_later = {}             # of each class: its attributes that are assigned outside of its body, by name
-        self.is_dynamic = False         # whether it may bind names in a way that can't be seen here
+        self.bindings = Counter()       # name at the module's level: how often it's bound
+        self.imports = Counter()        # the same: how often by imports
+        self.modules = set()            # modules that are imported by their own names at the module's level
+        self.functions = {}             # name of a function at the module's level: its definition
+        self.constants = {}             # name at the module's level: the constant that it's bound to
+        self.set_later = {}             # name: {attribute that is assigned to it: name of the value, or None}
+        self.is_dynamic = False         # whether it may bind names without the source showing it
         self.binds_anything = False     # whether it has `from somewhere import *` or exec
-        self.import_lines = {}          # of imports: the last line that binds a name
+        self.import_lines = {}          # name at the module's level: the last line that imports it
         self.nodes = list(ast.walk(self.tree)) if self.tree is not None else []
         self.class_statements = Counter(node.name for node in self.nodes if isinstance(node, ast.ClassDef))
         if self.tree is not None:
             self._read(self.tree.body, at_top=True)
 
     def is_bound_once(self, name):
-        """Whether a name that has a meaning keeps it as far as this file goes."""
+        """Whether this file binds a name exactly once, and can't bind it again without the source showing it."""
         return self.tree is not None and not self.is_dynamic and not self.binds_anything and self.bindings[name] == 1
 
     def is_rebound(self, cls_name):
-        """Whether a class's name is bound by something else than class statements and, before these, imports."""
+        """Whether anything but class statements, and imports before the first of them, binds a class's name."""
         first = min((node.lineno for node in self.nodes if isinstance(node, ast.ClassDef) and node.name == cls_name),
                     default=0)
         return self.bindings[cls_name] > self.class_statements[cls_name] + self.imports[cls_name] \
             or self.import_lines.get(cls_name, 0) > first
 
     def class_at(self, name, line):
-        """The class statement that begins, decorators included, at a line."""
+        """The statement of a class, or None. line: that of `class`, or one from its first decorator on."""
         for node in self.nodes:
             if isinstance(node, ast.ClassDef) and node.name == name \
                     and min([node.lineno, *(d.lineno for d in node.decorator_list)]) <= line <= node.lineno:
@@ -57,7 +58,8 @@ class Text:
         return None
 
     def later_function(self, name):
-        """The code of a function that the module defines once and has not come to yet, or None."""
+        """Code that defines a function of the module ahead of time. None if the function isn't bound once, has
+        decorators, or has defaults that aren't constants."""
         node = self.functions.get(name)
         if node is None or node.decorator_list or not self.is_bound_once(name) \
                 or not all(isinstance(x, ast.Constant) for x in defaults(node)):
@@ -65,8 +67,8 @@ class Text:
         return compile(ast.Module([node], []), self.file, "exec", dont_inherit=True)
 
     def _read(self, body, at_top, times=1):
-        """Note what statements bind. at_top: they are at the module's level, not in a function or a class. times: 2 if
-        they may be run several times."""
+        """Note what statements bind. at_top: whether they are at the module's level, not in a function or a class.
+        times: how often a binding counts; 2 if the statements may run several times."""
         todo = list(body)
         while todo:
             node = todo.pop()
@@ -87,14 +89,14 @@ class Text:
                 self._read([node], True, times=2)
                 continue
             if isinstance(node, (ast.Global, ast.Nonlocal)):
-                self.bindings.update(2 * node.names)        # in the function it may be bound any number of times
+                self.bindings.update(2 * node.names)        # the function may bind it any number of times
             elif isinstance(node, ast.Name):
                 self.binds_anything |= node.id == "exec"
                 if at_top and not isinstance(node.ctx, ast.Load):
                     self.bindings[node.id] += times
                 self.is_dynamic |= node.id in OUT_OF_SIGHT and isinstance(node.ctx, ast.Load)
             elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping)) and at_top:
-                self.bindings[getattr(node, "name", None) or getattr(node, "rest", None)] += 2      # or deleted
+                self.bindings[getattr(node, "name", None) or getattr(node, "rest", None)] += 2      # may be deleted
             elif isinstance(node, (ast.Import, ast.ImportFrom)) and at_top:
                 for alias in node.names:
                     name = alias.asname or alias.name.partition(".")[0]
@@ -104,7 +106,7 @@ class Text:
                         self.bindings[name] += times
                         self.imports[name] += times
                         self.import_lines[name] = max(node.lineno, self.import_lines.get(name, 0))
-            elif isinstance(node, ast.comprehension):           # its targets are its own
+            elif isinstance(node, ast.comprehension):           # its targets are local to it
                 todo += [node.iter, *node.ifs]
                 continue
             elif isinstance(node, ast.Attribute):
@@ -124,17 +126,17 @@ class Text:
 
 
 def defaults(function):
-    """The expressions of a function's defaults, which are evaluated where it's defined."""
+    """The expressions of a function's defaults. They are evaluated where the function is defined."""
     return [x for x in (*function.args.defaults, *function.args.kw_defaults) if x is not None]
 
 
 def source_of(file):
-    """A file's bytes; or, of a notebook's cell, the lines that linecache has; '' if it can't be read."""
+    """A file's bytes; or the text that linecache has, for a notebook's cell; or '' if neither can be read."""
     try:
         with open(file, "rb") as opened:
             return opened.read()
     except (OSError, ValueError):
-        linecache = sys.modules.get("linecache")    # who has registered the lines has imported it
+        linecache = sys.modules.get("linecache")    # whatever registered lines has imported it
         return "".join(linecache.getlines(file)) if linecache else ""
 
 
@@ -142,7 +144,7 @@ _texts: dict = {}
 
 
 def text_of(file):
-    """The Text of a file, made anew if its source is another than before."""
+    """The Text of a file. It's kept until the file's source changes."""
     text = _texts.get(file)
     if text is None or text.source != source_of(file):
         text = _texts[file] = Text(file)

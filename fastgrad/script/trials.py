@@ -7,20 +7,20 @@ from fastgrad.operations import FUNCTIONS, OPERATIONS
 EXTREMES = (0, 0.0, -0.0, 1000.0, -1000.0, float("inf"), float("-inf"), float("nan"))
 BY_METHOD = {x.method: x for x in OPERATIONS}
 REFLECTED = {x.reflected: lambda a, n, f=x.call: f(n, a) for x in OPERATIONS if x.reflected}
-# In the table's order: later ones are made of earlier ones.
+# The operations' methods in the table's order: later ones are made of earlier ones.
 METHODS = tuple(name for x in OPERATIONS for name in (x.method, x.reflected) if name)
-# What `_op` shows, the method that makes it, and a way to call that. Names of powers differ.
+# What `_op` shows: the method that makes it, and a function that calls it on one Value. Powers have different names.
 NAMED = {x.shown: (x.method, x.call if x.n_operands == 1 else lambda a, f=x.call: f(a, a))
          for x in OPERATIONS if x.derivatives and x.method != "__pow__"}
 
 
 def twice(f):
-    """A function's result with each operand used twice, and with the result used twice."""
+    """Two functions: one uses each operand of f twice, the other uses f's result twice."""
     return [lambda *x: f(*x) + f(*x), lambda *x: (lambda y: y * y)(f(*x))]
 
 
 def experiments(name):
-    """The experiments with a method."""
+    """The list of experiments with a method. name: the method's."""
     if name == "__pow__":
         return powers()
     if name in REFLECTED:
@@ -44,14 +44,14 @@ def binary(f):
 
 
 def with_number(f):
-    """Operations with a plain number for the other operand."""
+    """Experiments with a plain number for the other operand."""
     found = [(lambda a, n=n: f(a, n), [x]) for n in (3, 2.5, -1, 0) for x in (0.7, -1.3, 2, 0.0)]
     found += [(lambda a, n=n: f(a, n), [0.7]) for n in (1, 0.5, 2)]
     return found + [(g, [x]) for g in twice(lambda a: f(a, 2.5)) for x in (0.7, -1.3)]
 
 
 def powers():
-    """Only powers with real results."""
+    """Experiments with powers that have real results."""
     found = [(lambda a, n=n: a ** n, [x]) for n in (2, 3, -1, 2.0, 1, 0, -2) for x in (0.7, 2.5, 2, -1.3, -3, 0.0)]
     found += [(lambda a, n=n: a ** n, [x]) for n in (0.5, -0.5, 1.5) for x in (0.7, 2.5, 2, 0.0)]
     found += [(lambda a, n=n: a ** n, [x]) for n, x in ((200, 1000.0), (2, -1e200), (-2, 1e-200), (3, 1e150))]
@@ -72,7 +72,8 @@ GRAPHS = [
 
 
 def random_program(chance, names):
-    """A function of three leaves that does a dozen operations. names: the methods that it may use."""
+    """A function of three leaves that does a dozen operations. chance: a random.Random. names: the methods that it may
+    use."""
     steps = []
     functions = [x.call for x in FUNCTIONS if x.method in names]
     pairs = [x.call for x in OPERATIONS if x.n_operands == 2 and x.method in names - {"__pow__"}]
@@ -105,7 +106,7 @@ def random_program(chance, names):
 
 
 def mixed(f, n_operands):
-    """Ways to call an operation where a subclass is among the operands: a is of the class, b of the subclass."""
+    """Functions of (a, b) that call an operation with an operand of a subclass. a: of the class. b: of the subclass."""
     if n_operands == 1:
         return (lambda a, b: f(b),)
     return f, lambda a, b: f(b, a), lambda a, b: f(b, 1.5)

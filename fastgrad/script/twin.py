@@ -1,8 +1,8 @@
-"""A twin of an author's engine class: a class derived from fastgrad.Value under the author's names for things.
+"""Make a twin of an author's engine class: a class derived from fastgrad.Value, with the author's names.
 
-Author (author.py) reads the class. Its dialect is known from its text (known.py) or measured (measure.py); a Twin is
-built; and a Verdict (verdict.py, with trials judge.py) says method by method what is ours. If something changes later
-that this relied on, the twin goes back to the author's methods (watching.py).
+An Author (author.py) reads the class. Its dialect is known from its text (known.py) or measured (measure.py). Then a
+Twin is built, and a Verdict (verdict.py; with trials judge.py) decides for each method whether ours replaces it. If
+something changes later that the verdict relied on, the twin goes back to the author's methods (watching.py).
 """
 import builtins
 import math
@@ -19,11 +19,11 @@ from fastgrad.script.verdict import Verdict
 
 
 def make_twin(cls, module_globals, file, line):
-    """The Twin of an author's class. line: where its statement begins. Raises NotReplaceable."""
+    """Make the Twin of an author's class. line: where the class's statement begins. Raises NotReplaceable."""
     author = Author(cls, module_globals, file, line)
     dialect, known = recognise(author) or (None, {})
     kind, is_tried = Verdict, not author.body.keys() & {*METHODS} <= known.keys()
-    if is_tried:                # then it takes what takes longer to import
+    if is_tried:                # only then, since these imports take long
         from fastgrad.script.judge import Judge as kind
         from fastgrad.script.measure import find_habits, measure
         if dialect is None:
@@ -38,9 +38,10 @@ def make_twin(cls, module_globals, file, line):
 
 
 class Twin:
-    """`ours`: a class derived from Value that takes over from `cls`.
+    """The class `ours`, derived from Value, which replaces the author's class `cls`.
 
-    methods: what came of each, in words. note: what else is to be known. dialect: the author's (measure.py).
+    methods: the verdict on each method by name, in words. note: a remark for the report. dialect: the author's
+    (dialect.py). is_tried: whether the verdict needs trials.
     """
 
     def __init__(self, author, dialect, known, is_tried):
@@ -57,16 +58,16 @@ class Twin:
         self.ours.__qualname__ = cls.__qualname__
         fields.hide(self.ours, {*author.body, *dialect.names})
         named.update(fields.name_fields(self.ours, dialect))
-        self.invisible = vars(self.ours).keys() - author.body.keys()       # for dir(Value)
+        self.invisible = vars(self.ours).keys() - author.body.keys()       # names that dir() of the class leaves out
         if "__eq__" in author.body and "__ne__" not in author.body:
             self.ours.__ne__ = object.__ne__
         if "__dir__" not in author.body:
             self.ours.__dir__ = lambda x: sorted({*dir(cls), *dialect.names, *(x._attributes() or ())})
 
-    # ---- What the judge calls ----
+    # ---- What the verdict calls ----
 
     def keep(self, name):
-        """Let the twin have the author's attribute; for now the sandbox's copy of it, or what stands for it there."""
+        """Give the twin the author's attribute. Until finish() it has the sandbox's copy or stub of it."""
         thing = self.author.body[name]
         if name in NOT_COPIED or name in self.dialect.names or isinstance(thing, MemberDescriptorType):
             return
@@ -85,8 +86,8 @@ class Twin:
         self.keep("__init__")
 
     def use_backward(self, zeroing, with_arguments=False):
-        """Let backward() be ours; zeroing: after setting gradients to 0; with_arguments: the author's if there are any.
-        """
+        """Make backward() ours. zeroing: whether it sets the gradients to 0 first. with_arguments: whether a call with
+        arguments goes to the author's."""
         name = self.dialect.backward
         backward = zeroing_backward if zeroing else vars(fields.NODE)["backward"]
         self.kept.pop(name, None)
@@ -96,7 +97,7 @@ class Twin:
         setattr(self.ours, name, backward)
 
     def finish(self):
-        """The author's attributes as they are in place of the sandbox's copies."""
+        """Replace the sandbox's copies by the author's attributes, and watch what the verdict relies on."""
         for name, thing in self.kept.items():
             setattr(self.ours, name, thing)
         pickle_as(self.ours, self.cls, self.dialect)
@@ -107,8 +108,8 @@ class Twin:
         relied = self.author.reader.relied if self.is_tried else {}
         self.relied = {name for facts in self.known.values() for name in facts["relied"]}
         self.relied.update(name for function in self.functions_of_ours() for name in relied.get(function, ()))
-        self.used = self.methods_used() if self.is_tried else set()     # a text that is known names none
-        self.assigned = set()           # what the script has assigned to the class, or deleted
+        self.used = self.methods_used() if self.is_tried else set()     # a known text names none
+        self.assigned = set()           # names of attributes that the script has assigned or deleted
         self.modules = {builtins, *(x for x in self.meanings().values() if isinstance(x, ModuleType))}
         if any("math" in code.co_names for f in self.functions_of_ours() for code in codes_of(f.__code__)):
             self.modules.add(math)
@@ -117,17 +118,17 @@ class Twin:
         watching.watch(self)
 
     def meanings(self):
-        """What the names that the verdict relies on mean now."""
+        """The present values of the names that the verdict relies on, by name."""
         own, everyone = self.module_globals, vars(builtins)
         return {name: own.get(name, everyone.get(name)) for name in self.relied}
 
     def has_changed(self):
-        """Whether a name that the verdict relies on means something else than when it was made."""
+        """Whether a name that the verdict relies on has another value than when the twin was made."""
         now = self.meanings()
         return any(now[name] is not x for name, x in self.meaning.items() if x is not None)
 
     def methods_used(self):
-        """The methods that the author's methods call by name where ours run."""
+        """The names of the methods that those of the author's methods use which ours replace."""
         from fastgrad.script.closed import methods_named
         return {name for function in self.functions_of_ours() for name in methods_named(function, self.author.body)}
 
@@ -138,7 +139,7 @@ class Twin:
     # ---- What watching.py asks ----
 
     def relies_on(self, module_globals, names):
-        """Whether one of the names in a module's globals is part of what the verdict rests on. names: None for all."""
+        """Whether the verdict relies on one of these names in a module's globals. names: a set, or None for all."""
         if module_globals is self.module_globals:
             own = {*self.relied, self.cls.__name__}
             return bool(own if names is None else own & names)
@@ -146,34 +147,34 @@ class Twin:
             and any(name in f.__code__.co_names for f in self.functions_of_ours() for name in names)
 
     def expects(self, name, value):
-        """Whether an assignment to the class is one that the verdict has foreseen: nothing is to be done."""
+        """Whether an assignment to the class is one that the verdict has foreseen, so that nothing is to be done."""
         later = self.author.set_later.get(name)
         return later is not None and self.methods.get(name, "").startswith("ours") \
             and getattr(value, "__code__", None) == later.__code__
 
     def is_hidden_by_instances(self, name, value):
-        """Whether nobody sees what is assigned to the class, since each instance has an attribute of this name."""
+        """Whether an assignment to the class can't be seen, since every instance has an attribute of this name."""
         return name in self.dialect.names and not self.author.has_slots and not hasattr(type(value), "__set__")
 
     def is_changed_by(self, cls, name):
-        """Whether an attribute that a class now has of its own makes the author's methods do something else.
+        """Whether an attribute that was just set or deleted on a class may change what the author's methods do.
 
-        cls: ours, or a class derived from it.
+        cls: ours, or a class derived from it. name: the attribute's.
         """
         if cls is not self.ours and name in ("__init__", "__new__"):
-            return self.dialect.results != 2        # else results are of our class
+            return self.dialect.results != 2        # with 2, results are never of a subclass
         is_protocol = name.startswith("__") and name.endswith("__") and name not in METHODS and name not in HARMLESS
         return is_protocol or name in self.dialect.fields or name in self.used
 
     def go_back(self):
-        """From now on the author's methods run, on our nodes."""
+        """Put the author's methods in place of ours. They run on our nodes from now on."""
         for name, how in self.methods.items():
             if how.startswith("ours") and name != "__init__" and name not in {*self.author.set_later, *self.assigned}:
                 type.__setattr__(self.ours, name, self.author.body[name])
                 self.methods[name] = f"the author's again, since something has changed; before: {how}"
 
 
-# Attributes of a class that say nothing about what its methods do.
+# Attributes of a class that don't affect what its methods do.
 HARMLESS = {"__repr__", "__str__", "__format__", "__doc__", "__module__", "__qualname__", "__name__", "__annotations__",
             "__dict__", "__weakref__", "__slots__", "__slotnames__", "__firstlineno__", "__static_attributes__",
             "__match_args__", "__abstractmethods__", "__orig_bases__", "__parameters__", "__dir__", "__sizeof__",

@@ -1,6 +1,6 @@
-"""The verdict on an author's class: which of its methods are ours, and the twin's.
+"""The verdict on an author's class: which of its methods ours replace.
 
-This is all that a class needs whose methods are known by their text (known.py). judge.py adds the trials.
+A class whose methods are all known by their text (known.py) needs no more than this. judge.py adds the trials.
 """
 from fastgrad.script.sandbox import NotReplaceable
 from fastgrad.script.trials import METHODS
@@ -10,10 +10,10 @@ ZEROING = "ours, after setting the gradients to 0"
 
 
 class Verdict:
-    """Fills a twin with the author's methods where they aren't ours. Raises NotReplaceable.
+    """Decides which methods of a twin are ours, and gives it the author's for the others. Raises NotReplaceable.
 
-    known: facts about methods by name (known.py). The verdict is in twin.methods: of each method in words; what begins
-    with "ours" is ours.
+    known: facts about methods by name (known.py). The verdict on each method goes into twin.methods, in words, which
+    begin with "ours" if ours replaces it.
     """
 
     def __init__(self, author, dialect, twin, known):
@@ -44,7 +44,7 @@ class Verdict:
         self.twin.methods[name] = f"the author's: {why}" if why else OURS
 
     def choose_constructor(self):
-        """Ours if it takes the same arguments and there's nothing else that the author's does."""
+        """Choose our constructor if the author's takes the same arguments and only stores them, else the author's."""
         constructor = self.author.body["__init__"]
         if self.only_stores(constructor) and takes_our_arguments(constructor, self.dialect):
             self.twin.methods["__init__"] = OURS
@@ -53,7 +53,7 @@ class Verdict:
         self.twin.methods["__init__"] = "the author's: it takes other arguments than ours, or does more"
 
     def only_stores(self, constructor):
-        """Whether a constructor does nothing but to store its arguments; a known one does."""
+        """Whether a constructor only stores its arguments. Here it's known to."""
         return True
 
 
@@ -66,15 +66,15 @@ CO_VARARGS, CO_VARKEYWORDS = 0x4, 0x8
 
 
 def parameters(function):
-    """The names of a method's arguments after self."""
+    """The names of a method's arguments after self, those of *args and **named included."""
     code = function.__code__
     others = bool(code.co_flags & CO_VARARGS) + bool(code.co_flags & CO_VARKEYWORDS)
     return code.co_varnames[1:code.co_argcount + code.co_kwonlyargcount + others]
 
 
 def takes_our_arguments(function, dialect):
-    """Whether Value's own constructor does for a class that only stores its arguments: the same ones, and no attributes
-    beyond the node's."""
+    """Whether Value's own constructor can replace one that only stores its arguments: it takes the same ones, and the
+    class has no attributes beyond the node's fields and a label."""
     names, defaults = parameters(function), function.__defaults__ or ()
     if len(names) > len(OUR_ARGUMENTS) or len(names) != len(defaults) + 1 or set(dialect.extras) - {"label"} \
             or function.__code__.co_flags & (CO_VARARGS | CO_VARKEYWORDS) or function.__code__.co_kwonlyargcount:

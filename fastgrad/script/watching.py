@@ -1,10 +1,10 @@
-"""Going back to the author's methods when something changes that the twin relied on.
+"""Go back to the author's methods when something changes that a twin relied on.
 
 A twin (twin.py) does with our operations what the author's methods did in the trials. Three things can make the
 author's methods do something else later: an assignment to the class (`Value.__init__ = counted`), an assignment to a
-module (`engine.leak = ...`, `math.exp = ...`), and a cell of a notebook that binds a name again. All three come by
-here. (What the class's own file does to its names is read beforehand, in text.py.) From then on the author's methods
-run, on our nodes.
+module (`engine.leak = ...`, `math.exp = ...`), and a cell of a notebook that binds a name again. This file notices all
+three. From then on the author's methods run, on our nodes. (text.py reads beforehand what the class's own file does to
+its names.)
 """
 import sys
 from types import ModuleType
@@ -12,11 +12,11 @@ from types import ModuleType
 from fastgrad.script.fields import hide_one
 from fastgrad.script.text import Text
 
-_twins: list = []               # all there are, in the order of their making
+_twins: list = []               # all twins, in the order in which they were made
 
 
 def watch(twin):
-    """From now on look at what happens to a twin's class and to the modules that it relies on."""
+    """From now on notice changes of a twin's class and of the modules that the twin relies on."""
     _twins.append(twin)
     for module in {*twin.modules, sys.modules.get(twin.ours.__module__)} - {None}:
         if type(module) is ModuleType:
@@ -24,7 +24,7 @@ def watch(twin):
 
 
 class WatchedClass(type):
-    """The class of twins."""
+    """The metaclass of twins' classes. It notices assignments and deletions."""
 
     def __setattr__(cls, name, value):
         twin = twin_of(cls)
@@ -39,7 +39,7 @@ class WatchedClass(type):
         if twin is not None:
             twin.assigned.add(name)
         if twin is not None and name not in vars(cls) and name in vars(twin.cls):
-            hide_one(cls, name)             # it was ours, and now the author's class doesn't have it any more
+            hide_one(cls, name)             # ours is inherited, so it is hidden instead
         else:
             type.__delattr__(cls, name)
         _note_change(cls, name)
@@ -50,12 +50,12 @@ class WatchedClass(type):
                                                                   - {"__slotnames__"})
 
 
-WatchedClass.__name__ = WatchedClass.__qualname__ = "type"      # nobody asks a class for its class by another name
+WatchedClass.__name__ = WatchedClass.__qualname__ = "type"      # scripts see the usual name
 WatchedClass.__module__ = "builtins"
 
 
 def twin_of(cls):
-    """The twin whose class this is, or None; a class that is still being made has none."""
+    """The twin that a class belongs to, or None. A class that is still being made has none."""
     return next((twin for twin in _twins if twin.ours is cls), None)
 
 
@@ -66,20 +66,20 @@ def _note_change(cls, name):
 
 
 def note_subclass(cls):
-    """Called for a class that derives from a twin's: it may give methods of the twin's another meaning."""
+    """Called for a class derived from a twin's, since it may change what the twin's methods do."""
     for name in list(vars(cls)):
         _note_change(cls, name)
 
 
 def note_class_again(name, module_globals):
-    """Called before a class statement binds a name: an older class of this name now refers to the new one by it."""
+    """Called before a class statement binds a name. In methods of an older class the name then means the new class."""
     for twin in _twins:
         if twin.cls.__qualname__ == name and twin.module_globals is module_globals:
             twin.go_back()
 
 
 class WatchedModule(ModuleType):
-    """The class of modules that twins rely on."""
+    """The class of modules that twins rely on. It notices assignments and deletions."""
 
     def __setattr__(self, name, value):
         ModuleType.__setattr__(self, name, value)
@@ -101,11 +101,11 @@ def _note_names(module_globals, names):
 
 
 def before_cell(source, module_globals=None):
-    """Called before a notebook's cell runs: it may bind names again."""
+    """Called before a notebook's cell runs, since the cell may bind names again. source: the cell's Python code."""
     if module_globals is None:
         module_globals = vars(sys.modules["__main__"])
     for twin in _twins:
-        if twin.has_changed():          # the cells before have bound it out of sight
+        if twin.has_changed():          # earlier cells have bound it without their source showing it
             twin.go_back()
     if any(twin.module_globals is module_globals for twin in _twins):
         text = Text("<cell>", source)

@@ -16,10 +16,11 @@ ENGINES = HERE / "scripts" / "engines.py"
 TABLE = HERE.parents[1] / "fastgrad" / "script" / "known_texts.py"
 HEAD = '''"""The methods that known.py knows by their text: (method, digest of its canonical form): what trials found.
 
-why: why it stays the author's; without it, it's ours. deferred: whether its derivatives are taken in backward().
-results: the class of results, float_seed: whether backward() starts from 1.0, micrograd_relu: whether a relu of ours is
-micrograd's or microgpt's.
-Made by tests/script/known_texts.py of tests/script/scripts/engines.py.
+why: why the method stays the author's; ours replaces a method without it. deferred: whether local derivatives are
+computed in backward(). results: the rule for the class of results (Results in state.pxi). float_seed: whether
+backward() starts from 1.0. micrograd_relu: whether relu is micrograd's; else it's microgpt's.
+
+tests/script/known_texts.py makes this file from tests/script/scripts/engines.py.
 """
 KNOWN = {
 '''
