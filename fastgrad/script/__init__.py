@@ -1,1 +1,1 @@
-"""`python -m fastgrad SCRIPT`: teaching scripts as they are, with our engine in place of their own."""
+"""`python -m fastgrad SCRIPT`: run teaching scripts unedited, with our engine in place of their own."""

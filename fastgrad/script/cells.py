@@ -1,8 +1,8 @@
-"""A notebook's cells, one after another, in one module: through IPython's own shell (shell.py) where IPython is
-installed, else as plain Python.
+"""Run a notebook's cells in order, in one module: by IPython's own shell (shell.py) if IPython is installed, else as
+plain Python.
 
-Plain Python runs what is Python in a cell. A line of IPython's (%matplotlib inline, !ls, x?) is left out there, and
-stderr says which. Only where a statement begins can such a line be: in a string or within brackets % is Python's.
+Plain Python runs the Python code of a cell. It leaves out IPython's lines (%matplotlib inline, !ls, x?), and stderr
+names them. Such a line can only stand where a statement begins: in a string or within brackets % is Python's.
 """
 import ast
 import contextlib
@@ -26,9 +26,9 @@ COMMAND = re.compile(r"\s*(?:pip3?|conda|mamba|cd|ls|cat|cp|mv|rm|mkdir|pwd)\s+[
 
 
 def run_cells(path, show):
-    """Run a notebook's code cells in order, with the value of each one's last expression shown.
+    """Run a notebook's code cells in order, and show the value of each cell's last expression.
 
-    A cell with the tag `raises-exception` may raise: show(error) is called, and the next cell runs. One with the tag
+    A cell with the tag `raises-exception` may raise: show(error) is called, and the next cell runs. A cell with the tag
     `skip-execution` is left out.
     """
     with open(path, encoding="utf-8") as file:
@@ -53,19 +53,19 @@ def run_cells(path, show):
 
 
 def announce(source):
-    """Tell watching.py what a cell is about to run: it may bind names anew that a class relied on."""
+    """Tell watching.py what code is about to run, since it may bind names again that a twin relies on."""
     watching.before_cell(python_of(source)[0])
 
 
 class Plain:
-    """Cells as plain Python."""
+    """Runs cells as plain Python. variables: their globals."""
 
     def __init__(self, variables):
         self.variables = variables
         variables["display"] = display
 
     def run_source(self, source, name):
-        """Run a cell, which goes by a name in tracebacks; say what of it isn't run."""
+        """Run a cell. stderr names the lines that are left out. name: the cell's, in tracebacks."""
         code, left_out = python_of(source)
         for line, what in left_out:
             where = name if line is None else f"{name}, line {line}"
@@ -85,16 +85,16 @@ class Plain:
 
 
 def display(*things, **options):
-    """What `display` is without IPython."""
+    """The function `display` of a notebook, without IPython: print each thing's repr."""
     for thing in things:
         print(repr(thing))
 
 
 def python_of(source):
-    """What of a cell is Python, with as many lines, and a list of what isn't: pairs of line number and text. The line
-    number is None for a whole cell.
+    """A cell's Python code, with as many lines as the cell, and a list of what is left out: pairs of line number and
+    text. The line number is None if the whole cell is left out.
 
-    `%time f()` becomes `f()`; what is left out becomes `pass`.
+    `%time f()` becomes `f()`. A line that is left out becomes `pass`.
     """
     with contextlib.suppress(SyntaxError, ValueError):
         ast.parse(source)
@@ -110,7 +110,7 @@ def python_of(source):
         line, i = lines[i], i + 1
         if is_magic(line) and is_whole(done):
             at = i
-            while line.endswith("\\") and i < len(lines):     # it goes on in the next line
+            while line.endswith("\\") and i < len(lines):     # continued on the next line
                 line, i = f"{line}\n{lines[i]}", i + 1
             timed = TIMED.fullmatch(line)
             if timed and timed[2]:
@@ -124,7 +124,7 @@ def python_of(source):
 
 
 def cell_magic(source):
-    """The name of the magic that a cell begins with, as %%time, or None."""
+    """The name of a cell magic at a cell's beginning, "time" for %%time, or None."""
     found = re.match(r"\s*%%(\w*)", source)
     return found and found[1]
 
@@ -142,7 +142,7 @@ def is_magic(line):
 
 
 def is_whole(lines):
-    """Whether the next line begins a statement: no string and no bracket is open."""
+    """Whether the lines leave no string and no bracket open, so that the next line begins a statement."""
     try:
         for _ in tokenize.generate_tokens(iter([line + "\n" for line in lines] + [""]).__next__):
             pass

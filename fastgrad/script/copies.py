@@ -1,24 +1,24 @@
-"""Copies of the folders that a script runs in, so that what one run writes doesn't change the next.
+"""Copy the folders that a script runs in, so that what one run writes doesn't change the next run.
 
-A copy lies below a temporary folder under its whole path, and what is beside it and above it is there as links. So
-`../data` and the like are found from within it, too.
+A copy lies below a temporary folder under its full path. What is beside the folder, or beside a folder above it, is
+linked there, so that paths such as `../data` work from within the copy too.
 """
 import os
 import shutil
 
 LINKED = {".git", ".hg", ".svn", "node_modules", "site-packages", ".tox", ".nox"}
 LEFT_OUT = {"__pycache__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
-LARGE = 16 << 20            # bytes of a file that is linked, not copied
-MOST_BYTES = 256 << 20      # of all files that are copied
+LARGE = 16 << 20            # bytes; a larger file is linked, not copied
+MOST_BYTES = 256 << 20      # of all files that are copied of one folder
 MOST_FILES = 10_000
 
 
 class TooLarge(Exception):
-    """There's too much in a folder to copy it."""
+    """A folder holds too much to be copied."""
 
 
 class Folders:
-    """The folders of a run. Raises TooLarge."""
+    """The folders of a run, without those that lie below another one. Raises TooLarge."""
 
     def __init__(self, folders):
         folders = {os.path.realpath(folder) for folder in folders}
@@ -28,7 +28,7 @@ class Folders:
             self.list(root)
 
     def list(self, root):
-        """Note what to make, to copy and to link for one folder."""
+        """Note which folders to make and which files to copy or link, for one folder. Raises TooLarge."""
         todo, n_bytes = [root], 0
         while todo:
             folder = todo.pop()
@@ -52,7 +52,7 @@ class Folders:
                     raise TooLarge(f"{root} holds more than {MOST_FILES:,} files or {MOST_BYTES >> 20} MB")
 
     def copy(self, top):
-        """Make a copy of them below the folder `top`."""
+        """Copy the folders to below the folder `top`."""
         above = {folder for root in self.roots for folder in parents(root)} - set(self.roots)
         for folder in sorted(above):
             os.makedirs(image(folder, top), exist_ok=True)
@@ -65,18 +65,18 @@ class Folders:
         for path in self.copied:
             try:
                 shutil.copy2(path, image(path, top))
-            except OSError:         # it can't be read, or has gone
+            except OSError:         # it can't be read, or was removed meanwhile
                 continue
         for path in self.linked:
             target = os.path.realpath(path)
             link(image(target, top) if self.holds(target) and target != path else target, image(path, top))
 
     def holds(self, path):
-        """Whether a file or folder is in one of them."""
+        """Whether a path lies in one of the folders."""
         return any(is_below(path, root) for root in self.roots)
 
     def there(self, path, top):
-        """The same file in the copy, if it's an absolute path of a file in the folders; else the path as it is."""
+        """The path in the copy of what an absolute path in the folders names. Any other path is returned as it is."""
         return image(path, top) if os.path.isabs(path) and self.holds(os.path.realpath(path)) else path
 
 
@@ -106,5 +106,5 @@ def entries(folder):
 def link(target, path):
     try:
         os.symlink(target, path)
-    except OSError:         # Windows asks for a privilege
+    except OSError:         # on Windows links need a privilege
         pass

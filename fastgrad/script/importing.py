@@ -1,12 +1,13 @@
-"""micrograd by its own name: `from micrograd.engine import Value` gives fastgrad's, in micrograd's dialect."""
+"""Make `from micrograd.engine import Value` import fastgrad's Value, in micrograd's dialect."""
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 
 def install():
-    """Make `micrograd` importable: micrograd, micrograd.engine and micrograd.nn are those of fastgrad.micrograd, in
-    place of any other. (The package itself stays another: what imports `micrograd` writes into its __spec__.)"""
+    """Make `micrograd` importable: micrograd.engine and micrograd.nn become those of fastgrad.micrograd, even if
+    another micrograd is installed. (The package `micrograd` is a module of its own, not fastgrad.micrograd, since an
+    import of it sets its __spec__.)"""
     import fastgrad.micrograd.nn as nn
     from fastgrad.micrograd import engine
     package = ModuleType("micrograd", "fastgrad under micrograd's name.")
@@ -16,7 +17,8 @@ def install():
 
 
 class Substitute:
-    """A finder for the end of sys.meta_path: install() when a script asks for a micrograd that isn't there."""
+    """A finder for the end of sys.meta_path. It calls install() when a script imports micrograd and none is installed.
+    """
 
     @staticmethod
     def find_spec(name, path=None, target=None):

@@ -1,8 +1,8 @@
-"""How alike what two runs print is: number by number, without what is different each time that a script runs.
+"""Compare the output of two runs number by number, without what differs each time that a script runs.
 
-That's times, dates, addresses and names of temporary files, where the text around a number says that it's one
-(`0.31 s`, `time: 0.31`, `12:34:56`); a number that could be something else, as a loss, is compared. Elements of a set
-that is printed are compared in an order of their own; and, if operands are in sets, so are lines.
+What differs are times, dates, addresses and names of temporary files. They are left out where the text around a number
+shows what it is (`0.31 s`, `time: 0.31`, `12:34:56`). A number that could be something else, such as a loss, is
+compared. The elements of a printed set are sorted before they are compared. So are lines, if operands are in sets.
 """
 import re
 import tempfile
@@ -10,15 +10,15 @@ import time
 
 TOLERANCE = 1e-9
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf)", re.IGNORECASE)
-BAR = re.compile(r"\[\d\d:\d\d(?::\d\d)?[<,]")         # of tqdm
+BAR = re.compile(r"\[\d\d:\d\d(?::\d\d)?[<,]")         # in a progress bar of tqdm
 
 _N = r"(?<![\w.])[-+]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?"
 _S = r"(?:(?:nano|micro|milli)seconds?|[num\u00b5\u03bc]s(?:ecs?)?|s|secs?|seconds?)"
 _UNIT = rf"(?:{_S}|mins?|minutes?|hrs?|hours?)"
 _THINGS = (r"(?:it|its|iters?|iterations?|steps?|epochs?|samples?|examples?|batch(?:es)?|toks?|tokens?|words?|chars?"
            r"|docs?|nodes?|ops?|[kmgt]?flops?|[kmgt]?i?b|bytes|calls?|passes|updates?|lines?|images?|games?)")
-_NO_NUMBER_AFTER = r"(?!\s*[:=]?\s*[-+.]?\d)"           # as in `max 0.5 min 0.3`
-_NO_COUNT = rf"(?!\d|\.\d|\s*(?:{_THINGS}|times|rounds?|tries|attempts)\b)"       # as in `it took 5 steps`
+_NO_NUMBER_AFTER = r"(?!\s*[:=]?\s*[-+.]?\d)"           # `max 0.5 min 0.3` has no time
+_NO_COUNT = rf"(?!\d|\.\d|\s*(?:{_THINGS}|times|rounds?|tries|attempts)\b)"       # `it took 5 steps` has no time
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 TIMES = [re.compile(pattern, re.IGNORECASE) for pattern in (
     # dates and clocks
@@ -45,14 +45,15 @@ SECONDS = re.compile(r"(?<![\w.])1\d{9}(?:\.\d+)?(?!\w)")                       
 
 
 class Likeness:
-    """What the comparison of two texts gives.
+    """The result of comparing two texts.
 
-    difference: in words; None if there's none. worst: the largest relative difference of two numbers. masked: how many
-    lines are the same but for times and the like. moved: how many lines are in another place.
+    difference: the first difference, in words, or None. worst: the largest relative difference of two numbers. masked:
+    how many lines are the same except for times and the like. moved: how many lines are in another place.
     """
 
     def __init__(self, own, ours, any_order):
-        """any_order: whether lines may come in another order."""
+        """own, ours: the output with the author's class, and with ours. any_order: whether lines may come in another
+        order."""
         self.difference, self.worst, self.masked, self.moved = None, 0.0, 0, 0
         own, ours = rows(own), rows(ours)
         differing = [i for i, (x, y) in enumerate(zip(own, ours)) if not self.is_same(x, y)]
@@ -83,8 +84,8 @@ class Likeness:
         return True
 
     def is_permuted(self, own, ours):
-        """Whether lines are the same in another order. Not if each is a number alone: then it's their order that says
-        what they are."""
+        """Whether lines are the same in another order. False if several lines have the same words and one number each,
+        since only the order of these shows which number is which."""
         if not own:
             return False
         own, ours = (sorted(map(masked, lines), key=in_order) for lines in (own, ours))
@@ -94,7 +95,8 @@ class Likeness:
 
 
 def rows(text):
-    """The lines of a text, and what was written over what with \\r. Of a progress bar, how it ends."""
+    """The lines of a text. What \\r overwrites is a line of its own, but of a progress bar only the last state counts.
+    """
     found = []
     for line in text.replace("\r\n", "\n").splitlines() if "\r" not in text else text.split("\n"):
         written = [part for part in line.split("\r") if part.strip()] or [""]
@@ -103,7 +105,7 @@ def rows(text):
 
 
 def masked(line):
-    """A line without what changes from run to run, and with the elements of sets in order."""
+    """A line with <time> for what changes from run to run, and with the elements of sets sorted."""
     for pattern in TIMES:
         line = pattern.sub("<time>", line)
     line = POINTER.sub(lambda found: "<time>" if int(found[0]) % 8 == 0 else found[0], line)
@@ -114,8 +116,8 @@ def masked(line):
 
 
 def sets_in_order(line):
-    """A line with the elements of each {...} that isn't a dict sorted."""
-    stack = [["", [""], False]]         # of each bracket that is open: itself, its elements, whether it has a colon
+    """A line in which the elements of each set, a {...} without a colon, are sorted."""
+    stack = [["", [""], False]]         # for each open bracket: the bracket, its elements, whether it has a colon
     for char in line if "{" in line else "":
         if char in "{[(":
             stack.append([char, [""], False])
@@ -135,7 +137,7 @@ def sets_in_order(line):
 
 
 def in_order(text):
-    """To sort texts by: the words first, then the numbers."""
+    """The key by which texts are sorted: the words first, then the numbers."""
     return NUMBER.sub("#", text), numbers(text)
 
 

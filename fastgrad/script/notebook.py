@@ -1,4 +1,4 @@
-"""`%load_ext fastgrad` in a notebook: from then on engine classes that cells define, and micrograd, are fast."""
+"""`%load_ext fastgrad` in a notebook: replace micrograd, and the engine classes that later cells define."""
 import sys
 
 from fastgrad.script import replace
@@ -16,7 +16,7 @@ def load_ipython_extension(shell):
 
 
 def unload_ipython_extension(shell):
-    """Called by %unload_ext. Classes that were replaced stay so."""
+    """Called by %unload_ext. Classes that have been replaced stay replaced."""
     replace.stop()
     if say_why in replace.when_considered:
         replace.when_considered.remove(say_why)
@@ -26,12 +26,12 @@ def unload_ipython_extension(shell):
 
 
 def before_cell(info):
-    """Called by IPython with what it's about to run."""
+    """Called by IPython before it runs a cell. info: has the cell's text."""
     from fastgrad.script.cells import announce
     announce(info.raw_cell)
 
 
 def say_why(report):
-    """One line when a class that looks like an engine isn't replaced."""
+    """Print one line if a class that looks like an engine isn't replaced."""
     if report.twin is None:
         print(f"fastgrad: {report}", file=sys.stderr)

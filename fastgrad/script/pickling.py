@@ -1,12 +1,12 @@
-"""Pickles of a twin's instances are those that plain Python makes of the author's own class, and so either side reads
-the other's.
+"""Pickle a twin's instances as plain Python pickles those of the author's own class, so that either side reads the
+other's pickles.
 
-That's needed within one run: processes that multiprocessing starts with spawn or forkserver import the main script
-without the launcher, so there the author's own class receives what the twin has sent, and answers.
+One run may have both sides: processes that multiprocessing starts with spawn or forkserver import the main script
+without the launcher. There the author's own class receives what the twin has sent, and answers.
 
-A pickle of an ordinary object is its class, called without arguments, and then its attributes by name. A twin gives
-these as the author's class has them, closures included, which pickle refuses. Only a large graph has something more:
-the list of nodes below comes first, as an argument that `object.__new__` ignores, so that no recursion is needed.
+A pickle of an ordinary object has its class, which is called without arguments, and its attributes by name. A twin
+gives these as the author's class has them, closures included, which pickle refuses. Only a large graph's pickle has
+more: the list of the nodes below, which avoids recursion. It comes first, as an argument that `object.__new__` ignores.
 """
 import contextlib
 import copyreg
@@ -17,14 +17,14 @@ from fastgrad.copying import below, slots_of
 from fastgrad.script.fields import MISSING, NODE, OP, missing
 from fastgrad.script.sandbox import NotReplaceable, codes_of, functions_in
 
-LARGE = 64      # nodes; pickle goes down from a node to its child in four steps, of a thousand that Python allows
+LARGE = 64      # nodes; pickle takes four recursive calls from a node to its child, and Python allows a thousand
 OWN_PROTOCOL = ("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
 
 
 def pickle_as(ours, cls, dialect):
-    """Let the twin of a class pickle as the class does. What the author has written for that stays.
+    """Let the twin of a class pickle as the class does. The author's own methods for pickling stay.
 
-    Raises NotReplaceable if that needs what a plain object has.
+    Raises NotReplaceable if one of these calls object's or copyreg's functions.
     """
     form = _Form(cls, dialect)
     own = [name for name in OWN_PROTOCOL if name in vars(cls)]
@@ -45,14 +45,14 @@ def pickle_as(ours, cls, dialect):
     for function in (__reduce_ex__, __setstate__):
         if function.__name__ not in vars(cls):
             setattr(ours, function.__name__, function)
-    if own:         # copies go by these too, unless they have functions of their own
+    if own:         # then copies use these too, unless the class has __copy__ or __deepcopy__
         for name in ("__copy__", "__deepcopy__"):
             if name not in vars(cls):
                 setattr(ours, name, None)
 
 
 class _Form:
-    """How the attributes of an author's class are laid out in a pickle."""
+    """The layout of an author's attributes in a pickle."""
 
     def __init__(self, cls, dialect):
         self.cls, self.dialect = cls, dialect
@@ -62,7 +62,7 @@ class _Form:
                             next(iter(dialect.children)))
 
     def state(self, node):
-        """What pickle would have taken from an instance of the author's class."""
+        """The state that pickle would take from an instance of the author's class."""
         getstate = getattr(type(node), "__getstate__", None)
         if getstate is not getattr(object, "__getstate__", None):
             return getstate(node)
@@ -76,7 +76,7 @@ class _Form:
         return attributes if self.cls.__dictoffset__ or attributes else None, slots
 
     def values(self, node, names):
-        """The attributes with these names that a node has."""
+        """A node's attributes with these names, without those that it lacks."""
         found = {}
         for name in names:
             with contextlib.suppress(AttributeError):
@@ -95,12 +95,12 @@ class _Form:
 
     @functools.cached_property
     def leaf(self):
-        """An instance of the author's own class, for its closure; None if there's none without the twin."""
+        """An instance of the author's own class, for its closure. None if it can't be made without the twin."""
         with contextlib.suppress(Exception):
             return self.cls(0.0)
 
     def restore(self, node, state):
-        """Give a new instance the attributes in a pickle, of this class or of the author's."""
+        """Give a new instance the attributes from a pickle, which either class may have written."""
         attributes, slots = state if isinstance(state, tuple) else (state, None)
         values = {**(attributes or {}), **(slots or {})}
         if self.dialect.data in values and self.ordered in values:
@@ -109,11 +109,11 @@ class _Form:
             if name in self.dialect.closure and x is None:
                 continue
             if name in self.dialect.extras and _is_same(x, getattr(node, name)):
-                continue        # as every instance has it
+                continue        # every instance has it already
             setattr(node, name, x)
 
     def refill(self, node, values):
-        """Take the fields of a node from the values."""
+        """Set a node's fields from the values, and remove them there."""
         dialect, children = self.dialect, tuple(values[self.ordered] or ())
         op = values.get(dialect.op[0], "") if dialect.op else ""
         local_grads = values.get(dialect.local_grads[0], ()) if dialect.local_grads else ()
@@ -127,7 +127,7 @@ def _is_same(x, y):
 
 
 def _closure_of_result(cls, op):
-    """Something that pickle refuses as it would the closure of the operation with this name."""
+    """A function that pickle refuses with the words that it has for the closure of the operation named op."""
     makers = [(function, code) for thing in vars(cls).values() for function in functions_in(thing)
               if hasattr(function, "__code__") and function.__name__ != "__init__"
               for code in function.__code__.co_consts if isinstance(code, CodeType)]
@@ -135,7 +135,7 @@ def _closure_of_result(cls, op):
         return _local_function(cls, "__add__", "_backward")
 
     def named(maker):
-        """How much of the name is in the function."""
+        """The length of the longest string in the function that op begins with, or -1."""
         return max((len(x) for x in maker[0].__code__.co_consts if isinstance(x, str) and str(op).startswith(x)),
                    default=-1)
     function, code = max(makers, key=named)

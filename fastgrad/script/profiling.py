@@ -1,7 +1,7 @@
 """--profile: where the time of a script goes between one backward() and the next, and how large its graphs are.
 
-A step is what ends with a backward(). `forward` is from its first operation on Values to backward(); what comes before
-that, since the last backward(), is `rest`: updates, printing, data.
+A step ends with a backward(). `forward` is the time from the step's first operation on Values to its backward(). `rest`
+is the time before that, since the last backward(): updates, printing, data.
 """
 import json
 import time
@@ -20,7 +20,7 @@ class Profile:
         self.wait()
 
     def wait(self):
-        """For the first operation of the next step."""
+        """Begin the next step, and have its first operation noted."""
         self.begin = self.first = now()
         engine._at_next_operation(self.note_first)
 
@@ -28,7 +28,7 @@ class Profile:
         self.first = now()
 
     def watch(self, cls, name):
-        """Take the time of a class's backward(), which goes by name."""
+        """Time each call of a class's backward(). name: the method's name."""
         backward = getattr(cls, name)
 
         def timed(root, *args, **named):
@@ -42,7 +42,7 @@ class Profile:
             return result
         timed.__name__, timed.__doc__ = name, backward.__doc__
         setattr(cls, name, timed)
-        self.wait()         # what came before was the trial of the class
+        self.wait()         # the time before was spent on trials of the class
 
     def table(self):
         if not self.steps:

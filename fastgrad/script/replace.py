@@ -1,8 +1,8 @@
-"""The hook in class statements, and what came of each class.
+"""The hook in class statements, and a report on each class that looks like an engine.
 
-While it's on, every class statement of the script and of modules that aren't installed comes by here. A class that
-looks like a scalar autograd engine (author.py) gets a twin (twin.py), which then is the class statement's result; or,
-if there's any doubt, stays as it is.
+While the hook is on, it looks at the result of every class statement in the script and in modules that aren't
+installed. For a class that looks like a scalar autograd engine (author.py) it makes a twin (twin.py), which becomes the
+class statement's result. If there's any doubt, the class stays as it is.
 """
 import ast
 import builtins
@@ -20,7 +20,7 @@ from fastgrad.script.twin import make_twin
 
 
 class Report:
-    """What came of one class, for --report. reason: why it has no twin."""
+    """The result for one class, for --report. twin: its Twin, or None. reason: why it has none."""
 
     def __init__(self, cls, file, line):
         self.cls, self.file, self.line = cls, file, line
@@ -28,7 +28,7 @@ class Report:
 
     @property
     def result(self):
-        """What the class statement gives."""
+        """The class statement's result."""
         return self.cls if self.twin is None else self.twin.ours
 
     def __str__(self):
@@ -39,11 +39,11 @@ class Report:
         return "\n".join(lines + [f"    {name:<14} {what}" for name, what in self.twin.methods.items()])
 
 
-reports: list = []              # of all classes that look like engines, in the order of their definition
+reports: list = []              # on all classes that look like engines, in the order of their definition
 when_considered: list = []      # functions called with each new report
 kept_by_user: set = set()       # names of classes to leave as they are
-_made: dict = {}                # the twins of each class statement's text
-MOST_TWINS = 5                  # of one text
+_made: dict = {}                # class's name, module and text: the twins made of it
+MOST_TWINS = 5                  # per text
 
 
 # ---- The hook ----
@@ -54,7 +54,7 @@ OURS = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + os.sep
 
 
 def is_teaching_code(file):
-    """Whether a file is the user's own, or micrograd; not the standard library, not what is installed."""
+    """Whether a file is the user's own or micrograd's, not the standard library's or that of an installed package."""
     path = os.path.realpath(file)
     if path.startswith(OURS):
         return False
@@ -65,7 +65,7 @@ def is_teaching_code(file):
 
 
 def consider(cls, module_globals, file, line):
-    """The class to have in place of an author's: its twin, or itself."""
+    """Report on an author's class. Returns the class to use in its place: its twin's, or the class itself."""
     report = Report(cls, file, line)
     reports.append(report)
     try:
@@ -75,7 +75,7 @@ def consider(cls, module_globals, file, line):
             report.twin = twin_for(cls, module_globals, file, line)
     except NotReplaceable as reason:
         report.reason = str(reason)
-    except Exception as error:      # a trial went wrong in a way that nobody has thought of
+    except Exception as error:      # a trial failed in a way that wasn't foreseen
         report.reason = f"{type(error).__name__} while it was tried: {error}"
     for function in when_considered:
         function(report)
@@ -83,7 +83,7 @@ def consider(cls, module_globals, file, line):
 
 
 def twin_for(cls, module_globals, file, line):
-    """A new twin; or, if a cell with the same text has been run again and again, the last one."""
+    """A new twin of a class; or, if a class statement with the same text has run MOST_TWINS times, the last twin."""
     node = text_of(file).class_at(cls.__name__, line)
     twins = _made.setdefault((cls.__qualname__, id(module_globals), node and ast.dump(node)), [])
     if len(twins) < MOST_TWINS or node is None or not has_only_text(cls):
@@ -92,8 +92,8 @@ def twin_for(cls, module_globals, file, line):
 
 
 def has_only_text(cls):
-    """Whether a class is nothing but what its text says: its functions have no variables and no defaults that differ
-    from one run of the statement to another."""
+    """Whether a class is the same each time that its statement runs: its functions have no closures, and no defaults
+    that may differ."""
     return "<locals>" not in cls.__qualname__ and all(
         isinstance(x, (str, int, type(None))) or isinstance(x, FunctionType) and not x.__closure__
         and all(type(d) in (str, int, float, tuple, type(None)) for d in x.__defaults__ or ())
@@ -101,7 +101,7 @@ def has_only_text(cls):
 
 
 def build_class(function, name, *bases, **keywords):
-    """What class statements call from start() to stop()."""
+    """The __build_class__ that class statements call from start() to stop()."""
     classes = {type(base) for base in bases if isinstance(base, type)} - {type}
     if "metaclass" not in keywords and len(classes) > 1 and watching.WatchedClass in classes:      # a twin and ABC, say
         keywords["metaclass"] = type("type", (watching.WatchedClass, *(classes - {watching.WatchedClass})), {})
@@ -118,7 +118,7 @@ def build_class(function, name, *bases, **keywords):
 
 
 def is_engine(cls, file):
-    """Whether a class, and none that it derives from, looks like an engine."""
+    """Whether a class with a constructor of its own looks like an engine, and none of its bases does."""
     if not isinstance(vars(cls).get("__init__"), FunctionType):
         return False
     return looks_like_engine(cls, text_of(file).set_later.get(cls.__name__, ())) \
@@ -126,7 +126,8 @@ def is_engine(cls, file):
 
 
 def after_dataclass(make):
-    """dataclasses' own function, which writes a constructor when the class statement is over; then it's looked at."""
+    """Wrap dataclasses' own function, which adds a constructor after the class statement is over, so that the class is
+    considered when it has one."""
     def process(cls, *options, **named):
         had_constructor = "__init__" in vars(cls)
         cls = make(cls, *options, **named)
@@ -141,7 +142,8 @@ def after_dataclass(make):
 
 
 def watch_dataclasses():
-    """Let dataclasses come by here too, once the script has imported it: we don't, it takes longer than all else."""
+    """Wrap dataclasses' function if the script has imported dataclasses. (We don't import it, since that takes longer
+    than everything else.)"""
     module = sys.modules.get("dataclasses")
     make = getattr(module, "_process_class", None)
     if make is not None and not hasattr(make, "is_ours"):
@@ -149,7 +151,7 @@ def watch_dataclasses():
 
 
 def start():
-    """From now on engines that class statements make are replaced."""
+    """Switch the hook on: from now on engine classes are replaced."""
     if fastgrad.backend != "c":
         print("fastgrad: without the compiled engine nothing is replaced", file=sys.stderr)
         return

@@ -1,4 +1,4 @@
-"""Running a script or a module as Python itself would, with nothing of ours in between. (A notebook: cells.py.)"""
+"""Run a script or a module as Python itself does. (cells.py runs notebooks.)"""
 import atexit
 import builtins
 import gc
@@ -15,7 +15,7 @@ OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 def run(path, arguments, is_module=False):
     """Run a script, a notebook (.ipynb) or, as `python -m` does, a module, as __main__. Returns the exit status.
 
-    path: of the script, or the module's name. arguments: the rest of sys.argv. What the script raises is shown as
+    path: the script's path, or the module's name. arguments: the rest of sys.argv. An error of the script is shown as
     Python shows it, from the author's first line on.
     """
     try:
@@ -47,13 +47,13 @@ def _main_module(path):
     module.__builtins__ = builtins
     module.__loader__ = SourceFileLoader("__main__", path)
     sys.modules["__main__"] = module
-    atexit.register(let_go, module)         # the first that is registered, so the last that is called
+    atexit.register(let_go, module)         # registered first, so it's called last
     return module
 
 
 def let_go(module):
-    """Drop what a script has made, at its end. The interpreter would do so, but a replaced class is never freed, and
-    keeps its functions' globals."""
+    """Drop a script's objects at its end. The interpreter doesn't, since a replaced class is never freed and keeps the
+    globals of its functions alive."""
     for name, x in list(vars(module).items()):
         if not name.startswith("__") and not isinstance(x, (FunctionType, ModuleType, type)):
             del vars(module)[name]
@@ -76,7 +76,7 @@ def _run_script(path):
 
 
 def _is_text(path):
-    """Whether a script's bytes are characters of the encoding that it's in, and none is a null."""
+    """Whether a script can be decoded and has no null character."""
     import tokenize
     try:
         with tokenize.open(path) as file:
@@ -93,11 +93,11 @@ def _status(error):
 
 
 def show(error):
-    """Show an error as Python does, without what runs the author's lines: frames of this package and of IPython."""
+    """Show an error as Python does, without the frames that run the author's lines: this package's and IPython's."""
     import traceback
     sys.stdout.flush()
     hook = getattr(sys.excepthook, "__module__", None) or ""
-    if sys.excepthook is not sys.__excepthook__ and not hook.startswith("exceptiongroup"):     # IPython imports that
+    if sys.excepthook is not sys.__excepthook__ and not hook.startswith("exceptiongroup"):     # IPython imports it
         sys.excepthook(type(error), error, error.__traceback__)
         return
     shown = told = traceback.TracebackException.from_exception(error)
@@ -111,7 +111,7 @@ def show(error):
 
 
 def hint(error):
-    """Say what may help if a replaced class couldn't hold what its author's class holds."""
+    """Suggest --keep if an error may come from an object that a replaced class can't hold and the author's can."""
     from fastgrad.script import replace
     innermost = error.__traceback__
     while innermost is not None and innermost.tb_next is not None:
@@ -124,7 +124,7 @@ def hint(error):
 
 
 def _is_ours(file):
-    """Whether a line of a traceback is of this package: of its Python, or of what Cython has compiled."""
+    """Whether a traceback's file is of this package: a Python file, or one compiled by Cython ("fastgrad/...")."""
     return file.startswith("fastgrad/") or os.path.abspath(file).startswith(OURS)
 
 

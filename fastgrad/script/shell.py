@@ -1,5 +1,5 @@
-"""IPython's shell, for the cells of a notebook that `python -m fastgrad` runs: without prompts, colours, history, pager
-and windows. Only imported for notebooks, since IPython takes a while.
+"""IPython's shell for the cells of a notebook that `python -m fastgrad` runs, without prompts, colours, history, pager
+and windows. It's imported for notebooks only, since IPython's import takes a while.
 """
 import atexit
 import linecache
@@ -17,8 +17,8 @@ from traitlets.config import Config
 
 
 class Compiler(CachingCompiler):
-    """Gives code the name of its cell. What a magic runs of a cell (%%time, %%capture) has a name of its own, since its
-    lines are counted from the second on."""
+    """Gives code the file name of its cell. The part of a cell that a magic (%%time, %%capture) runs has another file
+    name, since its lines are counted from the cell's second line."""
     name, whole, parsed = "<cell>", "", ""
 
     def get_code_name(self, raw_code, transformed_code, number):
@@ -36,7 +36,7 @@ class Compiler(CachingCompiler):
 
 
 class PlainDisplay(DisplayHook):
-    """The value of a cell's last expression without `Out[1]:`."""
+    """Shows the value of a cell's last expression without `Out[1]:`."""
     prompt_end_newline = True
 
     def write_output_prompt(self):
@@ -44,14 +44,14 @@ class PlainDisplay(DisplayHook):
 
 
 class Exit(ExitAutocall):
-    """`exit` and `quit` in a cell, with a status as Python's own have it."""
+    """`exit` and `quit` in a cell. They take a status, as Python's own do."""
 
     def __call__(self, status=None):
         raise SystemExit(status)
 
 
 class Shell(InteractiveShell):
-    """One for the process. An error that it would show stops the cell; run_source() raises it."""
+    """The process's only shell. An error that IPython would show ends the cell, and run_source() raises it."""
     displayhook_class = PlainDisplay
     compiler_class = Compiler
 
@@ -59,26 +59,26 @@ class Shell(InteractiveShell):
         config = Config()
         config.HistoryManager.enabled = False
         config.HistoryManager.hist_file = ":memory:"
-        config.PlainTextFormatter.pprint = False        # repr
+        config.PlainTextFormatter.pprint = False        # show reprs
         config.DisplayFormatter.active_types = ["text/plain"]
-        config.InteractiveShell.display_page = True     # what a pager would show is printed
+        config.InteractiveShell.display_page = True     # print instead of paging
         config.InteractiveShell.colors = "nocolor"
-        folder = tempfile.mkdtemp(prefix="fastgrad-ipython-")      # not the user's own
+        folder = tempfile.mkdtemp(prefix="fastgrad-ipython-")      # instead of the user's own
         super().__init__(config=config, ipython_dir=folder, **named)
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         self.failure = None
 
     def init_virtualenv(self):
-        """sys.path is as it is for a script."""
+        """Leave sys.path as it is for a script."""
 
     def init_display_formatter(self):
-        """A picture or a table is shown by its repr, and not made."""
+        """Show pictures and tables by their repr, without making them."""
         super().init_display_formatter()
         self.display_formatter.mimebundle_formatter.enabled = False
         self.display_formatter.ipython_display_formatter.enabled = False
 
     def run_source(self, source, name):
-        """Run a cell, which goes by a name in tracebacks. Raises what the cell raises."""
+        """Run a cell. name: the cell's, in tracebacks. Raises what the cell raises."""
         self.compile.name, self.compile.whole, self.failure = name, source, None
         result = self.run_cell(source, store_history=True)
         if self.failure is not None:
@@ -86,7 +86,7 @@ class Shell(InteractiveShell):
         result.raise_error()
 
     def showtraceback(self, exc_tuple=None, *args, **named):
-        """In place of showing an error: it goes on to run_source()."""
+        """Called to show an error: pass it on to run_source() instead."""
         error = sys.exc_info()[1] or exc_tuple[1]
         self.failure = self.failure or error
         raise error
@@ -102,10 +102,10 @@ class Shell(InteractiveShell):
         return Exit(self)
 
     def enable_gui(self, gui=None):
-        """There are no windows."""
+        """Do nothing, since there are no windows."""
 
     def enable_matplotlib(self, gui=None):
-        """%matplotlib, whatever it asks for: figures aren't shown."""
+        """Use the inline backend for any %matplotlib, so that figures aren't shown."""
         try:
             return super().enable_matplotlib("inline")
         except ImportError as error:

@@ -1,9 +1,9 @@
-"""--verify: a script is run twice, with our class and with its own, and everything that can be compared is compared.
+"""--verify: run a script twice, with our class and with its own, and compare everything that can be compared.
 
-Each run is a process of its own, with the same seeds, in a copy of the folder. It leaves what it prints and, for each
-backward(), the data and grads of all nodes of the graph, each sorted, since a set of operands has no order. Our run is
-the first: it also leaves, for each class that is replaced, which attribute is what. The other run reads that, and tries
-nothing.
+Each run is a process of its own, with the same seeds, in a copy of the folder. It records its output and, for each
+backward(), the data and grads of all nodes of the graph, each sorted, since a set of operands has no order. Our run
+comes first. It also records which attribute of each replaced class holds which field. The other run reads that, and
+tries nothing.
 """
 import array
 import builtins
@@ -20,7 +20,8 @@ from fastgrad.script.likeness import TOLERANCE, Likeness, relative
 
 
 class Recorder:
-    """Writes down the graphs of one run: at each backward() of a watched class the one below its Value."""
+    """Records the graphs of one run in the file `path`: at each backward() of a watched class, the one below its Value.
+    """
 
     def __init__(self, path):
         self.file, self.depth, self.start = open(path, "wb"), 0, os.getcwd()
@@ -40,7 +41,7 @@ class Recorder:
             file.write(json.dumps([self.key(report.cls, report.file), where, roles]) + "\n")
 
     def key(self, cls, file):
-        """What a class goes by in both runs."""
+        """A key for a class that is the same in both runs."""
         return f"{os.path.relpath(file, self.start)}:{cls.__qualname__}"
 
     def watch_own(self):
@@ -56,7 +57,7 @@ class Recorder:
                 roles = times.pop(0) if len(times) > 1 else times[0]
                 if roles and hasattr(cls, roles["backward"]):
                     self.watch(cls, roles)
-                elif roles:         # it's assigned later
+                elif roles:         # its backward() is assigned later
                     self.watch_later(cls, roles)
             return cls
         builtins.__build_class__ = build
@@ -77,7 +78,7 @@ class Recorder:
 
         @functools.wraps(backward)
         def recorded(root, *args, **named):
-            self.depth += 1         # of a backward() that calls itself only the outermost counts
+            self.depth += 1         # only the outermost call of a recursive backward() counts
             try:
                 result = backward(root, *args, **named)
             finally:
@@ -103,7 +104,8 @@ class Recorder:
 
 
 def listed(path):
-    """What note() has written: of each class its key, where it is, and the roles of its attributes or None."""
+    """What note() has written: for each class its key, where it is in words, and the roles of its attributes, or None.
+    """
     if not os.path.exists(path):
         return []
     with open(path, encoding="utf-8") as file:
@@ -131,7 +133,10 @@ def verify(arguments, script=None):
 
 
 def _run(folder, kind, arguments, typed, folders):
-    """The exit status of a run, what it has printed, and the graphs that it has left."""
+    """Run a script one way. Returns the exit status, the output, and the graphs that were recorded.
+
+    kind: "ours" or "own". typed: the bytes for stdin, or None.
+    """
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     path, top, cwd = os.path.join(folder, kind), os.path.join(folder, "in", kind), None
     if folders:
@@ -149,7 +154,7 @@ def _run(folder, kind, arguments, typed, folders):
 
 
 def _compare(own, ours, classes):
-    """A sentence, what was compared in words, and whether both runs agree."""
+    """Compare the results of two runs. Returns a sentence, what was compared in words, and whether both runs agree."""
     replaced = [(where, roles) for _, where, roles in classes if roles]
     compared = "the exit status"
     if own[0] != ours[0]:
@@ -181,10 +186,12 @@ def _compare(own, ours, classes):
 
 
 def _compare_graphs(own, ours, is_ordered):
-    """How many graphs there are, the largest relative difference, and a sentence if it's too large.
+    """Compare the graphs of two runs. Returns their number, the largest relative difference, and a sentence if that's
+    too large, else None.
 
-    Operands that are in sets come in another order in each run, and gradients are added up in that order. Where large
-    ones cancel out, what is left is compared with them: a thousandth of the tolerance, of a graph's largest number.
+    Operands in sets have another order in each run, and gradients are added up in that order, so that large ones may
+    cancel out differently. Therefore numbers may then differ by a thousandth of the tolerance times a graph's largest
+    number.
     """
     n, worst, at, other = 0, 0.0, 0, 0
     while at < len(own) or other < len(ours):
