@@ -9,8 +9,9 @@ trap 'rm -rf "$work"' EXIT
 
 flags="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g"
 export FASTGRAD_TESTING=1
+mkdir "$work/lib"
+cp -r fastgrad "$work/lib/"
 CFLAGS="$flags" LDFLAGS="$flags" python setup.py -q build_ext --build-lib "$work/lib" --build-temp "$work/temp" --force
-cp -r fastgrad/*.py fastgrad/drawing fastgrad/micrograd fastgrad/script "$work/lib/fastgrad/"
 cp -r tests benchmarks examples README.md pyproject.toml csrc "$work/"
 
 # CPython frees little at exit, so leaks are looked for by the lifetime tests instead.

@@ -262,9 +262,10 @@ def test_the_isolated_build(tmp_path):
 @pytest.fixture
 def uncompiled(tmp_path):
     """A folder with the package's Python files only."""
-    (tmp_path / "fastgrad").mkdir()
-    for path in PACKAGE.glob("*.py"):
-        shutil.copy(path, tmp_path / "fastgrad")
+    for path in PACKAGE.rglob("*.py"):
+        copy = tmp_path / path.relative_to(PACKAGE.parent)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
     return tmp_path
 
 
