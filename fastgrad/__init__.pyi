@@ -2,9 +2,9 @@
 from typing import Literal
 
 from fastgrad import optim as optim, viz as viz
-from fastgrad.anomaly import AnomalyError as AnomalyError, detect_anomaly as detect_anomaly
+from fastgrad.debugging.anomaly import AnomalyError as AnomalyError, detect_anomaly as detect_anomaly
+from fastgrad.debugging.explanation import explain as explain
 from fastgrad.engine import Value as Value, arena_stats as arena_stats
-from fastgrad.explanation import explain as explain
 from fastgrad.grad_mode import no_grad as no_grad
 from fastgrad.gradcheck import GradcheckError as GradcheckError, gradcheck as gradcheck
 from fastgrad.optim import clip_grad_norm_ as clip_grad_norm_

@@ -403,7 +403,7 @@ FAULTS = {
         ("a-step-that-doesn-t-grow", "h = eps * max(1.0, abs(x))", "h = eps",
          "tools/test_gradcheck.py::test_the_step_grows_with_the_input"),
     ],
-    "fastgrad/anomaly.py": [
+    "fastgrad/debugging/anomaly.py": [
         ("a-nan-from-infinite-operands", "if y != y or not any(", "if not any(",
          "tools/test_anomaly.py::test_an_operation_that_makes_nan_or_inf_raises"),
         ("inf-that-becomes-nan", "or now != now and before == before)", "or False)",
@@ -423,7 +423,7 @@ FAULTS = {
     "fastgrad/operations.py": [
         ("tanh-s-formula", '"1 - tanh({a}) ** 2"', '"1 - tanh({a})"', "tools/test_explain.py::test_formulas_are_right"),
     ],
-    "fastgrad/explanation.py": [
+    "fastgrad/debugging/explanation.py": [
         ("one-use-of-two", "            if child is v:\n", "            if child is v and not terms:\n",
          "tools/test_explain.py::test_operands_that_are_there_twice_count_twice"),
         ("order-of-terms", "for node in reversed(nodes) if any(", "for node in nodes if any(",
@@ -433,7 +433,7 @@ FAULTS = {
         ("a-wrong-sum-is-said-to-be-right", "    if _is_close(total, grad):", "    if True:",
          "tools/test_explain.py::test_backward_called_twice"),
     ],
-    "fastgrad/words.py": [
+    "fastgrad/debugging/words.py": [
         ("a-subclass-s-backward-unseen", " or type(v)._backward is not ENGINE_S_BACKWARD", "",
          "tools/test_explain.py::test_a_subclass_with_a_backward_of_its_own"),
     ],

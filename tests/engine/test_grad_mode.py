@@ -674,7 +674,7 @@ print(n > 100)
 @pytest.mark.skipif(not hasattr(__import__("signal"), "setitimer"), reason="needs timers")
 def test_an_interrupted_detect_anomaly_leaves_the_class_as_it_was():
     assert in_process(START + """
-from fastgrad import anomaly
+from fastgrad.debugging import anomaly
 class Stop(Exception):
     pass
 def handler(*args):

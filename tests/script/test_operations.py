@@ -13,7 +13,7 @@ import pytest
 
 import fastgrad
 from fastgrad import engine, gradcheck
-from fastgrad.explanation import FORMULAS
+from fastgrad.debugging.explanation import FORMULAS
 from fastgrad.operations import FUNCTIONS, OPERATIONS
 from operands import FLOATS, INTS
 

@@ -16,7 +16,7 @@ import pytest
 
 import fastgrad
 from fastgrad import AnomalyError, Value, arena_stats, detect_anomaly, no_grad
-from fastgrad.anomaly import OPERATIONS
+from fastgrad.debugging.anomaly import OPERATIONS
 from fastgrad.nn import MLP
 
 inf, nan = math.inf, math.nan

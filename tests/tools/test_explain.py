@@ -8,7 +8,7 @@ import pytest
 import fastgrad
 import fastgrad.micrograd
 from fastgrad import Value, arena_stats, detect_anomaly, explain
-from fastgrad.explanation import FORMULAS
+from fastgrad.debugging.explanation import FORMULAS
 from fastgrad.operations import FUNCTIONS
 
 

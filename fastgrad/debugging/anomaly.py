@@ -11,8 +11,9 @@ import sys
 import threading
 import types
 
-from fastgrad import operations, words
+from fastgrad import operations
 from fastgrad.base import printable
+from fastgrad.debugging import words
 from fastgrad.decorating import decorated
 from fastgrad.engine import Value
 

@@ -2,9 +2,9 @@
 import math
 import textwrap
 
-from fastgrad import words
 from fastgrad.arguments import rounded
 from fastgrad.base import printable
+from fastgrad.debugging import words
 from fastgrad.engine import Value
 from fastgrad.grad_mode import no_grad
 from fastgrad.operations import OPERATIONS
