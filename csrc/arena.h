@@ -78,7 +78,7 @@ enum fg_op {
     FG_POW,       /* child ** child */
     FG_POW_CONST, /* child ** constant */
     FG_CONST_POW, /* constant ** child */
-    FG_EXP, /* from here on functions, in the order of fastgrad/operations.py */
+    FG_EXP, /* from here on functions, in the order of fastgrad/value/operations.py */
     FG_LOG,
     FG_RELU,
     FG_TANH,

@@ -18,8 +18,8 @@ else:
                           "slow engine in plain Python") from None
 
 from fastgrad.engine import Value, arena_stats
-from fastgrad.grad_mode import no_grad
 from fastgrad.gradcheck import GradcheckError, gradcheck
+from fastgrad.value.grad_mode import no_grad
 
 __version__ = "0.1.0"
 __all__ = ["Value", "no_grad", "arena_stats", "gradcheck", "GradcheckError", "clip_grad_norm_", "detect_anomaly",

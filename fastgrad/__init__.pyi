@@ -5,10 +5,10 @@ from fastgrad import optim as optim, viz as viz
 from fastgrad.debugging.anomaly import AnomalyError as AnomalyError, detect_anomaly as detect_anomaly
 from fastgrad.debugging.explanation import explain as explain
 from fastgrad.engine import Value as Value, arena_stats as arena_stats
-from fastgrad.grad_mode import no_grad as no_grad
 from fastgrad.gradcheck import GradcheckError as GradcheckError, gradcheck as gradcheck
 from fastgrad.optim import clip_grad_norm_ as clip_grad_norm_
 from fastgrad.script.importing import install as install
+from fastgrad.value.grad_mode import no_grad as no_grad
 
 backend: Literal["c", "python"]
 __version__: str

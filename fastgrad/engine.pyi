@@ -4,8 +4,8 @@ from typing import Any, SupportsFloat, SupportsIndex, TypeAlias, TypedDict, over
 
 from typing_extensions import Self
 
-from fastgrad.copying import Copying
-from fastgrad.display import Display
+from fastgrad.value.copying import Copying
+from fastgrad.value.display import Display
 
 __all__ = ["Value", "arena_stats"]
 

@@ -31,9 +31,9 @@ import operator
 import sys
 import weakref
 
-from fastgrad import arguments, grad_mode, operations
-from fastgrad.copying import Copying
-from fastgrad.display import Display
+from fastgrad.value import arguments, grad_mode, operations
+from fastgrad.value.copying import Copying
+from fastgrad.value.display import Display
 from fastgrad.core cimport *
 from fastgrad.python cimport *
 
@@ -401,7 +401,7 @@ cdef class Node:
         """All live Values that were made from this one, in no order. It looks at every node that there is."""
         return parents_of(self)
 
-    # ---- Copies (copying.py) ----
+    # ---- Copies (value/copying.py) ----
 
     def _attributes(self):
         return <dict>self.attributes if self.attributes is not NULL else None

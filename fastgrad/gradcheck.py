@@ -1,9 +1,9 @@
 """Derivatives by `backward()` against derivatives by differences: what shows that a hand-made operation is right."""
 import math
 
-from fastgrad.base import printable
 from fastgrad.engine import Value
-from fastgrad.grad_mode import is_recording
+from fastgrad.value.base import printable
+from fastgrad.value.grad_mode import is_recording
 
 
 class GradcheckError(AssertionError):

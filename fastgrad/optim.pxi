@@ -1,12 +1,12 @@
-# Parameters in C: the class of fastgrad/parameters.py with its loops in csrc/optim.c. Where a loop may raise, the one
-# in plain Python runs instead, and raises if it must.
+# Parameters in C: the class of fastgrad/value/parameters.py with its loops in csrc/optim.c. Where a loop may raise, the
+# one in plain Python runs instead, and raises if it must.
 #
 # This uses only the arena, Node's index and fg_allocate. As an extension module of its own it would need the first two
 # exported in a .pxd and the third compiled twice, and it takes 0.25 ms to import a module with one class. That is more
 # than 80 lines in this one cost, which are compiled into it and run only if somebody optimises.
 
 cdef object in_python():
-    from fastgrad import parameters     # here, since most scripts never need it
+    from fastgrad.value import parameters     # here, since most scripts never need it
     return parameters
 
 

@@ -9,8 +9,8 @@
         optimizer.step()
 
 A step has the bits of the plain loop in Python; for Adam that's microgpt's loop. (torch's Adam divides in another
-order.) This file has the settings, their checks, and the state. The loops are in parameters.py and, for the C engine,
-in csrc/optim.c.
+order.) This file has the settings, their checks, and the state. The loops are in value/parameters.py and, for the C
+engine, in csrc/optim.c.
 """
 import math
 import operator
@@ -18,8 +18,8 @@ from array import array
 from collections.abc import Mapping
 
 from fastgrad import engine
-from fastgrad.arguments import is_number
-from fastgrad.parameters import Parameters
+from fastgrad.value.arguments import is_number
+from fastgrad.value.parameters import Parameters
 
 __all__ = ["SGD", "Adam", "AdamW", "clip_grad_norm_"]
 

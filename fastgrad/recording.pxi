@@ -1,6 +1,6 @@
-# Whether operations record a graph: no_grad's blocks. grad_mode.py says how they work, and has the same functions in
-# plain Python. They are in C here for two reasons. An operation asks in a few nanoseconds. And no signal handler runs
-# in the middle: a Ctrl-C at the beginning of an __exit__ in Python would leave the block open for ever.
+# Whether operations record a graph: no_grad's blocks. value/grad_mode.py says how they work, and has the same functions
+# in plain Python. They are in C here for two reasons. An operation asks in a few nanoseconds. And no signal handler
+# runs in the middle: a Ctrl-C at the beginning of an __exit__ in Python would leave the block open for ever.
 #
 # Nearly always no block is open in the whole process. Then `recorded` is the active class, and nobody asks. A forked
 # process counts the blocks of the other threads, which it doesn't have: there operations ask, and get the right answer.

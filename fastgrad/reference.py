@@ -9,12 +9,12 @@ import math
 import operator
 import sys
 
-from fastgrad import arguments
-from fastgrad.arguments import NO_SLOPE, is_number, rounded
-from fastgrad.copying import Copying
-from fastgrad.display import Display
-from fastgrad.grad_mode import is_recording
-from fastgrad.parameters import Parameters     # for fastgrad.optim, which asks its engine for it
+from fastgrad.value import arguments
+from fastgrad.value.arguments import NO_SLOPE, is_number, rounded
+from fastgrad.value.copying import Copying
+from fastgrad.value.display import Display
+from fastgrad.value.grad_mode import is_recording
+from fastgrad.value.parameters import Parameters     # for fastgrad.optim, which asks its engine for it
 
 __all__ = ["Value", "arena_stats"]
 

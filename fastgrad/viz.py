@@ -19,7 +19,7 @@ __all__ = ["trace", "draw_dot", "draw_svg", "draw_text", "to_networkx", "mimebun
 
 DIRECTIONS = ("LR", "RL", "TB", "BT")
 SHOWN = 40      # a notebook draws a graph of up to so many nodes, and sums up a larger one
-DISPLAY = "fastgrad.display"     # the module of Value's own _repr_html_ and _repr_mimebundle_
+DISPLAY = "fastgrad.value.display"     # the module of Value's own _repr_html_ and _repr_mimebundle_
 WIDE = 3        # it draws a deeper graph downwards: a page scrolls down, but shrinks what is wide
 
 

@@ -1,10 +1,10 @@
 # Drawings of graphs, and plots of losses and gradients.
 from typing import Any, Literal, TypeAlias
 
-from fastgrad.base import AnyValue
-from fastgrad.engine import Value
 from fastgrad.drawing.plots import grad_flow as grad_flow, grad_histogram as grad_histogram, plot_loss as plot_loss
 from fastgrad.drawing.svg import Drawing as Drawing
+from fastgrad.engine import Value
+from fastgrad.value.base import AnyValue
 
 __all__ = ["trace", "draw_dot", "draw_svg", "draw_text", "to_networkx", "mimebundle", "plot_loss", "grad_histogram",
            "grad_flow", "Drawing"]

@@ -327,7 +327,7 @@ FAULTS = {
 
     # ---- Python ----
 
-    "fastgrad/copying.py": [
+    "fastgrad/value/copying.py": [
         ("copied-and-not-kept-alive", "        kept_alive.extend(copied)\n", "",
          "engine/test_attributes.py::test_copies_made_in_one_memo_are_told_apart_by_more_than_their_address"),
         ("a-failed-pickle-s-traces", "        self.listed.difference_update(map(id, self.nodes))", "        pass",
@@ -335,7 +335,7 @@ FAULTS = {
         ("a-copy-without-its-attributes", "if state is not None:\n            out.", "if False:\n            out.",
          "engine/test_attributes.py::test_shallow_copies"),
     ],
-    "fastgrad/grad_mode.py": [
+    "fastgrad/value/grad_mode.py": [
         ("a-block-that-stays-open-in-python", "        block.is_open = False\n", "", "engine/test_grad_mode.py"),
     ],
     "fastgrad/optim.py": [
@@ -362,7 +362,7 @@ FAULTS = {
         ("a-state-without-its-settings", "        vars(self).update(settings)\n", "",
          "tools/test_optim.py::test_a_state_goes_on_to_the_bit"),
     ],
-    "fastgrad/parameters.py": [
+    "fastgrad/value/parameters.py": [
         ("a-parameter-twice-in-python", "if seen.setdefault(id(p), i) != i:", "if False:",
          "tools/test_optim.py::test_bad_parameters"),
         ("velocity-in-python", "g = velocity[i] = momentum", "g = momentum",
@@ -420,7 +420,7 @@ FAULTS = {
         ("not-put-back", "                delattr(Value, name)", "                pass",
          "tools/test_anomaly.py::test_it_is_off_outside"),
     ],
-    "fastgrad/operations.py": [
+    "fastgrad/value/operations.py": [
         ("tanh-s-formula", '"1 - tanh({a}) ** 2"', '"1 - tanh({a})"', "tools/test_explain.py::test_formulas_are_right"),
     ],
     "fastgrad/debugging/explanation.py": [
@@ -451,7 +451,7 @@ FAULTS = {
         ("zero-grad-of-a-module", "            p.grad = 0\n", "            p.grad = 0.0\n",
          "tools/test_nn.py::test_zero_grad"),
     ],
-    "fastgrad/arguments.py": [
+    "fastgrad/value/arguments.py": [
         ("local-grads-twice", "        if third in named:", "        if False:",
          "engine/test_errors.py::test_arguments_that_do_not_fit"),
         ("unknown-names", "    if named:\n        raise TypeError", "    if False:\n        raise TypeError",

@@ -11,11 +11,11 @@ import sys
 import threading
 import types
 
-from fastgrad import operations
-from fastgrad.base import printable
 from fastgrad.debugging import words
-from fastgrad.decorating import decorated
 from fastgrad.engine import Value
+from fastgrad.value import operations
+from fastgrad.value.base import printable
+from fastgrad.value.decorating import decorated
 
 # The watched methods: name in the class: symbol of the operation.
 OPERATIONS = {name: x.symbol for x in operations.OPERATIONS for name in (x.method, x.reflected) if name}

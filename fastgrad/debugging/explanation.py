@@ -2,12 +2,12 @@
 import math
 import textwrap
 
-from fastgrad.arguments import rounded
-from fastgrad.base import printable
 from fastgrad.debugging import words
 from fastgrad.engine import Value
-from fastgrad.grad_mode import no_grad
-from fastgrad.operations import OPERATIONS
+from fastgrad.value.arguments import rounded
+from fastgrad.value.base import printable
+from fastgrad.value.grad_mode import no_grad
+from fastgrad.value.operations import OPERATIONS
 
 WIDTH = 100                 # of the screen, in columns
 SHOWN = 8                   # operands, or uses, that are listed

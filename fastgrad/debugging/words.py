@@ -2,9 +2,9 @@
 import linecache
 import os
 
-from fastgrad.base import printable
 from fastgrad.engine import Value
-from fastgrad.operations import OPERATIONS
+from fastgrad.value.base import printable
+from fastgrad.value.operations import OPERATIONS
 
 MADE_AT = "_made_at"    # the attribute in which detect_anomaly notes "file:line:function"
 LONGEST_NAME = 20

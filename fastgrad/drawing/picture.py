@@ -7,7 +7,7 @@ an equality of its own.
 import operator
 from collections import Counter
 
-from fastgrad.base import AnyValue, printable
+from fastgrad.value.base import AnyValue, printable
 
 WALK = 100_000      # the most nodes that are visited beyond those that are shown
 TERMS = 3           # the fewest terms of a run

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 
-from fastgrad.base import AnyValue
+from fastgrad.value.base import AnyValue
 
 
 def need(package, function):

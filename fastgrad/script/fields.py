@@ -8,8 +8,8 @@ import contextlib
 from types import FunctionType
 
 from fastgrad.engine import Value
-from fastgrad.operations import OPERATIONS
 from fastgrad.script.dialect import MISSING, plain_name
+from fastgrad.value.operations import OPERATIONS
 
 NODE = Value.__mro__[1]         # the class that has the fields' descriptors
 DATA, GRAD, CHILDREN, OP, LOCAL_GRADS, CLOSURE, DICT = (

@@ -13,11 +13,11 @@ import math
 from types import FunctionType, MemberDescriptorType
 from zlib import crc32
 
-from fastgrad.operations import OPERATIONS
 from fastgrad.script.dialect import Dialect
 from fastgrad.script.known_texts import KNOWN
 from fastgrad.script.sandbox import is_itself, is_pythons_own
 from fastgrad.script.trials import METHODS
+from fastgrad.value.operations import OPERATIONS
 
 NAMES = {x.method: x.shown for x in OPERATIONS if x.derivatives}        # of operations that are one node
 

@@ -13,9 +13,9 @@ import copyreg
 import functools
 from types import CodeType
 
-from fastgrad.copying import below, slots_of
 from fastgrad.script.fields import MISSING, NODE, OP, missing
 from fastgrad.script.sandbox import NotReplaceable, codes_of, functions_in
+from fastgrad.value.copying import below, slots_of
 
 LARGE = 64      # nodes; pickle takes four recursive calls from a node to its child, and Python allows a thousand
 OWN_PROTOCOL = ("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")

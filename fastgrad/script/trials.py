@@ -2,7 +2,7 @@
 
 An experiment is (f, values): a function of Values, and numbers to call it with.
 """
-from fastgrad.operations import FUNCTIONS, OPERATIONS
+from fastgrad.value.operations import FUNCTIONS, OPERATIONS
 
 EXTREMES = (0, 0.0, -0.0, 1000.0, -1000.0, float("inf"), float("-inf"), float("nan"))
 BY_METHOD = {x.method: x for x in OPERATIONS}

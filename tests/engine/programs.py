@@ -18,7 +18,7 @@ import struct
 
 import numpy as np
 
-from fastgrad.operations import FUNCTIONS
+from fastgrad.value.operations import FUNCTIONS
 
 ORDINARY = (1.0, 2.0, -1.0, 0.5, 3.0, -2.0, 10.0, 0.1)
 INTS = (0, 1, 2, 3, -1, -2, 5, -7, 10)

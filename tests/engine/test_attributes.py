@@ -12,7 +12,7 @@ import pytest
 
 import fastgrad
 from fastgrad import no_grad
-from fastgrad.operations import FUNCTIONS
+from fastgrad.value.operations import FUNCTIONS
 
 
 # Constructors.

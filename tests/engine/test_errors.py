@@ -17,7 +17,7 @@ import fastgrad
 import programs
 from operands import FLOATS, INTS
 from fastgrad import reference
-from fastgrad.operations import FUNCTIONS
+from fastgrad.value.operations import FUNCTIONS
 
 pytestmark = pytest.mark.filterwarnings("ignore")   # NumPy warns of nan and overflow, as it should
 

@@ -16,7 +16,7 @@ import pytest
 
 import fastgrad
 from fastgrad import detect_anomaly, no_grad
-from fastgrad.grad_mode import is_recording
+from fastgrad.value.grad_mode import is_recording
 
 compiled = pytest.mark.skipif(fastgrad.backend != "c", reason="what the compiled engine does better")
 

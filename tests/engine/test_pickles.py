@@ -20,9 +20,11 @@ from pathlib import Path
 import pytest
 
 import fastgrad
-from fastgrad import copying, reference
-from fastgrad.operations import OPERATIONS
+from fastgrad import reference
 from fastgrad.optim import Adam
+from fastgrad.value import copying
+from fastgrad.value.copying import Copying, _running
+from fastgrad.value.operations import OPERATIONS
 
 only_c = pytest.mark.skipif(fastgrad.backend != "c", reason="about the C engine")
 check_arena = getattr(fastgrad.engine, "_check", lambda: None)      # in builds for the tests
@@ -301,7 +303,7 @@ class Altering(pickle.Pickler):
         self.chance = chance
 
     def reducer_override(self, x):
-        if not isinstance(x, copying.Copying):
+        if not isinstance(x, Copying):
             return NotImplemented
         function, (below, cls, *fields), state = x.__reduce_ex__(4)
         if self.chance.random() < 0.3:
@@ -355,7 +357,7 @@ def test_a_failed_pickle_changes_no_later_one(Value):
     assert [len(text) for text in after] == [len(text) for text in before]
     if Value is fastgrad.Value:
         assert after == before
-    assert not copying._running.listed
+    assert not _running.listed
 
 
 def test_what_is_copied_is_kept_as_long_as_the_memo(Value):

@@ -16,9 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from fastgrad import arena_stats, copying, engine, no_grad
+from fastgrad import arena_stats, engine, no_grad
 from fastgrad.engine import Value
-from fastgrad.operations import FUNCTIONS
+from fastgrad.value import copying
+from fastgrad.value.copying import Copying
+from fastgrad.value.operations import FUNCTIONS
 
 only_c = pytest.mark.skipif(Value.__module__ != "fastgrad.engine", reason="about the C engine")
 needs_hooks = pytest.mark.skipif(not hasattr(engine, "_check"), reason="a build without the tests' hooks: see setup.py")
@@ -935,7 +937,7 @@ def test_what_collections_cost_with_many_live_closures():
 def test_node_is_no_base():
     node = engine.Node
     assert Value.__mro__[1] is node
-    for bases in ((node,), (node, Value), (engine.Copying, node)):
+    for bases in ((node,), (node, Value), (Copying, node)):
         with pytest.raises(TypeError):
             type("X", bases, {})
     for make in (lambda: node(1.0), lambda: node._rebuild(1.0, 0, (), (), ""), lambda: object.__new__(node),

@@ -15,8 +15,8 @@ PACKAGE = Path(fastgrad.__file__).resolve().parent
 TESTS = Path(__file__).resolve().parents[1]
 # (a module, what it imports within a function though that imports it in turn): why.
 LATER = {
-    ("fastgrad.copying", "fastgrad"): "the Value in use, which is known when all has been imported",
-    ("fastgrad.parameters", "fastgrad.optim"): "the Parameters of plain Python gather Values as fastgrad.optim does",
+    ("fastgrad.value.copying", "fastgrad"): "the Value in use, which is known when all has been imported",
+    ("fastgrad.value.parameters", "fastgrad.optim"): "Parameters in plain Python gather Values as fastgrad.optim does",
 }
 
 

@@ -14,7 +14,7 @@ import pytest
 import fastgrad
 from fastgrad import engine, gradcheck
 from fastgrad.debugging.explanation import FORMULAS
-from fastgrad.operations import FUNCTIONS, OPERATIONS
+from fastgrad.value.operations import FUNCTIONS, OPERATIONS
 from operands import FLOATS, INTS
 
 ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").exists())

@@ -9,7 +9,7 @@ import fastgrad
 import fastgrad.micrograd
 from fastgrad import Value, arena_stats, detect_anomaly, explain
 from fastgrad.debugging.explanation import FORMULAS
-from fastgrad.operations import FUNCTIONS
+from fastgrad.value.operations import FUNCTIONS
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 import fastgrad
 from fastgrad import GradcheckError, Value, gradcheck, no_grad
 from fastgrad.nn import MLP
-from fastgrad.operations import OPERATIONS
+from fastgrad.value.operations import OPERATIONS
 
 
 def wrong_square(x, factor=3.0):

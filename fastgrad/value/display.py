@@ -2,7 +2,7 @@
 
 It imports fastgrad.viz when a notebook first asks, so that `import fastgrad` doesn't.
 """
-from fastgrad.base import AnyValue
+from fastgrad.value.base import AnyValue
 
 
 class Display(AnyValue):

@@ -6,8 +6,8 @@ this class, and so does the C engine for a step that may raise.
 An optimiser's numbers for each parameter are in arrays of doubles. A loop that can raise computes everything before it
 changes anything, so that an error changes nothing.
 """
-from fastgrad.base import printable
-from fastgrad.copying import Copying
+from fastgrad.value.base import printable
+from fastgrad.value.copying import Copying
 
 
 def name(i, p):

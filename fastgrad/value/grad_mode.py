@@ -14,7 +14,7 @@ lock that another thread holds during a fork stays locked in the forked process.
 """
 import contextvars
 
-from fastgrad.decorating import decorated
+from fastgrad.value.decorating import decorated
 
 innermost = contextvars.ContextVar("fastgrad_innermost_no_grad", default=None)
 

@@ -1,7 +1,7 @@
 # The parameters that an optimiser changes, and the loops over them.
 from array import array
 
-from fastgrad.copying import Copying
+from fastgrad.value.copying import Copying
 
 def name(i: int, p: Copying) -> str: ...
 def check_parameters(values: tuple[Copying, ...], kind: type = ...) -> None: ...

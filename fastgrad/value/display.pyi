@@ -1,7 +1,7 @@
 # How a Value shows itself in a notebook: a base class of both engines' Value.
 from collections.abc import Container
 
-from fastgrad.base import AnyValue
+from fastgrad.value.base import AnyValue
 
 class Display(AnyValue):
     def _repr_mimebundle_(
