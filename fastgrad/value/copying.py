@@ -57,18 +57,6 @@ def below(node, at_least=1):
     return _Below(nodes) if len(nodes) >= at_least else None
 
 
-def _rebuilt(below, cls, *fields):
-    """Make a Value from a pickle. cls: its class; None for the Value of the engine in use, whichever engine wrote the
-    pickle. below: not used; the nodes in it have been made first."""
-    import fastgrad
-    return (cls or fastgrad.Value)._rebuild(*fields)
-
-
-def _unpickle(below, cls, *fields):
-    """Make a Value from a pickle of fastgrad 0.1, which names the class of the engine in plain Python."""
-    return _rebuilt(below, None if cls.__module__ == "fastgrad.reference" else cls, *fields)
-
-
 def slots_of(node):
     """A node's attributes in the `__slots__` of subclasses, by name."""
     found = {}
@@ -127,9 +115,9 @@ class Copying:
     def __reduce_ex__(self, protocol):
         if type(self).__reduce__ is not object.__reduce__:
             return self.__reduce__()
-        import fastgrad
+        import fastgrad.copying
         cls = None if type(self) is fastgrad.Value else type(self)
-        return _rebuilt, (below(self), cls, *self._fields()), self._state()
+        return fastgrad.copying._rebuilt, (below(self), cls, *self._fields()), self._state()
 
     def __setstate__(self, state):
         attributes, slots = state if isinstance(state, tuple) else (state, None)

@@ -20,9 +20,8 @@ from pathlib import Path
 import pytest
 
 import fastgrad
-from fastgrad import reference
+from fastgrad import copying, reference
 from fastgrad.optim import Adam
-from fastgrad.value import copying
 from fastgrad.value.copying import Copying, _running
 from fastgrad.value.operations import OPERATIONS
 

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from fastgrad import arena_stats, engine, no_grad
+from fastgrad import arena_stats, copying, engine, no_grad
 from fastgrad.engine import Value
-from fastgrad.value import copying
 from fastgrad.value.copying import Copying
 from fastgrad.value.operations import FUNCTIONS
 
