@@ -11,7 +11,7 @@ else:
     try:
         import fastgrad.engine as engine
     except ModuleNotFoundError as error:
-        if error.name != "fastgrad.engine":
+        if error.name != "fastgrad.engine.engine":
             raise
         raise ImportError("fastgrad's compiled engine is missing here: build it with `pip install -e .` in fastgrad's "
                           "source folder, or, after `pip install .`, leave that folder; or set FASTGRAD_PURE=1 for the "

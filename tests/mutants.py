@@ -145,7 +145,7 @@ FAULTS = {
 
     # ---- The compiled engine ----
 
-    "fastgrad/engine.pyx": [
+    "fastgrad/engine/engine.pyx": [
         ("no-look-for-signals-in-the-sweep", "            PyErr_CheckSignals()\n        walk", "        walk",
          "engine/test_robustness.py::test_ctrl_c_in_the_sweep"),
         ("no-look-for-signals-where-nodes-are-the-caller-s", "if n_passed % 4096:", "if True:",
@@ -186,7 +186,7 @@ FAULTS = {
         ("no-collection-after-a-sweep", "        if is_put_off:\n            collect_or_put_off()", "        pass",
          "engine/test_lifetime.py::test_a_collection_put_off_is_made_after_the_sweep"),
     ],
-    "fastgrad/numbers.pxi": [
+    "fastgrad/engine/numbers.pxi": [
         ("arrays-as-operands", ' and not hasattr(kind, "__len__")', "",
          "engine/test_errors.py::test_arrays_do_the_work_elementwise"),
         ("a-value-s-number-as-a-float", "out[0] = Number(node.data, node.flags & FG_DATA_INT)",
@@ -199,11 +199,11 @@ FAULTS = {
          "(node.flags | FG_DATA_INT) if number.is_int else node.flags",
          "engine/test_numbers.py::test_assignments_keep_their_kind"),
     ],
-    "fastgrad/state.pxi": [
+    "fastgrad/engine/state.pxi": [
         ("a-class-s-handles-forgotten", "        active_dialect.free_handle = free_handle\n", "        pass\n",
          "engine/test_lifetime.py::test_classes_that_take_turns"),
     ],
-    "fastgrad/recording.pxi": [
+    "fastgrad/engine/recording.pxi": [
         ("records-under-no-grad", "innermost_open() is <PyObject *>None)", "True)",
          "engine/test_grad_mode.py"),
         ("another-thread-s-answer", " and thread.id == asked_thread", "", "engine/test_grad_mode.py"),
@@ -213,7 +213,7 @@ FAULTS = {
          "engine/test_grad_mode.py"),
         ("a-block-that-stays-open", "    (<Block>block).is_open = False\n", "", "engine/test_grad_mode.py"),
     ],
-    "fastgrad/operations.pxi": [
+    "fastgrad/engine/operations.pxi": [
         ("a-difference-leaks", "        fg_node_release(&arena, negative)", "        pass",
          "engine/test_lifetime.py::test_differences_and_quotients_leave_no_trace"),
         ("a-quotient-leaks", "        fg_node_release(&arena, inverse)", "        pass",
@@ -231,7 +231,7 @@ FAULTS = {
         ("exp-overflows-in-silence", "y if DBL_MIN <= y < INFINITY else math.exp(x)", "y",
          "engine/test_errors.py::test_errors_are_python_s_own"),
     ],
-    "fastgrad/operators.pxi": [
+    "fastgrad/engine/operators.pxi": [
         ("negation-assigned-to-the-class", "and now.nb_negative is <void *>value_negative and", "and",
          "engine/test_attributes.py::test_operators_are_made_of_operators"),
         ("power-assigned-to-the-class", " and now.nb_power is <void *>value_power", "",
@@ -271,7 +271,7 @@ FAULTS = {
         ("results-are-the-left-operand-s", "        return class_of(right)\n    return class_of(left)",
          "        return class_of(left)\n    return class_of(left)", "engine/test_lessons.py::test_subclassing"),
     ],
-    "fastgrad/attributes.pxi": [
+    "fastgrad/engine/attributes.pxi": [
         ("grad-of-another-meaning", " or PyType_Lookup(active_class, GRAD) is not grad_property:", ":",
          "engine/test_attributes.py::test_numbers_of_another_meaning"),
         ("grad-set-to-0-is-a-float", "set_grad(<Node>self, Number(0.0, True", "set_grad(<Node>self, Number(0.0, False",
@@ -279,11 +279,11 @@ FAULTS = {
         ("int-data-read-as-a-float", "name is <PyObject *>DATA and not node.flags & FG_DATA_INT",
          "name is <PyObject *>DATA", "engine/test_numbers.py::test_results_are_ints_where_python_s_are"),
     ],
-    "fastgrad/face.h": [
+    "fastgrad/engine/face.h": [
         ("a-number-that-was-read-changes", "FG_LIKELY(made && Py_REFCNT(made) == 1)", "FG_LIKELY(made != NULL)",
          "engine/test_attributes.py::test_numbers_that_were_read_stay_as_they_were"),
     ],
-    "fastgrad/graph.pxi": [
+    "fastgrad/engine/graph.pxi": [
         ("below-itself", "        if is_below_any(self, children):", "        if False:",
          "engine/test_robustness.py::test_no_cycles_among_nodes"),
         ("a-derivative-for-each-child", "if must_match and n_locals > 0 and", "if False and",
@@ -299,7 +299,7 @@ FAULTS = {
         ("a-walk-that-never-lets-go", "            fg_walk_end(&arena, self.scratch)", "            pass",
          "engine/test_lifetime.py::test_freed_at_once_without_the_collector"),
     ],
-    "fastgrad/handle.pxi": [
+    "fastgrad/engine/handle.pxi": [
         ("a-parked-handle-keeps-its-node", "        node.flags |= FG_PARKED\n        node.refs -= 1",
          "        node.flags |= FG_PARKED", "engine/test_attributes.py::test_ids_are_stable_on_a_walk"),
         ("a-new-handle-without-attributes",
@@ -310,11 +310,11 @@ FAULTS = {
          "            incref(<PyObject *>handle)\n", "            pass\n",
          "engine/test_attributes.py::test_ids_are_stable_on_a_walk"),
     ],
-    "fastgrad/cycles.pxi": [
+    "fastgrad/engine/cycles.pxi": [
         ("collected-though-held", "return refcount(<PyObject *>thing.key) > thing.n_within or", "return",
          "engine/test_lifetime.py::test_a_cycle_held_at_any_point_is_kept"),
     ],
-    "fastgrad/optim.pxi": [
+    "fastgrad/engine/optim.pxi": [
         ("a-parameter-twice", "(<Node>value).index <= last", "(<Node>value).index < last",
          "tools/test_optim.py::test_the_same_parameter_next_to_itself"),
         ("a-huge-norm", "return norm if isfinite(norm) else in_python().Parameters.norm(self)", "return norm",

@@ -136,7 +136,7 @@ def fate(tree, mutant):
     if text.count(mutant.before) != 1:
         return f"BROKEN: the text is there {text.count(mutant.before)} times in {mutant.file}"
     is_compiled = file.suffix in COMPILED
-    built = [(engine, engine.read_bytes()) for engine in (tree / "fastgrad").glob("engine.*") if is_compiled
+    built = [(engine, engine.read_bytes()) for engine in (tree / "fastgrad" / "engine").glob("engine.*") if is_compiled
              and engine.suffix in (".so", ".pyd")]
     try:
         file.write_bytes(text.replace(mutant.before, mutant.after).encode())

@@ -20,7 +20,7 @@ compiler=$(python -c 'import sysconfig; print((sysconfig.get_config_var("CC") or
 LD_PRELOAD="$("$compiler" -print-file-name=libasan.so) $("$compiler" -print-file-name=libubsan.so)"
 export LD_PRELOAD
 cd "$work"
-python -c 'import fastgrad.engine as e; assert e.__file__.startswith("'"$work"'"), e.__file__'
+python -c 'import fastgrad.engine.engine as e; assert e.__file__.startswith("'"$work"'"), e.__file__'
 if [ $# -eq 0 ]; then
     set -- --ignore=tests/package/test_packaging.py \
         --deselect tests/engine/test_lifetime.py::test_memory_is_flat_over_10_000_steps \

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ENGINE = Path(__file__).parents[2] / "fastgrad" / "engine.pyx"
+ENGINE = Path(__file__).parents[2] / "fastgrad" / "engine" / "engine.pyx"
 pytestmark = pytest.mark.skipif(not ENGINE.exists(), reason="needs the sources")
 # What a part may use of a later one: (part, name): why.
 EXCEPTIONS = {

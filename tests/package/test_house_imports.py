@@ -57,7 +57,7 @@ def imports_of(name, path):
 
 
 ARROWS = {name: imports_of(name, path) for name, path in MODULES.items()} \
-    if (PACKAGE / "engine.pyx").exists() else {}
+    if (PACKAGE / "engine" / "engine.pyx").exists() else {}
 needs_sources = pytest.mark.skipif(not ARROWS, reason="an installed package has no engine.pyx")
 
 

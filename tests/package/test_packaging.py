@@ -195,14 +195,15 @@ def test_the_archive_carries_all_sources(built):
         missing = source_files(folder) - names
         assert not missing
     wanted = {"setup.py", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md",
-              "fastgrad/__init__.py", "fastgrad/engine.pyx", "fastgrad/engine.pyi", "fastgrad/py.typed"}
-    wanted |= {f"fastgrad/{path.name}" for path in (ROOT / "fastgrad").glob("*.px[di]")}
+              "fastgrad/__init__.py", "fastgrad/engine/__init__.pyi", "fastgrad/engine/README.md", "fastgrad/py.typed"}
+    wanted |= {f"fastgrad/engine/{path.name}"
+               for pattern in ("*.pyx", "*.px[di]", "*.h") for path in (ROOT / "fastgrad" / "engine").glob(pattern)}
     assert not wanted - names
 
 
 def test_the_archive_carries_nothing_that_a_build_makes(built):
     names = names_in_archive(built[0])
-    assert "fastgrad/engine.c" not in names
+    assert "fastgrad/engine/engine.c" not in names
     assert not [name for name in names if name.endswith((".so", ".pyd", ".o", ".pyc")) or name.startswith("build/")]
 
 
@@ -212,7 +213,7 @@ def test_the_wheel_carries_what_runs_and_what_types_and_no_more(built):
     folder = ROOT / "fastgrad"
     wanted = {path.relative_to(ROOT).as_posix()
               for pattern in ("*.py", "*.pyi", "py.typed") for path in folder.rglob(pattern)}
-    engine = {name for name in names if re.fullmatch(r"fastgrad/engine\.[\w.-]*(so|pyd)", name)}
+    engine = {name for name in names if re.fullmatch(r"fastgrad/engine/engine\.[\w.-]*(so|pyd)", name)}
     assert len(engine) == 1
     assert names - engine == wanted
 
@@ -248,7 +249,7 @@ def test_the_wheel_works(built, tmp_path):
 def test_the_isolated_build(tmp_path):
     """As a stranger builds it: the build requirements come from their registry into an environment of their own."""
     archive, wheel = build(tmp_path)
-    assert "fastgrad/engine.c" not in names_in_archive(archive)
+    assert "fastgrad/engine/engine.c" not in names_in_archive(archive)
     check("-m", "venv", tmp_path / "venv", cwd=tmp_path)
     python, = [*(tmp_path / "venv").glob("bin/python"), *(tmp_path / "venv").glob("Scripts/python.exe")]
     subprocess.run([python, "-m", "pip", "install", "--no-index", "--no-deps", wheel], check=True, cwd=tmp_path)

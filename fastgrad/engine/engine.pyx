@@ -1,6 +1,6 @@
 # cython: language_level=3, binding=False, auto_pickle=False
 # cython: embedsignature=True, embedsignature.format=clinic
-"""The engine's face: Value over the arena of csrc/. docs/engine.md is a map with a glossary.
+"""The engine's face: Value over the arena of csrc/. README.md is a map with a glossary.
 
 From `a * b` to a gradient: Python calls `value_multiply` (operators.pxi). If both operands are Values of the active
 class and nothing is unusual, it makes a node in the arena, with the product, the operands' indices and the two local
@@ -34,8 +34,8 @@ import weakref
 from fastgrad.value import arguments, grad_mode, operations
 from fastgrad.value.copying import Copying
 from fastgrad.value.display import Display
-from fastgrad.core cimport *
-from fastgrad.python cimport *
+from fastgrad.engine.core cimport *
+from fastgrad.engine.python cimport *
 
 __all__ = ["Value", "arena_stats"]
 
@@ -483,6 +483,12 @@ cdef PyTypeObject *node_type = <PyTypeObject *>Node
 # Where Python finds a handle's attributes: `attributes` is the last field of a Node, and a pointer.
 node_type.tp_dictoffset = node_type.tp_basicsize - <Py_ssize_t>sizeof(PyObject *)
 
+# Classes are known by the package's name: pickles of Parameters have it, and error messages.
+node_type.tp_name = "fastgrad.engine.Node"
+(<PyTypeObject *>Block).tp_name = "fastgrad.engine.Block"
+(<PyTypeObject *>Walk).tp_name = "fastgrad.engine.Walk"
+(<PyTypeObject *>Parameters).tp_name = "fastgrad.engine.Parameters"
+
 
 # Value is made of a list of slots. The garbage collector would track the instances of a class statement. A cdef class
 # takes no new attributes, and Python would call its operators by way of their names.
@@ -519,6 +525,8 @@ def arena_stats():
     """The arena in numbers: live nodes, capacity in nodes, bytes allocated, and the most nodes that ever lived."""
     return {"live": fg_arena_live(&arena), "capacity": arena.slabs * FG_SLAB, "bytes": fg_arena_bytes(&arena),
             "peak": max(arena.peak, fg_arena_live(&arena))}
+
+arena_stats.__module__ = "fastgrad.engine"
 
 
 # ---- For the tests ----

@@ -11,6 +11,7 @@ cdef extern from "Python.h":
         void *nb_negative
         void *nb_power
     ctypedef struct PyTypeObject:
+        const char *tp_name
         void (*tp_free)(void *) noexcept
         int (*tp_traverse)(PyObject *, int (*)(PyObject *, void *) noexcept, void *) noexcept
         Py_hash_t (*tp_hash)(object) except -1

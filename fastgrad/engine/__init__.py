@@ -1,0 +1,13 @@
+"""The engine in C: Value, and what the package uses beside it. README.md is a map of this folder.
+
+All is compiled into fastgrad.engine.engine. Where fastgrad runs in plain Python, fastgrad.reference has this module's
+name and place, and this one isn't imported.
+"""
+from fastgrad.engine.engine import CODES, Node, Parameters, Value, Walk, _at_next_operation, _make_class, arena_stats
+
+try:
+    from fastgrad.engine.engine import _check, _fail_allocation     # hooks for the tests, which few builds have
+except ImportError:
+    pass
+
+__all__ = ["Value", "arena_stats"]
