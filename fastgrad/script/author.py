@@ -88,7 +88,7 @@ class Author:
             odd = [name for name, x in vars(base).items() if name not in NOT_COPIED and not name.startswith("__ann")
                    and not isinstance(x, (FunctionType, property, staticmethod, classmethod))]
             odd += self.text.set_later.get(base.__name__, ())
-            if type(base) is not type or odd or "__init__" in vars(base) or base.__module__ in sys.stdlib_module_names:
+            if odd or "__init__" in vars(base) or base.__module__ in sys.stdlib_module_names:
                 raise NotReplaceable(f"it derives from {base.__name__}")
         for function in self.functions():
             for code in codes_of(function.__code__):

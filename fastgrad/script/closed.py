@@ -33,7 +33,7 @@ HARMLESS = {*"""abs all any bool callable complex dict divmod enumerate filter f
 IMMUTABLE = (int, float, str, bytes, bool, type(None), type(...), type(NotImplemented))
 DUNDERS = {"__class__", "__name__", "__qualname__", "__doc__"}
 FORBIDDEN = {"STORE_GLOBAL": "binds the global", "DELETE_GLOBAL": "deletes the global", "DELETE_ATTR": "deletes",
-             "LOAD_BUILD_CLASS": "has a class statement", "IMPORT_STAR": "imports", "GET_AWAITABLE": "awaits"}
+             "LOAD_BUILD_CLASS": "has a class statement", "GET_AWAITABLE": "awaits"}
 # The names of the attributes of containers, strings and numbers.
 HARMLESS_ATTRIBUTES = {name for kind in (list, set, dict, tuple, str, int, float, collections.deque)
                        for name in dir(kind) if not name.startswith("__")}

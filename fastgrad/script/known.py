@@ -37,7 +37,7 @@ def recognise(author):
 
 def _recognise(author):
     node = author.text.class_at(author.cls.__name__, author.line)
-    if node is None or author.has_bases or author.set_later:
+    if node is None or author.has_bases:
         raise Unknown
     texts = {item.name: item for item in node.body if isinstance(item, ast.FunctionDef)}
     for item in node.body:
