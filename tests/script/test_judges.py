@@ -48,7 +48,8 @@ CLOSED = {
     "a-global-that-is-set": ("last = 0.0\n", neg("global last", "last = self.data"), "-a\nprint(last)\n"),
     "a-global-that-is-deleted": ("flag = 1\n", neg("global flag", "try: del flag", "except NameError: pass"),
                                  "-a\ntry: print(flag)\nexcept NameError: print('gone')\n"),
-    "a-class-statement": ("", neg("class Made(Value): pass"),
+    # its body reads __name__, which another judge takes for a name that may change
+    "a-class-statement": ("__name__ = __name__\n", neg("class Made(Value): pass"),
                           "-a\nprint([x.__name__ for x in Value.__subclasses__() if x.__name__ == 'Made'])\n"),
     "an-import": ("", neg("import noisy"), "print('before')\n-a\n"),
     "a-builtin-with-effects": ("from os import write\n", neg("write(1, b'negative\\n')"), "-a\n"),
