@@ -348,6 +348,14 @@ JUDGED = {
         "the author's: it uses '__globals__'",
         made(NEG, "def __neg__(self):\n        (lambda: 0).__globals__['seen'].append('-')\n        return self * -1",
              head="seen = []\n", demo="print(seen)")),
+    "an-operator-that-is-a-coroutine": (    # a trial makes one that is never awaited, and Python warns of that
+        "the author's: it is a generator or a coroutine",
+        made(NEG, "async def __neg__(self): return self.data", "return self + (-other)", "return self + other * -1",
+             demo="try: (-a).send(None)\nexcept StopIteration as end: print(end.value)")),
+    "an-operator-that-makes-a-coroutine": (
+        "the author's: it awaits",
+        made(NEG, "def __neg__(self):\n        async def wait(x): await x\n        return self * -1",
+             demo="print(-a)")),
     "an-operator-that-asks-for-none": (
         "the author's: it asks with 'is' for what isn't tried",
         made("def __rmul__(self, other): return", "def __rmul__(self, other):\n"
