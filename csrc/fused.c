@@ -19,6 +19,7 @@ fg_column *fg_column_new(fg_arena *arena, uint32_t n)
     column->refs = 1;
     column->n = n;
     column->n_constants = 0;
+    column->flags = 0;
     return column;
 }
 
@@ -34,15 +35,18 @@ fg_status fg_column_take(fg_arena *arena, fg_column *column)
     const fg_index *const operands = fg_column_nodes(column);
     const uint32_t n = column->n;
     uint32_t most = 0;
+    uint16_t flags = 0;
     for (uint32_t i = 0; i < n; i++) {
         fg_node *node = fg_at(nodes, operands[i]);
         if (operands[i] != FG_NONE)
             column->numbers[i] = node->data;
         else
             column->n_constants++;
+        flags |= node->flags;
         if (++node->refs > most)
             most = node->refs;
     }
+    column->flags = flags;
     if (most <= FG_MAX_REFS)
         return FG_OK;
     for (uint32_t i = 0; i < n; i++)
@@ -75,8 +79,8 @@ static double add_operands(double total, const double *u, uint32_t n)
     return total;
 }
 
-fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, enum fg_start start, fg_index operand,
-                    double number, bool number_is_int, uint32_t kind)
+fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_start start, fg_index operand, double number,
+                    bool number_is_int, uint32_t kind)
 {
     const bool is_single = !v;
     const uint32_t n = u->n;
@@ -128,6 +132,19 @@ uint32_t fg_sum_n_inner(const fg_sum *sum)
     if (sum->start == FG_CONSTANT)
         n++;
     return sum->start == FG_NOTHING ? n - 1 : n;
+}
+
+static bool column_has(const fg_column *column, fg_index operand)
+{
+    for (uint32_t i = 0; i < column->n; i++)
+        if (fg_column_nodes(column)[i] == operand)
+            return true;
+    return false;
+}
+
+bool fg_sum_has(const fg_node *node, fg_index operand)
+{
+    return node->child[0] == operand || column_has(node->sum->u, operand) || column_has(node->sum->v, operand);
 }
 
 void fg_sum_free(fg_arena *arena, fg_sum *sum)

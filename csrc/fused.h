@@ -37,6 +37,7 @@ typedef struct {
     uint32_t refs;          /* the sums that have it, and whoever made it */
     uint32_t n;
     uint32_t n_constants;
+    uint16_t flags;         /* of all operands together: FG_DATA_INT, say, if one is an int */
 #if FG_TESTING
     uint32_t checked;       /* the last fg_arena_check that has come by */
 #endif
@@ -50,7 +51,7 @@ static inline fg_index *fg_column_nodes(const fg_column *column)
     return (fg_index *)(column->numbers + column->n);
 }
 
-enum fg_start { FG_NOTHING, FG_CONSTANT, FG_OPERAND };
+typedef enum { FG_NOTHING, FG_CONSTANT, FG_OPERAND } fg_start;
 
 typedef struct fg_sum {
     uint32_t n;             /* terms */
@@ -83,12 +84,12 @@ void fg_column_release(fg_arena *arena, fg_column *column);
  *
  * Numbers are floats, but for the start's. Python makes `2.0 * v` a product of v and 2.0: so only v, and of single
  * operands only u from the second on, may have constants. With FG_NOTHING there are two columns and at least two terms:
- * `u_0 + u_1 + ...` is the sum of u_1, ... with the start u_0. With FG_DEFERRED there are no constants but the start. */
-fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, enum fg_start start, fg_index operand,
-                    double number, bool number_is_int, uint32_t kind);
+ * `u_0 + u_1 + ...` is the sum of u_1, ... with the start u_0. With FG_DEFERRED only the start may be a constant. */
+fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_start start, fg_index operand, double number,
+                    bool number_is_int, uint32_t kind);
 
-/* Whether another sweep could give the inner nodes different gradients, or different kinds of zero. (A constant's may be
- * nan after a gradient of 0, if the other operand is infinite.) */
+/* Whether another sweep could give the inner nodes different gradients, or different kinds of zero. (A constant's
+ * gradient may be nan after a gradient of 0, if the other operand is infinite.) */
 static inline bool fg_sum_is_touched(const fg_sum *sum)
 {
     return sum->left < sum->n
@@ -97,6 +98,9 @@ static inline bool fg_sum_is_touched(const fg_sum *sum)
 
 /* How many nodes a sum stands for, besides itself. */
 uint32_t fg_sum_n_inner(const fg_sum *sum);
+
+/* Whether a node is an operand of a fused sum, or its start. */
+bool fg_sum_has(const fg_node *node, fg_index operand);
 
 /* Pass on the gradients of the nodes of the terms from, ..., to - 1, and of the start with the first term. */
 void fg_sum_pass_on(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to);

@@ -26,8 +26,9 @@ __all__ = ["Value", "no_grad", "arena_stats", "gradcheck", "GradcheckError", "cl
            "AnomalyError", "explain", "install", "backend", "__version__"]
 
 # What most scripts don't use, by the module that it's in: imported when first asked for.
-_LATER = {"optim": "optim", "clip_grad_norm_": "optim", "viz": "viz", "detect_anomaly": "debugging.anomaly",
-          "AnomalyError": "debugging.anomaly", "explain": "debugging.explanation", "install": "script.importing",
+_LATER = {"functional": "functional", "optim": "optim", "clip_grad_norm_": "optim", "viz": "viz",
+          "detect_anomaly": "debugging.anomaly", "AnomalyError": "debugging.anomaly",
+          "explain": "debugging.explanation", "install": "script.importing",
           "load_ipython_extension": "script.notebook", "unload_ipython_extension": "script.notebook"}
 
 

@@ -1,7 +1,7 @@
 # What `import fastgrad` offers.
 from typing import Literal
 
-from fastgrad import optim as optim, viz as viz
+from fastgrad import functional as functional, optim as optim, viz as viz
 from fastgrad.debugging.anomaly import AnomalyError as AnomalyError, detect_anomaly as detect_anomaly
 from fastgrad.debugging.explanation import explain as explain
 from fastgrad.engine import Value as Value, arena_stats as arena_stats

@@ -335,4 +335,4 @@ def arena_stats():
     """Live nodes, capacity, bytes and peak, as far as plain Python knows them."""
     live = [v for v in gc.get_objects() if isinstance(v, Value)]
     size = sum(sys.getsizeof(v, 0) for v in live) if sys.implementation.name == "cpython" else 0
-    return {"live": len(live), "capacity": len(live), "bytes": size, "peak": len(live)}
+    return {"live": len(live), "capacity": len(live), "bytes": size, "peak": len(live), "fused": 0, "stood_for": 0}

@@ -16,6 +16,8 @@ class _ArenaStats(TypedDict):
     capacity: int
     bytes: int
     peak: int
+    fused: int
+    stood_for: int
 
 class Value(Copying, Display):
     # micrograd's third argument is the operation's name, microgpt's the local derivatives.

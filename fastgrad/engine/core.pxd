@@ -1,6 +1,6 @@
 # The C core's table of contents: what of csrc/ the engine uses. The headers say what each of these is.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "numbers.h":
     ctypedef bint fg_bool "bool"
@@ -48,6 +48,7 @@ cdef extern from "arena.h":
         FG_BINARY
         FG_UNARY
         FG_NULLARY
+        FG_FUSED
 
     enum:   # fg_flag
         FG_DATA_INT
@@ -62,11 +63,14 @@ cdef extern from "arena.h":
         FG_CLASS_UNIT
         FG_CLASS
 
+    ctypedef struct fg_sum      # fused.h
+
     ctypedef struct fg_node:
         double data
         double grad
         double local[2]
         fg_index child[2]
+        fg_sum *sum
         void *face
         uint32_t refs
         uint8_t op
@@ -83,6 +87,8 @@ cdef extern from "arena.h":
         uint32_t holds
         uint32_t used_slabs
         uint32_t edits
+        uint32_t n_fused
+        uint64_t n_stood_for
         void (*on_cycle_candidate)(fg_index index) noexcept
 
     ctypedef enum fg_status:
@@ -125,6 +131,33 @@ cdef extern from "arena.h":
     double fg_node_local(const fg_node *node, uint32_t i)
     bint fg_node_local_is_int(const fg_node *node, uint32_t i)
 
+cdef extern from "fused.h":
+    ctypedef struct fg_column:
+        uint32_t refs
+        uint32_t n
+        uint32_t n_constants
+        uint16_t flags
+        double numbers[1]
+
+    ctypedef struct fg_sum:
+        fg_column *u
+        fg_column *v
+        fg_bool is_single
+
+    ctypedef enum fg_start:
+        FG_NOTHING
+        FG_CONSTANT
+        FG_OPERAND
+
+    fg_index *fg_column_nodes(const fg_column *column)
+    fg_column *fg_column_new(fg_arena *arena, uint32_t n)
+    void fg_column_discard(fg_arena *arena, fg_column *column)
+    fg_status fg_column_take(fg_arena *arena, fg_column *column)
+    void fg_column_release(fg_arena *arena, fg_column *column)
+    fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_start start, fg_index operand, double number,
+                        fg_bool number_is_int, uint32_t kind)
+    fg_bool fg_sum_has(const fg_node *node, fg_index operand)
+
 cdef extern from "backward.h":
     ctypedef struct fg_walk:
         fg_index *order
@@ -135,6 +168,7 @@ cdef extern from "backward.h":
     void fg_walk_end(fg_arena *arena, fg_walk *walk)
     void fg_walk_clear(fg_walk *walk)
     fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
+    fg_bool fg_take_apart(fg_arena *arena, fg_index index)
     bint fg_node_refresh(const fg_node *nodes, fg_node *node)
     void fg_node_pass_on(fg_arena *arena, fg_index index)
     void fg_walk_zero(fg_arena *arena, const fg_walk *walk)

@@ -118,7 +118,7 @@ cdef void collect_or_put_off() noexcept:
 # ---- The search ----
 
 cdef struct Thing:
-    size_t key                  # an object's address, which is even; for a node see node_key
+    size_t key                  # an object's address, or see node_key and column_key
     Py_ssize_t n_within         # how many references to it come from other things
     bint is_held                # from outside, or by a thing that is held
 
@@ -185,9 +185,19 @@ cdef Thing *found(Search *search, size_t key) noexcept:
     return &search.things[slot[0] - 1]
 
 
+cdef inline size_t column_key(fg_column *column) noexcept:
+    """An even number that is no object's address. Fused sums may share a column, which has references of its own."""
+    return <size_t>column + 2
+
+
+cdef inline fg_column *column_at(size_t key) noexcept:
+    """The column with a key; NULL if the key is an object's."""
+    return <fg_column *>(key - 2) if key & 2 else NULL
+
+
 cdef inline bint is_key_of_thing(size_t key) noexcept:
     """Whether something can be part of a cycle; strings and numbers can't."""
-    return key & 1 or is_collectable(<PyObject *>key) or is_value(<object><PyObject *>key)
+    return key & 3 or is_collectable(<PyObject *>key) or is_value(<object><PyObject *>key)
 
 
 # Visitors: called for all that a thing refers to. An object's tp_traverse calls them also for what can't be part of a
@@ -238,11 +248,23 @@ cdef bint visit_referents(size_t key, int (*visit)(PyObject *, void *) noexcept,
         for i in range(fg_node_n_children(node)):
             if visit(<PyObject *>node_key(fg_node_child(node, i)), search):
                 return True
+        if node.arity == FG_FUSED:
+            if visit(<PyObject *>column_key(node.sum.u), search):
+                return True
+            if not node.sum.is_single and visit(<PyObject *>column_key(node.sum.v), search):
+                return True
+            if node.child[0] != FG_NONE and visit(<PyObject *>node_key(node.child[0]), search):
+                return True
         if node.flags & FG_ATTACHED:
             attachment = <Attachment *>node.face
             if attachment.attributes is not NULL and visit(attachment.attributes, search):
                 return True
             if attachment.keeps_handle and visit(attachment.handle, search):
+                return True
+        return False
+    if column_at(key) is not NULL:
+        for i in range(column_at(key).n):
+            if visit(<PyObject *>node_key(fg_column_nodes(column_at(key))[i]), search):
                 return True
         return False
     if is_outside(object):
@@ -261,6 +283,8 @@ cdef bint visit_referents(size_t key, int (*visit)(PyObject *, void *) noexcept,
 cdef inline bint is_held_from_outside(Thing *thing) noexcept:
     if thing.key & 1:
         return node_of(thing.key).refs > thing.n_within
+    if column_at(thing.key) is not NULL:
+        return column_at(thing.key).refs > thing.n_within
     return refcount(<PyObject *>thing.key) > thing.n_within or is_outside(<PyObject *>thing.key)
 
 

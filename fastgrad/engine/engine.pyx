@@ -53,6 +53,7 @@ include "operations.pxi"
 include "operators.pxi"
 include "attributes.pxi"
 include "graph.pxi"
+include "sums.pxi"
 # Cold.
 include "cycles.pxi"
 include "dialects.pxi"
@@ -200,6 +201,7 @@ cdef class Node:
 
     @_backward.setter
     def _backward(self, function):
+        take_apart(self.index)
         attributes_of(self)["_backward"] = function
         set_closure(self.index)
 
@@ -342,7 +344,8 @@ cdef class Node:
         Grads aren't set to zero first. Raises MemoryError, and what a user's `_backward` raises. Ctrl-C interrupts it.
         """
         cdef bint call_all = must_call_all()
-        cdef Walk walk = Walk(self, call_all or may_run_python)     # Python may give a leaf a `_backward` meanwhile
+        # Python may give a leaf a `_backward` meanwhile, so the walk lists leaves if Python may run.
+        cdef Walk walk = Walk(self, call_all or may_run_python, call_all)
         cdef fg_index index
         cdef fg_status status
         cdef uint32_t n_passed = 0
@@ -355,6 +358,8 @@ cdef class Node:
             if walk.scratch.n == 0:
                 break
             if status == FG_CALLERS:
+                if call_all:
+                    take_apart(walk.scratch.order[walk.scratch.n - 1])      # which lists its parts
                 walk.scratch.n -= 1
                 index = walk.scratch.order[walk.scratch.n]
                 if call_all or has_own_backward(index):
@@ -386,7 +391,7 @@ cdef class Node:
 
     def _topological(self):
         """This node and all below it, children first."""
-        cdef Walk walk = Walk(self, True)
+        cdef Walk walk = Walk(self, True, True)
         cdef uint32_t i
         cdef list nodes = []
         for i in range(walk.scratch.n):
@@ -395,7 +400,7 @@ cdef class Node:
 
     def _n_below(self):
         """How many nodes the graph has, this one included."""
-        return Walk(self, True).scratch.n
+        return Walk(self, True, True).scratch.n
 
     def _parents(self):
         """All live Values that were made from this one, in no order. It looks at every node that there is."""
@@ -522,9 +527,10 @@ add_dialect(Value)
 
 @cython.binding(True)     # so that it shows its signature
 def arena_stats():
-    """The arena in numbers: live nodes, capacity in nodes, bytes allocated, and the most nodes that ever lived."""
+    """The arena in numbers: live nodes, capacity in nodes, bytes allocated, the most nodes that ever lived, how many
+    live nodes are fused sums, and how many scalar nodes those stand for."""
     return {"live": fg_arena_live(&arena), "capacity": arena.slabs * FG_SLAB, "bytes": fg_arena_bytes(&arena),
-            "peak": max(arena.peak, fg_arena_live(&arena))}
+            "peak": max(arena.peak, fg_arena_live(&arena)), "fused": arena.n_fused, "stood_for": arena.n_stood_for}
 
 arena_stats.__module__ = "fastgrad.engine"
 

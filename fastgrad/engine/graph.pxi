@@ -16,13 +16,13 @@ cdef class Walk:
     cdef fg_walk own                    # for a walk within a walk
     cdef Node root
 
-    def __cinit__(self, Node root not None, bint with_leaves):
+    def __cinit__(self, Node root not None, bint with_leaves, bint apart=False):
         global scratch_is_idle
         cdef fg_status status
         cdef fg_walk *scratch = &self.own
         if scratch_is_idle:
             scratch = &idle_scratch
-        if fg_walk_start(&arena, scratch, root.index, with_leaves, False) != FG_OK:
+        if fg_walk_start(&arena, scratch, root.index, with_leaves, apart) != FG_OK:
             raise MemoryError("no memory to walk a graph")
         self.scratch = scratch
         self.root = root
@@ -127,6 +127,7 @@ cdef int set_edges(Node self, object children, object local_grads, bint must_mat
                 raise ValueError("a node can't be below itself")
         if not keep:
             n_children = n_locals = 0
+        take_apart(self.index)
         status = fg_node_set_edges(&arena, self.index, <uint32_t>n_children, indices,
                                    <uint32_t>n_locals, locals, is_int)
         if status == FG_TOO_MANY:
@@ -170,6 +171,7 @@ cdef bint is_below_any(Node node, tuple children) except -1:
 
 
 cdef tuple children_of(Node self):
+    take_apart(self.index)
     cdef uint32_t i, n = fg_node_n_children(node_at(self.index))
     cdef fg_index *children = <fg_index *>fg_allocate(NULL, (n + 1) * sizeof(fg_index))
     cdef list handles
@@ -193,13 +195,25 @@ cdef tuple children_of(Node self):
 cdef list parents_of(Node self):
     """The handles of all live nodes that have this one as a child."""
     cdef list parents = []
-    cdef fg_index index = fg_arena_live_from(&arena, 0)
+    cdef fg_index index
+    take_apart_parents(self.index)
+    index = fg_arena_live_from(&arena, 0)
     cdef fg_index end = arena.used_slabs * FG_SLAB_STEP     # no further: Python may run and make parents for ever
     while index != FG_NONE and index < end:
         if is_child(self.index, node_at(index)):
             parents.append(handle_of(index))
         index = fg_arena_live_from(&arena, index + FG_STEP)
     return parents
+
+
+cdef int take_apart_parents(fg_index operand) except -1:
+    """Take all fused sums apart that have a node as an operand."""
+    cdef fg_index index = fg_arena_live_from(&arena, 0)
+    while index != FG_NONE and arena.n_fused > 0:
+        if node_at(index).arity == FG_FUSED and fg_sum_has(node_at(index), operand):
+            take_apart(index)
+        index = fg_arena_live_from(&arena, index + FG_STEP)
+    return 0
 
 
 cdef bint is_child(fg_index index, fg_node *node) noexcept:
@@ -214,6 +228,7 @@ cdef tuple local_grads_of(Node self):
     cdef list local_grads = []
     cdef fg_node *node
     cdef uint32_t i
+    take_apart(self.index)
     refresh(self.index)
     node = node_at(self.index)      # after the list was made, which may run Python; to append numbers doesn't
     for i in range(fg_node_n_locals(node)):

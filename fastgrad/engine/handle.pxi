@@ -300,8 +300,16 @@ cdef Attachment *attach(fg_index index, PyObject *handle, PyTypeObject *cls) noe
     return attachment
 
 
-cdef inline void set_closure(fg_index index) noexcept:
+cdef inline int take_apart(fg_index index) except -1:
+    """Make of a fused sum the nodes that it stands for, before somebody looks at its inside or changes that."""
+    if node_at(index).arity == FG_FUSED and not fg_take_apart(&arena, index):
+        raise MemoryError("no memory for the nodes that a fused sum stands for")
+    return 0
+
+
+cdef inline int set_closure(fg_index index) except -1:
     global may_run_python
+    take_apart(index)
     fg_node_set_closure(node_at(index))
     arena.on_cycle_candidate = note_candidate
     may_run_python = True

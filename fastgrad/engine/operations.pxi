@@ -229,6 +229,7 @@ cdef object power_node(Node operand, object y, object by_operand, str name, obje
 
 cdef int pass_on(fg_index index) except -1:
     """Add a node's gradient, times the local ones, into its children's."""
+    take_apart(index)
     refresh(index)
     fg_node_pass_on(&arena, index)
     return 0

@@ -22,6 +22,7 @@ cdef extern from "Python.h":
         PyTypeObject *tp_base
         unsigned int tp_version_tag
         void (*tp_dealloc)(PyObject *) noexcept
+        void *tp_getattro
         PyNumberMethods *tp_as_number
 
     # Objects and reference counts.
@@ -47,6 +48,8 @@ cdef extern from "Python.h":
     Py_ssize_t PyTuple_GET_SIZE(PyObject *)
     PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)                                  # borrowed
     PyObject *PyCell_GET(PyObject *)                                                    # borrowed
+    PyObject **items_of "PySequence_Fast_ITEMS" (object)        # of a list or a tuple, borrowed
+    PyTypeObject PyMethodDescr_Type
 
     # Classes.
     ctypedef struct PyType_Slot:

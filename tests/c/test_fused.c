@@ -5,6 +5,7 @@
 #include "check.h"
 #include "fused.h"
 
+#include <math.h>
 #include <string.h>
 
 static uint64_t state = 88172645463325252ull;
@@ -17,10 +18,13 @@ static uint32_t below(uint32_t n)
     return (uint32_t)(state >> 33) % n;
 }
 
+static uint32_t is_odd; /* in this program one number in so many is */
+
 static double number(void)
 {
-    static const double odd[] = {0.0, -0.0, 1.0, 1e200, -1e200};
-    return below(20) ? (double)(int64_t)(((uint64_t)below(1u << 30) << 31) - (1ull << 60)) * 0x1p-60 : odd[below(5)];
+    static const double odd[] = {0.0, -0.0, 1.0, -0.0, 1e200, INFINITY};
+    return below(is_odd) ? (double)(int64_t)(((uint64_t)below(1u << 30) << 31) - (1ull << 60)) * 0x1p-60
+                         : odd[below(6)];
 }
 
 /* ---- The interpreter's nodes ---- */
@@ -71,7 +75,7 @@ enum { MOST = 8, VALUES = 40 };
 typedef struct {
     uint32_t n;
     bool is_single, number_is_int;
-    enum fg_start start;
+    fg_start start;
     int operand, u[MOST], v[MOST];
     double number, of_u[MOST], of_v[MOST];
 } description;
@@ -81,7 +85,7 @@ static void describe(description *d, int n_values)
     const bool no_constants = new_kind & fg_kind(0, 0, FG_DEFERRED);
     d->n = 1 + below(MOST);
     d->is_single = below(4) == 0;
-    d->start = (enum fg_start)(d->is_single || d->n < 2 ? 1 + below(2) : below(3));
+    d->start = (fg_start)(d->is_single || d->n < 2 ? 1 + below(2) : below(3));
     d->operand = (int)below((uint32_t)n_values);
     d->number_is_int = below(2);
     d->number = d->number_is_int ? below(3) : number();
@@ -241,6 +245,7 @@ static void backward_both(int root, int at, int other, double seed, bool seed_is
 static void run_program(bool is_deep)
 {
     int n = 1 + (int)below(6);
+    is_odd = below(4) ? 50 : 3;
     new_kind = fg_kind(0, 0, (uint16_t)((below(3) ? FG_GRAD_INT : 0) | (below(4) ? 0 : FG_DEFERRED)));
     for (int v = 0; v < n; v++) {
         double data = number();
@@ -304,7 +309,7 @@ static void run_program(bool is_deep)
             }
             break;
         case 2: {
-            double grad = number();
+            double grad = below(3) ? number() : -0.0;
             for (int i = 0; i < 2; i++) {
                 fg_at(arenas[i].nodes, values[i][a])->grad = grad;
                 fg_at(arenas[i].nodes, values[i][a])->flags &= (uint16_t)~FG_GRAD_INT;
@@ -330,7 +335,7 @@ static void run_program(bool is_deep)
             break;
         default: {
             bool is_int = below(2);
-            backward_both(root, -1, root, is_int ? 1.0 : number(), is_int);
+            backward_both(root, -1, root, is_int ? 1.0 : below(3) ? number() : -0.0, is_int);
         }
         }
         compare_values(n);

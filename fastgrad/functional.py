@@ -1,0 +1,427 @@
+"""Functions on lists of Values and numbers, with torch's names: `import fastgrad.functional as F`.
+
+Each makes the nodes of a plain loop over scalars, which its docstring shows: the same graph, the same bits, the same
+gradients. Where the compiled engine can, a sum of products is one node that stands for all of the loop's (a fused sum;
+csrc/fused.h), which takes a fraction of the time and the memory. Whoever looks inside finds the loop's nodes.
+
+A vector is a list, a tuple or a NumPy array; what a function returns are lists. Where the loop calls a method of a
+Value, a number counts as a leaf. Arguments that aren't vectors, or have no elements, or whose lengths don't fit raise
+TypeError or ValueError, which say so; operations raise what they raise on a Value.
+"""
+import builtins
+import operator
+
+from fastgrad import engine
+from fastgrad.engine import Value
+from fastgrad.value.base import AnyValue
+
+__all__ = ["dot", "linear", "matmul", "add", "mul", "sum", "mean", "softmax", "log_softmax", "cross_entropy",
+           "mse_loss", "rms_norm", "layer_norm", "relu", "tanh", "sigmoid", "exp", "log", "gelu", "silu",
+           "scaled_dot_product_attention"]
+
+
+# ---- What the compiled engine does faster. Each returns None, and has done nothing, if the loop has to run. ----
+
+def _declines(*arguments):
+    return None
+
+
+_fused_products = getattr(engine, "_products", _declines)
+_fused_sum = getattr(engine, "_sum", _declines)
+
+
+def _each(name, xs):
+    """[x.name() for x in xs]"""
+    return [getattr(x, name)() for x in xs]
+
+
+def _with(symbol, xs, ys):
+    """[x symbol y for x, y in zip(xs, ys)]; if ys is no list and no tuple, y is ys each time."""
+    function = {"+": operator.add, "*": operator.mul, "-": operator.sub, "/": operator.truediv}[symbol]
+    return list(map(function, xs, ys if type(ys) in (list, tuple) else [ys] * len(xs)))
+
+
+_each, _with = getattr(engine, "_each", _each), getattr(engine, "_with", _with)
+
+
+def _products(us, vs, starts=None):
+    """[[sum((x * y for x, y in zip(u, v)), start) for v in vs] for u, start in zip(us, starts)]"""
+    fused = _fused_products(us, vs, starts)
+    if fused is not None:
+        return fused
+    starts = [0] * len(us) if starts is None else starts
+    return [[builtins.sum((x * y for x, y in zip(u, v)), start) for v in vs] for u, start in zip(us, starts)]
+
+
+def _total(xs, start=0):
+    """sum(xs, start)"""
+    fused = _fused_sum(xs, start)
+    return fused if fused is not None else builtins.sum(xs, start)
+
+
+# ---- Arguments ----
+
+def _vector(x, name):
+    """An argument as a list or a tuple that isn't empty."""
+    if type(x) not in (list, tuple):
+        if hasattr(type(x), "tolist"):      # a NumPy array
+            x = x.tolist()
+        if isinstance(x, (str, bytes, AnyValue)) or not hasattr(type(x), "__iter__"):
+            raise TypeError(f"{name} is a list of Values or numbers, not {type(x).__name__!r}")
+        x = x if type(x) in (list, tuple) else list(x)
+    if not x:
+        raise ValueError(f"{name} is empty")
+    return x
+
+
+def _values(x, name):
+    """The same with leaves in place of numbers."""
+    return [v if isinstance(v, AnyValue) else Value(v) for v in _vector(x, name)]
+
+
+def _check_lengths(x, x_name, y, y_name):
+    if len(x) != len(y):
+        raise ValueError(f"{x_name} has {len(x)} elements, but {y_name} has {len(y)}")
+
+
+def _pair(a, b, a_name="a", b_name="b"):
+    a, b = _vector(a, a_name), _vector(b, b_name)
+    _check_lengths(a, a_name, b, b_name)
+    return a, b
+
+
+def _matrix(rows, name):
+    """An argument as a list of rows, none of which is empty."""
+    return [_vector(row, f"row {i} of {name}") for i, row in enumerate(_vector(rows, name))]
+
+
+# ---- Sums of products ----
+
+def dot(a, b, start=0):
+    """The sum of products of two vectors.
+
+    a, b: vectors of the same length. start: a Value or a number, to which the products are added. Returns a Value, or a
+    number if there is no Value among the arguments. The same as
+
+        return sum((x * y for x, y in zip(a, b)), start)
+
+    Raises TypeError, and ValueError if lengths differ or are 0.
+    """
+    a, b = _pair(a, b)
+    return _products([a], [b], [start])[0][0]
+
+
+def linear(x, weight, bias=None):
+    """A layer: the sum of products of x and each row of weights, and a bias.
+
+    x: a vector of n. weight: m rows of n each, as in torch. bias: a vector of m, or None; a row's sum starts with it.
+    Returns a list of m. The same as
+
+        biases = [0] * len(weight) if bias is None else bias
+        return [sum((w * xi for w, xi in zip(row, x)), b) for row, b in zip(weight, biases)]
+
+    Raises TypeError, and ValueError if lengths don't fit or are 0.
+    """
+    x, weight = _vector(x, "x"), _matrix(weight, "weight")
+    for i, row in enumerate(weight):
+        _check_lengths(row, f"row {i} of weight", x, "x")
+    if bias is not None:
+        bias = _vector(bias, "bias")
+        _check_lengths(weight, "weight", bias, "bias")
+    return [row[0] for row in _products(weight, [x], None if bias is None else list(bias))]
+
+
+def matmul(a, b):
+    """The product of two matrices.
+
+    a: n rows of k each. b: k rows of m each. Returns n rows of m each. The same as
+
+        return [[sum(a[i][k] * b[k][j] for k in range(len(b))) for j in range(len(b[0]))] for i in range(len(a))]
+
+    Raises TypeError, and ValueError if lengths don't fit or are 0.
+    """
+    a, b = _matrix(a, "a"), _matrix(b, "b")
+    for i, row in enumerate(a):
+        _check_lengths(row, f"row {i} of a", b, "b")
+    for i, row in enumerate(b):
+        _check_lengths(row, f"row {i} of b", b[0], "row 0 of b")
+    return _products(a, list(zip(*b)))
+
+
+def sum(xs, start=0):
+    """The sum of a vector.
+
+    xs: a vector. start: a Value or a number, to which the elements are added. The same as
+
+        total = start
+        for x in xs:
+            total = total + x
+        return total
+
+    Raises TypeError, and ValueError if xs is empty.
+    """
+    return _total(_vector(xs, "xs"), start)
+
+
+def mean(xs):
+    """The arithmetic mean of a vector.
+
+    xs: a vector. The same as
+
+        return sum(xs) / len(xs)
+
+    Raises TypeError, and ValueError if xs is empty.
+    """
+    xs = _vector(xs, "xs")
+    return _total(xs) / len(xs)
+
+
+def scaled_dot_product_attention(q, k, v):
+    """What one head of attention gives for one query (Vaswani et al. 2017, "Attention is all you need", equation 1).
+
+    q: a vector of d. k: t rows of d each. v: t rows, all of the same length m. Returns a list of m. The same as
+
+        logits = [sum(q[j] * row[j] for j in range(len(q))) / len(q) ** 0.5 for row in k]
+        weights = softmax(logits)
+        return [sum(weights[t] * v[t][j] for t in range(len(v))) for j in range(len(v[0]))]
+
+    Raises TypeError, and ValueError if lengths don't fit or are 0.
+    """
+    q, k, v = _vector(q, "q"), _matrix(k, "k"), _matrix(v, "v")
+    _check_lengths(k, "k", v, "v")
+    for i, row in enumerate(k):
+        _check_lengths(row, f"row {i} of k", q, "q")
+    for i, row in enumerate(v):
+        _check_lengths(row, f"row {i} of v", v[0], "row 0 of v")
+    logits = _with("/", _products([q], k)[0], len(q) ** 0.5)
+    return _products([softmax(logits)], list(zip(*v)))[0]
+
+
+# ---- Element by element ----
+
+def add(a, b):
+    """The sums of two vectors' elements.
+
+    a, b: vectors of the same length. Returns a list. The same as
+
+        return [x + y for x, y in zip(a, b)]
+
+    Raises TypeError, and ValueError if lengths differ or are 0.
+    """
+    return _with("+", *_pair(a, b))
+
+
+def mul(a, b):
+    """The products of two vectors' elements.
+
+    a, b: vectors of the same length. Returns a list. The same as
+
+        return [x * y for x, y in zip(a, b)]
+
+    Raises TypeError, and ValueError if lengths differ or are 0.
+    """
+    return _with("*", *_pair(a, b))
+
+
+def relu(xs):
+    """max(0, x) of each element.
+
+    xs: a vector. Returns a list of Values. The same as
+
+        return [x.relu() for x in xs]
+
+    Raises TypeError, and ValueError if xs is empty.
+    """
+    return _each("relu", _values(xs, "xs"))
+
+
+def tanh(xs):
+    """The hyperbolic tangent of each element.
+
+    xs: a vector. Returns a list of Values. The same as
+
+        return [x.tanh() for x in xs]
+
+    Raises TypeError, and ValueError if xs is empty.
+    """
+    return _each("tanh", _values(xs, "xs"))
+
+
+def sigmoid(xs):
+    """1 / (1 + exp(-x)) of each element.
+
+    xs: a vector. Returns a list of Values. The same as
+
+        return [x.sigmoid() for x in xs]
+
+    Raises TypeError, and ValueError if xs is empty.
+    """
+    return _each("sigmoid", _values(xs, "xs"))
+
+
+def exp(xs):
+    """e to the power of each element.
+
+    xs: a vector. Returns a list of Values. The same as
+
+        return [x.exp() for x in xs]
+
+    Raises TypeError, ValueError if xs is empty, and OverflowError above 709.78.
+    """
+    return _each("exp", _values(xs, "xs"))
+
+
+def log(xs):
+    """The natural logarithm of each element.
+
+    xs: a vector of positive numbers. Returns a list of Values. The same as
+
+        return [x.log() for x in xs]
+
+    Raises TypeError, and ValueError if xs is empty or an element isn't positive.
+    """
+    return _each("log", _values(xs, "xs"))
+
+
+def gelu(xs):
+    """x times the normal distribution's cumulative probability of x (Hendrycks and Gimpel 2016, arXiv:1606.08415).
+
+    xs: a vector. Returns a list of Values. The same as
+
+        return [0.5 * x * (1 + (x / 2 ** 0.5).erf()) for x in xs]
+
+    Raises TypeError, and ValueError if xs is empty.
+    """
+    xs = _values(xs, "xs")
+    return _with("*", _with("*", xs, 0.5), _with("+", _each("erf", _with("/", xs, 2 ** 0.5)), 1))
+
+
+def silu(xs):
+    """x * sigmoid(x) of each element (Elfwing et al. 2017, arXiv:1702.03118).
+
+    xs: a vector. Returns a list of Values. The same as
+
+        return [x * x.sigmoid() for x in xs]
+
+    Raises TypeError, and ValueError if xs is empty.
+    """
+    xs = _values(xs, "xs")
+    return _with("*", xs, _each("sigmoid", xs))
+
+
+# ---- Probabilities and losses ----
+
+def softmax(xs):
+    """Probabilities in proportion to e to the power of each element, as microgpt computes them.
+
+    xs: a vector. Returns a list of Values between 0 and 1 whose sum is 1. The same as
+
+        largest = max(x.data for x in xs)
+        exps = [(x - largest).exp() for x in xs]
+        total = sum(exps)
+        return [e / total for e in exps]
+
+    Raises TypeError, and ValueError if xs is empty.
+    """
+    xs = _values(xs, "xs")
+    exps = _each("exp", _with("-", xs, max(x.data for x in xs)))
+    return _with("/", exps, _total(exps))
+
+
+def log_softmax(xs):
+    """The logarithms of softmax's probabilities, also where those are too small for a number.
+
+    xs: a vector. Returns a list of Values. The same as
+
+        largest = max(x.data for x in xs)
+        shifted = [x - largest for x in xs]
+        log_total = sum(x.exp() for x in shifted).log()
+        return [x - log_total for x in shifted]
+
+    Raises TypeError, and ValueError if xs is empty.
+    """
+    xs = _values(xs, "xs")
+    shifted = _with("-", xs, max(x.data for x in xs))
+    return _with("-", shifted, _total(_each("exp", shifted)).log())
+
+
+def cross_entropy(logits, target):
+    """Minus the logarithm of the probability that softmax gives to the target.
+
+    logits: a vector of n. target: an int from 0 to n - 1. Returns a Value. The same as
+
+        return -log_softmax(logits)[target]
+
+    Raises TypeError, and ValueError if logits is empty or the target isn't one of its indices.
+    """
+    logits = _values(logits, "logits")
+    try:
+        index = operator.index(target)
+    except TypeError:
+        raise TypeError(f"target is an index, an int, not {type(target).__name__!r}") from None
+    if not 0 <= index < len(logits):
+        raise ValueError(f"target is an index from 0 to {len(logits) - 1}, not {index}")
+    return -log_softmax(logits)[index]
+
+
+def mse_loss(a, b):
+    """The mean of the squares of the differences of two vectors' elements.
+
+    a, b: vectors of the same length. The same as
+
+        return sum((x - y) ** 2 for x, y in zip(a, b)) / len(a)
+
+    Raises TypeError, and ValueError if lengths differ or are 0.
+    """
+    a, b = _pair(a, b)
+    return _total([x ** 2 for x in _with("-", a, b)]) / len(a)
+
+
+# ---- Normalisation ----
+
+def rms_norm(x, eps=1e-5):
+    """A vector divided by the root of the mean of its squares, as in microgpt (Zhang and Sennrich 2019,
+    arXiv:1910.07467).
+
+    x: a vector. eps: a number, added to the mean of the squares. Returns a list. The same as
+
+        scale = (sum(xi * xi for xi in x) / len(x) + eps) ** -0.5
+        return [xi * scale for xi in x]
+
+    Raises TypeError, and ValueError if x is empty.
+    """
+    x = _vector(x, "x")
+    scale = (_products([x], [x])[0][0] / len(x) + eps) ** -0.5
+    return _with("*", x, scale)
+
+
+def layer_norm(x, weight=None, bias=None, eps=1e-5):
+    """A vector with the mean 0 and the variance 1, then weights and biases (Ba et al. 2016, arXiv:1607.06450).
+
+    x: a vector. weight, bias: vectors of the same length, or None. eps: a number, added to the variance. Returns a
+    list. The same as
+
+        mean = sum(x) / len(x)
+        centred = [xi - mean for xi in x]
+        scale = (sum(c * c for c in centred) / len(x) + eps) ** -0.5
+        out = [c * scale for c in centred]
+        if weight is not None:
+            out = [o * w for o, w in zip(out, weight)]
+        if bias is not None:
+            out = [o + b for o, b in zip(out, bias)]
+        return out
+
+    Raises TypeError, and ValueError if lengths differ or are 0.
+    """
+    x = _vector(x, "x")
+    if weight is not None:
+        weight = _vector(weight, "weight")
+        _check_lengths(weight, "weight", x, "x")
+    if bias is not None:
+        bias = _vector(bias, "bias")
+        _check_lengths(bias, "bias", x, "x")
+    centred = _with("-", x, _total(x) / len(x))
+    out = _with("*", centred, (_products([centred], [centred])[0][0] / len(x) + eps) ** -0.5)
+    if weight is not None:
+        out = _with("*", out, weight)
+    return out if bias is None else _with("+", out, bias)
