@@ -18,6 +18,7 @@ ENGINES = {
     "floats": "floats, no autograd",
     "fastgrad": "fastgrad",
     "adam": "fastgrad, optim.Adam",
+    "functional": "fastgrad.functional, optim.Adam",
     "oracle": "fastgrad/reference.py",
     "pypy": "reference.py on PyPy",
     "micrograd": "micrograd",
@@ -46,7 +47,7 @@ def training(engine, options):
     if engine in ("floats", "fastgrad", "oracle", "pypy", "micrograd"):
         kind, number, versions = script_engine(engine)
         return lambda: microgpt.train(*begin(kind, number)), versions
-    if engine in ("adam", "xad", "casadi"):
+    if engine in ("adam", "functional", "xad", "casadi"):
         import microgpt_scalars as others
     else:
         import microgpt_arrays as others

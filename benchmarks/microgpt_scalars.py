@@ -1,4 +1,5 @@
-"""Scalar engines that train microgpt, but not by the unmodified loop: fastgrad.optim, xad, casadi; and micrograd.
+"""Scalar engines that train microgpt, but not by the unmodified loop: fastgrad.optim and fastgrad.functional, xad,
+casadi; and micrograd.
 
 Each is a trainer: `forward` runs train_microgpt.py's model on one document's tokens and gives what `backward` takes
 and returns the loss's number, and `update` changes the parameters. The arithmetic is the script's throughout; what
@@ -65,6 +66,41 @@ class Optimiser:
         self.optimiser.lr = rate
         self.optimiser.step()
         self.optimiser.zero_grad()
+
+
+class Functional(Optimiser):
+    """The same with the model written with fastgrad.functional. Graph and bits are the script's."""
+
+    def __init__(self, value, adam, functional):
+        super().__init__(value, adam)
+        F = functional
+
+        class Model(MicroGPT):
+            def forward(self, token, position, keys, values):
+                width = self.head_width
+                x = F.rms_norm(F.add(self.token_embedding[token], self.position_embedding[position]))
+                for layer, (wq, wk, wv, wo, w1, w2) in enumerate(self.layers):
+                    residual, x = x, F.rms_norm(x)
+                    q = F.linear(x, wq)
+                    keys[layer].append(F.linear(x, wk))
+                    values[layer].append(F.linear(x, wv))
+                    mixed = []
+                    for start in range(0, self.heads * width, width):
+                        mixed += F.scaled_dot_product_attention(q[start:start + width],
+                                                                [k[start:start + width] for k in keys[layer]],
+                                                                [v[start:start + width] for v in values[layer]])
+                    x = F.add(F.linear(mixed, wo), residual)
+                    x = F.add(F.linear(F.relu(F.linear(F.rms_norm(x), w1)), w2), x)
+                return F.linear(x, self.head)
+
+            def softmax(self, logits):
+                return F.softmax(logits)
+
+        self.kind = Model
+
+    def start(self, model):
+        model.__class__ = self.kind
+        super().start(model)
 
 
 class Numbers:
@@ -167,6 +203,11 @@ def optimiser():
         raise Missing(str(error)) from None
 
 
+def functional():
+    trainer, found = optimiser()
+    return Functional(trainer.number, trainer.adam, require("fastgrad.functional")), found
+
+
 def xad():
     library = require("xad")
     require("xad.adj_1st")
@@ -178,7 +219,7 @@ def casadi():
     return Casadi(require("casadi")), versions("casadi")
 
 
-ENGINES = {"adam": optimiser, "xad": xad, "casadi": casadi}
+ENGINES = {"adam": optimiser, "functional": functional, "xad": xad, "casadi": casadi}
 
 
 def micrograd_value():

@@ -198,6 +198,7 @@ typedef enum {
     FG_OK,
     FG_MORE,      /* the portion is over, the work isn't: call again */
     FG_CALLERS,   /* the sweep has come to a node that the caller has to pass on: see fg_sweep */
+    FG_INTS,      /* a column has ints, and no room for kinds: see fg_column_take */
     FG_APART,     /* the walk has come to a fused sum that has to be taken apart first; only within backward.c */
     FG_NO_MEMORY,
     FG_TOO_MANY,  /* references to a node: see FG_MAX_REFS */

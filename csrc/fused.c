@@ -5,27 +5,27 @@
 
 /* ---- Columns ---- */
 
-static size_t column_bytes(uint32_t n)
+static size_t column_bytes(uint32_t n, bool has_ints)
 {
-    return sizeof(fg_column) + n * (sizeof(double) + sizeof(fg_index));
+    return sizeof(fg_column) + n * (sizeof(double) + sizeof(fg_index) + has_ints);
 }
 
-fg_column *fg_column_new(fg_arena *arena, uint32_t n)
+fg_column *fg_column_new(fg_arena *arena, uint32_t n, bool has_ints)
 {
-    fg_column *column = fg_allocate(NULL, column_bytes(n));
+    fg_column *column = fg_allocate(NULL, column_bytes(n, has_ints));
     if (!column)
         return NULL;
-    arena->edge_bytes += column_bytes(n);
+    arena->edge_bytes += column_bytes(n, has_ints);
     column->refs = 1;
     column->n = n;
     column->n_constants = 0;
-    column->flags = 0;
+    column->has_ints = has_ints;
     return column;
 }
 
 void fg_column_discard(fg_arena *arena, fg_column *column)
 {
-    arena->edge_bytes -= column_bytes(column->n);
+    arena->edge_bytes -= column_bytes(column->n, column->has_ints);
     fg_allocate(column, 0);
 }
 
@@ -46,12 +46,17 @@ fg_status fg_column_take(fg_arena *arena, fg_column *column)
         if (++node->refs > most)
             most = node->refs;
     }
-    column->flags = flags;
-    if (most <= FG_MAX_REFS)
+    const bool has_ints = (flags & FG_DATA_INT) != 0;
+    if (most <= FG_MAX_REFS && (column->has_ints || !has_ints)) {
+        for (uint32_t i = 0; i < n && column->has_ints; i++)
+            if (operands[i] != FG_NONE)
+                fg_column_kinds(column)[i] = (fg_at(nodes, operands[i])->flags & FG_DATA_INT) != 0;
         return FG_OK;
+    }
     for (uint32_t i = 0; i < n; i++)
         fg_at(nodes, operands[i])->refs--;
-    return FG_TOO_MANY;
+    column->n_constants = 0;
+    return most <= FG_MAX_REFS ? FG_INTS : FG_TOO_MANY;
 }
 
 void fg_column_release(fg_arena *arena, fg_column *column)
@@ -187,8 +192,12 @@ static void add_exactly(fg_node *child, double local, bool local_is_int, double 
 static double number_now(const fg_node *nodes, const fg_column *column, uint32_t i, bool is_deferred, bool *is_int)
 {
     const fg_index other = fg_column_nodes(column)[i];
-    *is_int = is_deferred && other != FG_NONE && fg_at(nodes, other)->flags & FG_DATA_INT;
-    return is_deferred && other != FG_NONE ? fg_at(nodes, other)->data : column->numbers[i];
+    if (!is_deferred || other == FG_NONE) {
+        *is_int = fg_column_is_int(column, i);
+        return column->numbers[i];
+    }
+    *is_int = (fg_at(nodes, other)->flags & FG_DATA_INT) != 0;
+    return fg_at(nodes, other)->data;
 }
 
 /* One term of a sum, with everything that can be unusual. */
@@ -280,12 +289,20 @@ static fg_index be_leaf(fg_arena *arena, fg_index part, const fg_sum *sum, doubl
     return part;
 }
 
+/* Make a part the leaf of a constant, which is the second factor of term k. */
+static fg_index be_factor(fg_arena *arena, fg_index part, const fg_sum *sum, uint32_t k, bool has_grad)
+{
+    const double other = sum->u->numbers[k];
+    bool is_int = fg_column_is_int(sum->u, k) && sum->inner_is_int;
+    const double grad = is_int ? fg_int_mul(other, sum->inner, &is_int) : other * sum->inner;
+    return be_leaf(arena, part, sum, sum->v->numbers[k], fg_column_is_int(sum->v, k), has_grad, grad, is_int);
+}
+
 /* Make a part a product or a partial sum. It takes over a reference to each child. */
-static fg_index be_binary(fg_arena *arena, fg_index part, const fg_sum *sum, uint8_t op, double data, fg_index a,
-                          fg_index b, double by_a, double by_b, bool has_grad)
+static fg_index be_binary(fg_arena *arena, fg_index part, const fg_sum *sum, uint8_t op, uint16_t flags, double data,
+                          fg_index a, fg_index b, double by_a, double by_b, bool has_grad)
 {
     fg_node *node = fg_at(arena->nodes, part);
-    const uint16_t flags = op == FG_ADD ? FG_LOCAL0_INT | FG_LOCAL1_INT : 0;
     fg_node_init(node, sum->kind | fg_kind(op, FG_BINARY, flags), 0, data);
     node->child[0] = a;
     node->child[1] = b;
@@ -333,12 +350,14 @@ bool fg_sum_take_apart(fg_arena *arena, fg_index index, fg_index *parts)
         term = u;
         if (!sum->is_single) {
             if (v == FG_NONE)
-                v = *end++ = be_leaf(arena, *next++, sum, of_vs[k], false, has_grad, of_us[k] * sum->inner, false);
+                v = *end++ = be_factor(arena, *next++, sum, k, has_grad);
             else
                 fg_node_retain(arena, v);
+            const uint16_t kinds = (fg_column_is_int(sum->v, k) ? FG_LOCAL0_INT : 0)
+                                   | (fg_column_is_int(sum->u, k) ? FG_LOCAL1_INT : 0);
             /* The first product may take the place of the first partial sum. */
             const uint32_t got_by = k == 0 && sum->start == FG_NOTHING ? 1 : k;
-            term = *end++ = be_binary(arena, *next++, sum, FG_MUL, of_term, u, v, of_vs[k], of_us[k],
+            term = *end++ = be_binary(arena, *next++, sum, FG_MUL, kinds, of_term, u, v, of_vs[k], of_us[k],
                                       got_by >= sum->left);
         }
         fg_index left = total, right = term;
@@ -355,7 +374,8 @@ bool fg_sum_take_apart(fg_arena *arena, fg_index index, fg_index *parts)
         }
         number += of_term;
         if (k < n - 1) {
-            total = be_binary(arena, *next++, sum, FG_ADD, number, left, right, 1.0, 1.0, k + 1 >= sum->left);
+            total = be_binary(arena, *next++, sum, FG_ADD, FG_LOCAL0_INT | FG_LOCAL1_INT, number, left, right, 1.0, 1.0,
+                              k + 1 >= sum->left);
         } else {
             fg_node *node = fg_at(arena->nodes, index);
             node->arity = FG_BINARY;

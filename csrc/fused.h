@@ -37,11 +37,12 @@ typedef struct {
     uint32_t refs;          /* the sums that have it, and whoever made it */
     uint32_t n;
     uint32_t n_constants;
-    uint16_t flags;         /* of all operands together: FG_DATA_INT, say, if one is an int */
+    bool has_ints;          /* one number at least is an int in Python; fg_column_is_int says which */
 #if FG_TESTING
     uint32_t checked;       /* the last fg_arena_check that has come by */
 #endif
-    double numbers[];       /* the operands' data when the column was made; then the operands: fg_column_nodes */
+    double numbers[];       /* the operands' data when the column was made. Then the operands: fg_column_nodes. Then,
+                             * if it has ints, a byte for each number */
 } fg_column;
 
 /* The operands of a column: nodes, or FG_NONE for a constant. FG_NONE can take references and gradients like any node,
@@ -49,6 +50,16 @@ typedef struct {
 static inline fg_index *fg_column_nodes(const fg_column *column)
 {
     return (fg_index *)(column->numbers + column->n);
+}
+
+static inline uint8_t *fg_column_kinds(const fg_column *column)
+{
+    return (uint8_t *)(fg_column_nodes(column) + column->n);
+}
+
+static inline bool fg_column_is_int(const fg_column *column, uint32_t i)
+{
+    return column->has_ints && fg_column_kinds(column)[i];
 }
 
 typedef enum { FG_NOTHING, FG_CONSTANT, FG_OPERAND } fg_start;
@@ -67,12 +78,14 @@ typedef struct fg_sum {
     uint32_t kind;          /* the flags of a new node, as fg_kind makes them */
 } fg_sum;
 
-/* A column for n operands, with one reference, or NULL if there's no memory. The caller then sets each operand: a node,
- * or FG_NONE and the constant among the numbers. fg_column_take has to follow, or fg_column_discard. */
-fg_column *fg_column_new(fg_arena *arena, uint32_t n);
+/* A column for n operands, with one reference, or NULL if there's no memory. has_ints: with room for kinds. The caller
+ * then sets each operand: a node, or FG_NONE, the constant among the numbers, and if there's room its kind.
+ * fg_column_take has to follow, or fg_column_discard. */
+fg_column *fg_column_new(fg_arena *arena, uint32_t n, bool has_ints);
 void fg_column_discard(fg_arena *arena, fg_column *column);
 
-/* Take the operands' numbers, and a reference to each. If it fails, with FG_TOO_MANY, nothing has changed. */
+/* Take the operands' numbers, and a reference to each. If it fails, nothing has changed: FG_TOO_MANY references to an
+ * operand, or FG_INTS for which there's no room. */
 fg_status fg_column_take(fg_arena *arena, fg_column *column);
 void fg_column_release(fg_arena *arena, fg_column *column);
 
@@ -82,9 +95,10 @@ void fg_column_release(fg_arena *arena, fg_column *column);
  * start: what's before the first term. operand: the node, for FG_OPERAND. number: for FG_CONSTANT.
  * kind: the flags of new nodes, as fg_kind makes them.
  *
- * Numbers are floats, but for the start's. Python makes `2.0 * v` a product of v and 2.0: so only v, and of single
- * operands only u from the second on, may have constants. With FG_NOTHING there are two columns and at least two terms:
- * `u_0 + u_1 + ...` is the sum of u_1, ... with the start u_0. With FG_DEFERRED only the start may be a constant. */
+ * In each product one number at least is a float, and so are all single operands; the start may be an int. Python
+ * makes `2.0 * v` a product of v and 2.0: so only v, and of single operands only u from the second on, may have
+ * constants. With FG_NOTHING there are two columns and at least two terms: `u_0 + u_1 + ...` is the sum of u_1, ...
+ * with the start u_0. With FG_DEFERRED only the start may be a constant. */
 fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_start start, fg_index operand, double number,
                     bool number_is_int, uint32_t kind);
 

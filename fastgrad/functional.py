@@ -20,7 +20,7 @@ __all__ = ["dot", "linear", "matmul", "add", "mul", "sum", "mean", "softmax", "l
            "scaled_dot_product_attention"]
 
 
-# ---- What the compiled engine does faster. Each returns None, and has done nothing, if the loop has to run. ----
+# ---- What the compiled engine does faster. A function returns None, and has done nothing, if the loop has to run. ----
 
 def _declines(*arguments):
     return None
@@ -28,6 +28,9 @@ def _declines(*arguments):
 
 _fused_products = getattr(engine, "_products", _declines)
 _fused_sum = getattr(engine, "_sum", _declines)
+_columns = getattr(engine, "_columns", _declines)
+_as_leaves = getattr(engine, "_leaves", _declines)
+_largest_number = getattr(engine, "_largest", _declines)
 
 
 def _each(name, xs):
@@ -44,13 +47,15 @@ def _with(symbol, xs, ys):
 _each, _with = getattr(engine, "_each", _each), getattr(engine, "_with", _with)
 
 
+# ---- The same by whichever way ----
+
 def _products(us, vs, starts=None):
-    """[[sum((x * y for x, y in zip(u, v)), start) for v in vs] for u, start in zip(us, starts)]"""
+    """[sum((x * y for x, y in zip(u, v)), start) for u, start in zip(us, starts) for v in vs]"""
     fused = _fused_products(us, vs, starts)
     if fused is not None:
         return fused
     starts = [0] * len(us) if starts is None else starts
-    return [[builtins.sum((x * y for x, y in zip(u, v)), start) for v in vs] for u, start in zip(us, starts)]
+    return [builtins.sum((x * y for x, y in zip(u, v)), start) for u, start in zip(us, starts) for v in vs]
 
 
 def _total(xs, start=0):
@@ -59,11 +64,17 @@ def _total(xs, start=0):
     return fused if fused is not None else builtins.sum(xs, start)
 
 
+def _largest(xs):
+    """The largest number in Values."""
+    largest = _largest_number(xs)
+    return largest if largest is not None else max(x.data for x in xs)
+
+
 # ---- Arguments ----
 
 def _vector(x, name):
     """An argument as a list or a tuple that isn't empty."""
-    if type(x) not in (list, tuple):
+    if type(x) is not list and type(x) is not tuple:
         if hasattr(type(x), "tolist"):      # a NumPy array
             x = x.tolist()
         if isinstance(x, (str, bytes, AnyValue)) or not hasattr(type(x), "__iter__"):
@@ -75,8 +86,10 @@ def _vector(x, name):
 
 
 def _values(x, name):
-    """The same with leaves in place of numbers."""
-    return [v if isinstance(v, AnyValue) else Value(v) for v in _vector(x, name)]
+    """The same as a list with leaves in place of numbers."""
+    x = list(_vector(x, name))
+    leaves = _as_leaves(x)
+    return leaves if leaves is not None else [v if isinstance(v, AnyValue) else Value(v) for v in x]
 
 
 def _check_lengths(x, x_name, y, y_name):
@@ -84,15 +97,20 @@ def _check_lengths(x, x_name, y, y_name):
         raise ValueError(f"{x_name} has {len(x)} elements, but {y_name} has {len(y)}")
 
 
-def _pair(a, b, a_name="a", b_name="b"):
-    a, b = _vector(a, a_name), _vector(b, b_name)
-    _check_lengths(a, a_name, b, b_name)
+def _pair(a, b):
+    a, b = _vector(a, "a"), _vector(b, "b")
+    _check_lengths(a, "a", b, "b")
     return a, b
 
 
-def _matrix(rows, name):
-    """An argument as a list of rows, none of which is empty."""
-    return [_vector(row, f"row {i} of {name}") for i, row in enumerate(_vector(rows, name))]
+def _matrix(rows, name, other, other_name):
+    """An argument as a list of rows that are as long as another vector; None: as the first row."""
+    rows = [_vector(row, f"row {i} of {name}") for i, row in enumerate(_vector(rows, name))]
+    if other is None:
+        other, other_name = rows[0], f"row 0 of {name}"
+    for i, row in enumerate(rows):
+        _check_lengths(row, f"row {i} of {name}", other, other_name)
+    return rows
 
 
 # ---- Sums of products ----
@@ -108,7 +126,7 @@ def dot(a, b, start=0):
     Raises TypeError, and ValueError if lengths differ or are 0.
     """
     a, b = _pair(a, b)
-    return _products([a], [b], [start])[0][0]
+    return _products((a,), (b,), (start,))[0]
 
 
 def linear(x, weight, bias=None):
@@ -122,13 +140,15 @@ def linear(x, weight, bias=None):
 
     Raises TypeError, and ValueError if lengths don't fit or are 0.
     """
-    x, weight = _vector(x, "x"), _matrix(weight, "weight")
-    for i, row in enumerate(weight):
-        _check_lengths(row, f"row {i} of weight", x, "x")
+    fused = _fused_products(weight, (x,), bias)
+    if fused is not None:
+        return fused
+    x = _vector(x, "x")
+    weight = _matrix(weight, "weight", x, "x")
     if bias is not None:
         bias = _vector(bias, "bias")
         _check_lengths(weight, "weight", bias, "bias")
-    return [row[0] for row in _products(weight, [x], None if bias is None else list(bias))]
+    return _products(weight, (x,), bias)
 
 
 def matmul(a, b):
@@ -140,12 +160,10 @@ def matmul(a, b):
 
     Raises TypeError, and ValueError if lengths don't fit or are 0.
     """
-    a, b = _matrix(a, "a"), _matrix(b, "b")
-    for i, row in enumerate(a):
-        _check_lengths(row, f"row {i} of a", b, "b")
-    for i, row in enumerate(b):
-        _check_lengths(row, f"row {i} of b", b[0], "row 0 of b")
-    return _products(a, list(zip(*b)))
+    b = _matrix(b, "b", None, None)
+    a = _matrix(a, "a", b, "b")
+    products, m = _products(a, list(zip(*b))), len(b[0])
+    return [products[i:i + m] for i in range(0, len(products), m)]
 
 
 def sum(xs, start=0):
@@ -187,14 +205,18 @@ def scaled_dot_product_attention(q, k, v):
 
     Raises TypeError, and ValueError if lengths don't fit or are 0.
     """
-    q, k, v = _vector(q, "q"), _matrix(k, "k"), _matrix(v, "v")
-    _check_lengths(k, "k", v, "v")
-    for i, row in enumerate(k):
-        _check_lengths(row, f"row {i} of k", q, "q")
-    for i, row in enumerate(v):
-        _check_lengths(row, f"row {i} of v", v[0], "row 0 of v")
-    logits = _with("/", _products([q], k)[0], len(q) ** 0.5)
-    return _products([softmax(logits)], list(zip(*v)))[0]
+    products = _fused_products((q,), k, None)
+    if products is None:
+        q = _vector(q, "q")
+        k = _matrix(k, "k", q, "q")
+        products = _products((q,), k)
+    weights = softmax(_with("/", products, len(q) ** 0.5))
+    mixed = _fused_products((weights,), _columns(v), None)
+    if mixed is None:
+        v = _matrix(v, "v", None, None)
+        _check_lengths(k, "k", v, "v")
+        mixed = _products((weights,), list(zip(*v)))
+    return mixed
 
 
 # ---- Element by element ----
@@ -324,7 +346,7 @@ def softmax(xs):
     Raises TypeError, and ValueError if xs is empty.
     """
     xs = _values(xs, "xs")
-    exps = _each("exp", _with("-", xs, max(x.data for x in xs)))
+    exps = _each("exp", _with("-", xs, _largest(xs)))
     return _with("/", exps, _total(exps))
 
 
@@ -341,7 +363,7 @@ def log_softmax(xs):
     Raises TypeError, and ValueError if xs is empty.
     """
     xs = _values(xs, "xs")
-    shifted = _with("-", xs, max(x.data for x in xs))
+    shifted = _with("-", xs, _largest(xs))
     return _with("-", shifted, _total(_each("exp", shifted)).log())
 
 
@@ -391,7 +413,7 @@ def rms_norm(x, eps=1e-5):
     Raises TypeError, and ValueError if x is empty.
     """
     x = _vector(x, "x")
-    scale = (_products([x], [x])[0][0] / len(x) + eps) ** -0.5
+    scale = (_products((x,), (x,))[0] / len(x) + eps) ** -0.5
     return _with("*", x, scale)
 
 
@@ -421,7 +443,7 @@ def layer_norm(x, weight=None, bias=None, eps=1e-5):
         bias = _vector(bias, "bias")
         _check_lengths(bias, "bias", x, "x")
     centred = _with("-", x, _total(x) / len(x))
-    out = _with("*", centred, (_products([centred], [centred])[0][0] / len(x) + eps) ** -0.5)
+    out = _with("*", centred, (_products((centred,), (centred,))[0] / len(x) + eps) ** -0.5)
     if weight is not None:
         out = _with("*", out, weight)
     return out if bias is None else _with("+", out, bias)

@@ -95,6 +95,7 @@ cdef extern from "arena.h":
         FG_OK
         FG_MORE
         FG_CALLERS
+        FG_INTS
         FG_NO_MEMORY
         FG_TOO_MANY
 
@@ -136,7 +137,7 @@ cdef extern from "fused.h":
         uint32_t refs
         uint32_t n
         uint32_t n_constants
-        uint16_t flags
+        fg_bool has_ints
         double numbers[1]
 
     ctypedef struct fg_sum:
@@ -150,7 +151,8 @@ cdef extern from "fused.h":
         FG_OPERAND
 
     fg_index *fg_column_nodes(const fg_column *column)
-    fg_column *fg_column_new(fg_arena *arena, uint32_t n)
+    uint8_t *fg_column_kinds(const fg_column *column)
+    fg_column *fg_column_new(fg_arena *arena, uint32_t n, fg_bool has_ints)
     void fg_column_discard(fg_arena *arena, fg_column *column)
     fg_status fg_column_take(fg_arena *arena, fg_column *column)
     void fg_column_release(fg_arena *arena, fg_column *column)

@@ -30,17 +30,22 @@ cdef bint may_fuse(PyTypeObject *cls) noexcept:
     return operators_are_ours() and active_dialect.lacks == 0 and not are_there_odd_classes
 
 
-cdef bint read_operand(PyObject *x, double *number) noexcept:
-    """Read a float, or a Value of the active class that holds one; False for anything else."""
-    cdef fg_node *node
-    if type_of(x) is active_class:
-        node = node_at((<Node>x).index)
-        number[0] = node.data
-        return not node.flags & FG_DATA_INT
-    if type_of(x) is <PyTypeObject *>float:
-        number[0] = PyFloat_AS_DOUBLE(<object>x)
+cdef inline bint read_small_int(object x, Number *number) noexcept:
+    """Read an int that an operation would make a leaf of. False if it's too large for one."""
+    cdef int overflow
+    number[0] = constant(Number(<double>PyLong_AsLongLongAndOverflow(x, &overflow), True))
+    return not overflow and fabs(number.value) < FG_EXACT
+
+
+cdef bint read_operand(object x, Number *number) noexcept:
+    """Read a float, a small int, or a Value of the active class; False for anything else."""
+    if class_of(x) is active_class:
+        number[0] = data_of(<Node>x)
         return True
-    return False
+    if PyFloat_CheckExact(x):
+        number[0] = Number(PyFloat_AS_DOUBLE(x), False)
+        return True
+    return PyLong_CheckExact(x) and read_small_int(x, number)
 
 
 # ---- The start of a sum ----
@@ -53,47 +58,53 @@ cdef struct Start:
 
 cdef bint read_start(object x, Start *start) noexcept:
     """Read what a sum starts with: a Value of the active class, a float, or a small int. False for anything else."""
-    cdef int overflow
-    start[0] = Start(FG_CONSTANT, FG_NONE, Number(0.0, False))
-    if class_of(x) is active_class:
-        start.kind, start.operand, start.number = FG_OPERAND, (<Node>x).index, data_of(<Node>x)
-    elif PyFloat_CheckExact(x):
-        start.number = Number(PyFloat_AS_DOUBLE(x), False)
-    elif PyLong_CheckExact(x):
-        start.number = constant(Number(<double>PyLong_AsLongLongAndOverflow(x, &overflow), True))
-        return not overflow and fabs(start.number.value) < FG_EXACT
-    else:
-        return False
-    return True
+    start.kind = FG_OPERAND if class_of(x) is active_class else FG_CONSTANT
+    start.operand = (<Node>x).index if class_of(x) is active_class else FG_NONE
+    return read_operand(x, &start.number)
 
 
 # ---- Columns ----
 
 cdef fg_column *column_of(object values) noexcept:
-    """A column of a list's Values and floats, or NULL if it has anything else or there's no memory."""
+    """A column of a list's Values, floats and small ints, or NULL if it has anything else or there's no memory."""
+    cdef fg_column *column = NULL
+    cdef fg_status status = read_column(values, False, &column)
+    if status == FG_INTS:
+        status = read_column(values, True, &column)
+    return column if status == FG_OK else NULL
+
+
+cdef fg_status read_column(object values, bint has_ints, fg_column **result) noexcept:
+    """Make the column, with room for kinds or without. FG_INTS: it needs that room. FG_CALLERS: it can't be made."""
     cdef Py_ssize_t i, n = len(values)
     cdef PyObject **items = items_of(values)
-    cdef fg_column *column = fg_column_new(&arena, n) if n < FG_MAX_NODES else NULL
+    cdef fg_column *column = fg_column_new(&arena, n, has_ints) if n < FG_MAX_NODES else NULL
     cdef fg_index *nodes
+    cdef Number number
+    cdef fg_status status = FG_CALLERS
     if column is NULL:
-        return NULL
+        return status
     nodes = fg_column_nodes(column)
     for i in range(n):
         if type_of(items[i]) is active_class:
             nodes[i] = (<Node>items[i]).index
-        elif type_of(items[i]) is <PyTypeObject *>float:
-            nodes[i] = FG_NONE
-            column.numbers[i] = PyFloat_AS_DOUBLE(<object>items[i])
-        else:
-            fg_column_discard(&arena, column)
-            return NULL
-    if fg_column_take(&arena, column) != FG_OK:
-        fg_column_discard(&arena, column)
-        return NULL
-    if column.flags & FG_DATA_INT:
-        fg_column_release(&arena, column)
-        return NULL
-    return column
+            continue
+        if not read_operand(<object>items[i], &number):
+            break
+        if number.is_int and not has_ints:
+            status = FG_INTS
+            break
+        nodes[i] = FG_NONE
+        column.numbers[i] = number.value
+        if has_ints:
+            fg_column_kinds(column)[i] = number.is_int
+    else:
+        status = fg_column_take(&arena, column)
+        if status == FG_OK:
+            result[0] = column
+            return FG_OK
+    fg_column_discard(&arena, column)
+    return status
 
 
 cdef object new_sum_of(PyTypeObject *cls, fg_column *u, fg_column *v, const Start *start):
@@ -102,6 +113,8 @@ cdef object new_sum_of(PyTypeObject *cls, fg_column *u, fg_column *v, const Star
     cdef fg_index index
     if cls is not active_class or u.n < FEWEST_TERMS or v is not NULL and v.n != u.n:
         return None
+    if u.has_ints and (v is NULL or v.has_ints):
+        return None                     # some partial sum may be an int
     if v is not NULL and u.n_constants == u.n and v.n_constants == 0:
         u, v = v, u                     # 2.0 * v is v * 2.0
     if u.n_constants > 0 and v is not NULL:
@@ -114,29 +127,24 @@ cdef object new_sum_of(PyTypeObject *cls, fg_column *u, fg_column *v, const Star
 
 # ---- Sums ----
 
-def _products(list us not None, list vs not None, list starts):
-    """[[sum((x * y for x, y in zip(u, v)), start) for v in vs] for u, start in zip(us, starts)], or None to decline.
+def _products(us, vs, starts):
+    """[sum((x * y for x, y in zip(u, v)), start) for u, start in zip(us, starts) for v in vs], or None to decline.
 
-    us, vs: lists of lists or tuples. starts: one for each of us, or None: all are 0. Declines if lengths differ.
+    us, vs: lists or tuples of lists or tuples, all of the same length. starts: one for each of us, or None: all are 0.
     """
-    cdef Py_ssize_t n_u = len(us), n_v = len(vs), i, j
+    cdef Py_ssize_t n_u, n_v, i, j
     cdef PyTypeObject *cls = NULL
     cdef fg_column *u = NULL
     cdef fg_column **columns = NULL
     cdef Start start
-    cdef list results, row
-    for x in us:
-        if not is_sequence(x) or len(x) < FEWEST_TERMS or len(x) != len(us[0]):
-            return None
-        cls = class_among(items_of(x), len(x)) if cls is NULL else cls
-    for x in vs:
-        if not is_sequence(x) or len(x) != len(us[0]):
-            return None
-        cls = class_among(items_of(x), len(x)) if cls is NULL else cls
-    if not may_fuse(cls) or n_u == 0 or n_v == 0 or starts is not None and len(starts) != n_u:
+    cdef list results
+    if not are_rows(us, us, &cls) or not are_rows(vs, us, &cls) or not may_fuse(cls):
+        return None
+    n_u, n_v = len(us), len(vs)
+    if starts is not None and (not is_sequence(starts) or len(starts) != n_u):
         return None
     if not is_recording():
-        return sums_as_leaves(us, vs, starts)
+        return sums_as_leaves(cls, us, vs, starts)
     columns = <fg_column **>fg_allocate(NULL, n_v * sizeof(fg_column *))
     if columns is NULL:
         return None
@@ -151,13 +159,11 @@ def _products(list us not None, list vs not None, list starts):
             u = column_of(us[i])
             if u is NULL or not read_start(ZERO if starts is None else starts[i], &start):
                 return None
-            row = []
             for j in range(n_v):
                 result = new_sum_of(cls, u, columns[j], &start)
                 if result is None:
                     return None
-                row.append(result)
-            results.append(row)
+                results.append(result)
             fg_column_release(&arena, u)
             u = NULL
         return results
@@ -172,23 +178,40 @@ def _products(list us not None, list vs not None, list starts):
             tidy_up()
 
 
-cdef object sums_as_leaves(list us, list vs, list starts):
+cdef bint are_rows(object rows, object others, PyTypeObject **cls) noexcept:
+    """Whether rows are lists or tuples as long as the first of `others`, and long enough. Sets *cls to the class of the
+    first Value in them, if it's NULL."""
+    cdef Py_ssize_t i, n
+    cdef PyObject **row = items_of(rows) if is_sequence(rows) else NULL
+    if row is NULL or len(rows) == 0 or not is_sequence(<object>items_of(others)[0]):
+        return False
+    n = len(<object>items_of(others)[0])
+    for i in range(len(rows)):
+        if not is_sequence(<object>row[i]) or len(<object>row[i]) != n:
+            return False
+        if cls[0] is NULL:
+            cls[0] = class_among(items_of(<object>row[i]), n)
+    return n >= FEWEST_TERMS
+
+
+cdef object sums_as_leaves(PyTypeObject *cls, us, vs, starts):
     """The same under no_grad()."""
     cdef list results = []
-    cdef double x = 0.0, y = 0.0, total
+    cdef Number x, y
+    cdef double total
     cdef Start start
     cdef Py_ssize_t k
     for i, u in enumerate(us):
-        results.append([])
         for v in vs:
-            if not read_start(ZERO if starts is None else starts[i], &start):
+            if cls is not active_class or not read_start(ZERO if starts is None else starts[i], &start):
                 return None
             total = start.number.value
             for k in range(len(u)):
-                if not read_operand(items_of(u)[k], &x) or not read_operand(items_of(v)[k], &y):
+                if (not read_operand(<object>items_of(u)[k], &x) or not read_operand(<object>items_of(v)[k], &y)
+                        or x.is_int and y.is_int):
                     return None
-                total += x * y
-            results[i].append(wrap(new_leaf(Number(total, False)), active_class))
+                total += x.value * y.value
+            results.append(wrap(new_leaf(Number(total, False)), cls))
     return results
 
 
@@ -197,7 +220,8 @@ def _sum(xs, start):
     cdef Py_ssize_t n = len(xs), k
     cdef fg_column *column
     cdef Start first
-    cdef double x = 0.0, total
+    cdef Number x
+    cdef double total
     if not is_sequence(xs) or n < FEWEST_TERMS or not may_fuse(class_among(items_of(xs), n)):
         return None
     if not read_start(start, &first) or first.kind == FG_CONSTANT and class_of(xs[0]) is not active_class:
@@ -205,9 +229,9 @@ def _sum(xs, start):
     if not is_recording():
         total = first.number.value
         for k in range(n):
-            if not read_operand(items_of(xs)[k], &x):
+            if not read_operand(<object>items_of(xs)[k], &x) or x.is_int:
                 return None
-            total += x
+            total += x.value
         return wrap(new_leaf(Number(total, False)), active_class)
     column = column_of(xs)
     if column is NULL:
@@ -221,6 +245,42 @@ def _sum(xs, start):
 
 
 # ---- Loops over lists ----
+
+def _columns(rows):
+    """list(zip(*rows)) of lists or tuples of the same length, or None to decline."""
+    cdef Py_ssize_t i
+    if not is_sequence(rows):
+        return None
+    for i in range(len(rows)):
+        if not is_sequence(rows[i]) or len(rows[i]) != len(rows[0]):
+            return None
+    return list(zip(*rows))
+
+
+def _leaves(list xs not None):
+    """[x if isinstance(x, AnyValue) else Value(x) for x in xs], or None to decline: there's something else than Values.
+    """
+    cdef Py_ssize_t i
+    for i in range(len(xs)):
+        if not is_value(<object>items_of(xs)[i]):
+            return None
+    return xs
+
+
+def _largest(list xs not None):
+    """max(x.data for x in xs) of Values, or None to decline."""
+    cdef Py_ssize_t i
+    cdef Number x
+    cdef double largest = -INFINITY
+    if PyType_Lookup(active_class, DATA) is not data_property:
+        return None
+    for i in range(len(xs)):
+        if class_among(&items_of(xs)[i], 1) is NULL or not read_operand(<object>items_of(xs)[i], &x) or x.is_int:
+            return None
+        if i == 0 or x.value > largest:
+            largest = x.value
+    return largest
+
 
 def _each(str name, xs):
     """[x.name() for x in xs], where name is that of a method."""

@@ -47,8 +47,9 @@ static fg_index scalar(fg_arena *arena, uint8_t op, fg_index a, fg_index b)
     fg_node *node = fg_at(arena->nodes, index);
     const double x = fg_at(arena->nodes, a)->data, y = fg_at(arena->nodes, b)->data;
     const bool adds = op == FG_ADD;
-    fg_node_init(node, new_kind | fg_kind(op, FG_BINARY, adds ? FG_LOCAL0_INT | FG_LOCAL1_INT : 0), 0,
-                 adds ? x + y : x * y);
+    const uint16_t by_a = adds || fg_at(arena->nodes, b)->flags & FG_DATA_INT ? FG_LOCAL0_INT : 0;
+    const uint16_t by_b = adds || fg_at(arena->nodes, a)->flags & FG_DATA_INT ? FG_LOCAL1_INT : 0;
+    fg_node_init(node, new_kind | fg_kind(op, FG_BINARY, by_a | by_b), 0, adds ? x + y : x * y);
     node->child[0] = a;
     node->child[1] = b;
     node->local[0] = adds ? 1.0 : y;
@@ -78,11 +79,22 @@ typedef struct {
     fg_start start;
     int operand, u[MOST], v[MOST];
     double number, of_u[MOST], of_v[MOST];
+    bool u_is_int[MOST], v_is_int[MOST]; /* of constants */
 } description;
+
+static bool is_int[VALUES]; /* which values of the program are ints */
+
+/* A value that is a float, if it has to be. The first one always is. */
+static int pick(int n_values, bool may_be_int)
+{
+    int value = (int)below((uint32_t)n_values);
+    return is_int[value] && !may_be_int ? 0 : value;
+}
 
 static void describe(description *d, int n_values)
 {
     const bool no_constants = new_kind & fg_kind(0, 0, FG_DEFERRED);
+    const uint32_t ints = below(4); /* 1: u may have some, 2: v may */
     d->n = 1 + below(MOST);
     d->is_single = below(4) == 0;
     d->start = (fg_start)(d->is_single || d->n < 2 ? 1 + below(2) : below(3));
@@ -91,10 +103,12 @@ static void describe(description *d, int n_values)
     d->number = d->number_is_int ? below(3) : number();
     for (uint32_t k = 0; k < d->n; k++) {
         const bool may = d->is_single && !no_constants && !(k == 0 && d->start != FG_OPERAND);
-        d->u[k] = may && below(6) == 0 ? -1 : (int)below((uint32_t)n_values);
-        d->v[k] = !no_constants && below(4) == 0 ? -1 : (int)below((uint32_t)n_values);
+        d->u[k] = may && below(6) == 0 ? -1 : pick(n_values, ints == 1 && !d->is_single);
+        d->v[k] = !no_constants && below(4) == 0 ? -1 : pick(n_values, ints == 2);
+        d->u_is_int[k] = false;
+        d->v_is_int[k] = ints == 2 && below(2);
         d->of_u[k] = number();
-        d->of_v[k] = number();
+        d->of_v[k] = d->v_is_int[k] ? below(3) : number();
     }
 }
 
@@ -106,7 +120,7 @@ static fg_index scalar_sum(fg_arena *arena, const description *d, const fg_index
         fg_index term = gives ? constant(arena, d->of_u[k], false) : values[d->u[k]];
         if (!d->is_single) {
             bool gives_v = d->v[k] < 0;
-            term = scalar_of(arena, FG_MUL, term, false, gives_v ? constant(arena, d->of_v[k], false)
+            term = scalar_of(arena, FG_MUL, term, false, gives_v ? constant(arena, d->of_v[k], d->v_is_int[k])
                                                                  : values[d->v[k]], gives_v);
             gives = true;
         }
@@ -123,14 +137,19 @@ static fg_index scalar_sum(fg_arena *arena, const description *d, const fg_index
 }
 
 static fg_column *column(fg_arena *arena, uint32_t n, const int *operands, const double *numbers,
-                         const fg_index *values)
+                         const bool *kinds, const fg_index *values)
 {
-    fg_column *column = fg_column_new(arena, n);
+    bool has_ints = false;
+    for (uint32_t k = 0; k < n; k++)
+        has_ints |= operands[k] < 0 ? kinds[k] : fg_at(arena->nodes, values[operands[k]])->flags & FG_DATA_INT;
+    fg_column *column = fg_column_new(arena, n, has_ints);
     if (!column)
         return NULL;
     for (uint32_t k = 0; k < n; k++) {
         fg_column_nodes(column)[k] = operands[k] < 0 ? FG_NONE : values[operands[k]];
         column->numbers[k] = numbers[k];
+        if (has_ints)
+            fg_column_kinds(column)[k] = kinds[k];
     }
     CHECK(fg_column_take(arena, column) == FG_OK);
     return column;
@@ -139,11 +158,11 @@ static fg_column *column(fg_arena *arena, uint32_t n, const int *operands, const
 /* shared: a column for v from an earlier sum of the same program, or NULL. Returns it, or the new one. */
 static fg_index fused_sum(fg_arena *arena, const description *d, const fg_index *values, fg_column **shared)
 {
-    fg_column *u = column(arena, d->n, d->u, d->of_u, values);
+    fg_column *u = column(arena, d->n, d->u, d->of_u, d->u_is_int, values);
     if (!u)
         return FG_NONE;
     fg_column *v = NULL;
-    if (!d->is_single && !(v = *shared ? *shared : column(arena, d->n, d->v, d->of_v, values))) {
+    if (!d->is_single && !(v = *shared ? *shared : column(arena, d->n, d->v, d->of_v, d->v_is_int, values))) {
         fg_column_release(arena, u);
         return FG_NONE;
     }
@@ -248,16 +267,16 @@ static void run_program(bool is_deep)
     is_odd = below(4) ? 50 : 3;
     new_kind = fg_kind(0, 0, (uint16_t)((below(3) ? FG_GRAD_INT : 0) | (below(4) ? 0 : FG_DEFERRED)));
     for (int v = 0; v < n; v++) {
-        double data = number();
+        is_int[v] = v > 0 && below(4) == 0;
+        double data = is_int[v] ? below(4) : number();
         for (int i = 0; i < 2; i++)
-            values[i][v] = constant(&arenas[i], data, false);
+            values[i][v] = constant(&arenas[i], data, is_int[v]);
         is_held[v] = true;
     }
     fg_column *shared = NULL;
-    int shared_v[MOST];
-    double shared_of_v[MOST];
+    description shared_d;
     for (int rounds = is_deep ? 30 : 8; rounds-- > 0 && n < VALUES;) {
-        int a = (int)below((uint32_t)n), b = (int)below((uint32_t)n);
+        int a = pick(n, true), b = pick(n, !is_int[a]);
         switch (below(3)) {
         case 0: {
             uint8_t op = below(2) ? FG_ADD : FG_MUL;
@@ -270,8 +289,11 @@ static void run_program(bool is_deep)
             describe(&d, n);
             bool shares = shared && !d.is_single && below(2) && d.n == shared->n;
             if (shares) {
-                memcpy(d.v, shared_v, sizeof d.v);
-                memcpy(d.of_v, shared_of_v, sizeof d.of_v);
+                for (uint32_t k = 0; k < d.n; k++)
+                    d.u[k] = pick(n, false);
+                memcpy(d.v, shared_d.v, sizeof d.v);
+                memcpy(d.of_v, shared_d.of_v, sizeof d.of_v);
+                memcpy(d.v_is_int, shared_d.v_is_int, sizeof d.v_is_int);
             }
             fg_column *mine = shares ? shared : NULL;
             values[0][n] = scalar_sum(&arenas[0], &d, values[0]);
@@ -281,11 +303,11 @@ static void run_program(bool is_deep)
                 if (shared)
                     fg_column_release(&arenas[1], shared);
                 shared = mine;
-                memcpy(shared_v, d.v, sizeof d.v);
-                memcpy(shared_of_v, d.of_v, sizeof d.of_v);
+                shared_d = d;
             }
         }
         }
+        is_int[n] = false;
         is_held[n++] = true;
         compare_values(n);
     }
@@ -295,10 +317,14 @@ static void run_program(bool is_deep)
     for (int actions = (int)below(7); actions-- > 0;) {
         int root = n - 1 - (int)below(n < 4 ? (uint32_t)n : 4), a = (int)below((uint32_t)n);
         switch (below(8)) {
-        case 0: { /* numbers change, as an optimiser changes them; but a shared column keeps its own */
-            double data = number();
-            for (int i = 0; i < 2; i++)
-                fg_at(arenas[i].nodes, values[i][a])->data = data;
+        case 0: { /* numbers change, as an optimiser changes them */
+            bool to_int = below(4) == 0;
+            double data = to_int ? below(4) : number();
+            for (int i = 0; i < 2; i++) {
+                fg_node *node = fg_at(arenas[i].nodes, values[i][a]);
+                node->data = data;
+                node->flags = (uint16_t)(to_int ? node->flags | FG_DATA_INT : node->flags & ~FG_DATA_INT);
+            }
             break;
         }
         case 1:
@@ -454,6 +480,25 @@ static void test_no_memory(void)
     }
 }
 
+/* Without room for kinds a column takes no ints, and nothing has changed. */
+static void test_a_column_without_room_for_ints(void)
+{
+    fg_arena *arena = &arenas[1];
+    fg_arena_init(arena, NULL);
+    new_kind = 0;
+    fg_index x = constant(arena, 2.0, true), y = constant(arena, 0.5, false);
+    fg_column *column = fg_column_new(arena, 3, false);
+    memcpy(fg_column_nodes(column), (fg_index[]){y, x, FG_NONE}, 3 * sizeof x);
+    CHECK(fg_column_take(arena, column) == FG_INTS && fg_at(arena->nodes, x)->refs == 1);
+    fg_at(arena->nodes, x)->flags = 0;
+    CHECK(fg_column_take(arena, column) == FG_OK && column->n_constants == 1 && !fg_column_is_int(column, 1));
+    fg_column_release(arena, column);
+    fg_node_release(arena, x);
+    fg_node_release(arena, y);
+    CHECK(fg_arena_live(arena) == 0 && arena->edge_bytes == 0);
+    fg_arena_clear(arena);
+}
+
 /* A chain of a hundred thousand sums: the walk and the release need no stack. */
 static void test_a_chain_of_sums(void)
 {
@@ -482,6 +527,7 @@ int main(int argc, char **argv)
 {
     test_random_programs(argc > 1 ? atol(argv[1]) : 20000);
     test_no_memory();
+    test_a_column_without_room_for_ints();
     test_a_chain_of_sums();
     puts("fused: passed");
     return 0;
