@@ -54,6 +54,7 @@ void fg_arena_clear(fg_arena *arena)
     fg_allocate(arena->block, 0);
     fg_allocate(arena->taken, 0);
     fg_allocate(arena->vacant, 0);
+    fg_sums_clear(arena);
     void (*on_cycle_candidate)(fg_index) = arena->on_cycle_candidate;
     fg_arena_init(arena, arena->on_node_death);
     arena->on_cycle_candidate = on_cycle_candidate;
@@ -61,7 +62,8 @@ void fg_arena_clear(fg_arena *arena)
 
 size_t fg_arena_bytes(const fg_arena *arena)
 {
-    return arena->slabs * (FG_SLAB * FG_NODE_BYTES + 2 * sizeof(uint32_t)) + arena->edge_bytes;
+    return arena->slabs * (FG_SLAB * FG_NODE_BYTES + 2 * sizeof(uint32_t)) + arena->edge_bytes
+           + arena->n_free_sums * sizeof(fg_sum);
 }
 
 static fg_node *first_cache_line(void *block)
@@ -534,7 +536,7 @@ const char *fg_arena_check(const fg_arena *arena)
             if (node->arity == FG_FUSED) {
                 fused++;
                 terms += node->sum->n;
-                stood_for += fg_sum_n_inner(node->sum) + 1;
+                stood_for += node->sum->n_inner + 1;
                 check_column(arena, node->sum->u, &parents);
                 check_column(arena, node->sum->v, &parents);
                 if (node->child[0] != FG_NONE)

@@ -67,6 +67,8 @@ typedef uint32_t fg_index;
 #ifndef FG_MAX_REFS
 #define FG_MAX_REFS (UINT32_MAX / 2)
 #endif
+#define FG_COLUMNS 4096u    /* a power of 2 */
+#define FG_KEEP_SUMS 8192u  /* so many free sums at most, of 88 bytes, are kept for new ones */
 #define FG_KEEP_SLABS 1024u /* 64 MiB: an arena that gives memory back keeps at least these slabs */
 
 /* The operation that made a node's number. The names that Python shows are in the table of operations. */
@@ -181,10 +183,15 @@ typedef struct {
     size_t edge_bytes;      /* in all fg_edges, fg_sums and fg_columns */
 
     uint32_t edits;         /* how often edges have been replaced */
+    uint64_t assigned;      /* how often a number has been assigned to a node that something else refers to */
+    uint64_t sweeps;        /* how often fg_sweep has been called */
     struct fg_walk *walks;  /* the walks that run, as a list */
     uint32_t n_fused;       /* live fused sums, */
     uint64_t n_terms;       /* their terms, */
     uint64_t n_stood_for;   /* and how many scalar nodes they stand for, each itself included */
+    struct fg_sum *free_sums; /* a list, kept for new sums */
+    uint32_t n_free_sums;
+    struct fg_column *columns[FG_COLUMNS]; /* live columns that may be found again: see fg_column_find */
 
     /* Called for a dying node with FG_ATTACHED or FG_PARKED. Must not touch the arena. */
     void (*on_node_death)(fg_node *node);
@@ -327,6 +334,12 @@ static inline void fg_node_set_closure(fg_node *node)
     node->flags |= FG_CLOSURE;
     if (node->mark == FG_PASSED_OVER) /* any other mark stays: a running walk may have listed the node already */
         node->mark = 0;
+}
+
+/* Say that a node's number is being assigned. Columns that have the old number aren't found any more. */
+static inline void fg_node_note_assigned(fg_arena *arena, const fg_node *node)
+{
+    arena->assigned += node->refs > 1;
 }
 
 static inline void fg_node_retain(fg_arena *arena, fg_index index)

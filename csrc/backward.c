@@ -39,9 +39,13 @@ static bool reserve(fg_arena *arena, fg_walk *walk)
 static uint32_t new_epoch(fg_arena *arena)
 {
     if (++arena->epoch == FG_PASSED_OVER) { /* the epochs are used up: start again, or old marks would look new */
-        for (fg_index i = fg_arena_live_from(arena, 0); i != FG_NONE; i = fg_arena_live_from(arena, i + FG_STEP))
-            if (fg_at(arena->nodes, i)->mark != FG_PASSED_OVER)
+        for (fg_index i = fg_arena_live_from(arena, 0); i != FG_NONE; i = fg_arena_live_from(arena, i + FG_STEP)) {
+            fg_node *node = fg_at(arena->nodes, i);
+            if (node->mark != FG_PASSED_OVER)
                 fg_at(arena->nodes, i)->mark = 0;
+            if (node->arity == FG_FUSED)
+                node->sum->u->epoch = node->sum->v->epoch = 0;
+        }
         arena->epoch = 1;
     }
     return arena->epoch;
@@ -116,14 +120,15 @@ FG_SELDOM fg_index next_operand(fg_walk *walk, const fg_node *nodes, const fg_no
             return child;
         }
     }
-    for (k = (i - 1) / 2; k < n; k++, i = 1 + 2 * k) {
+    const bool u_is_done = sum->u->epoch == epoch, v_is_done = sum->v->epoch == epoch;
+    for (k = u_is_done && v_is_done ? n : (i - 1) / 2; k < n; k++, i = 1 + 2 * k) {
         child = us[k];
-        if (i % 2 && is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
+        if (!u_is_done && i % 2 && is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
             state[1] = 2 + 2 * k;
             break;
         }
         child = vs[k];
-        if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
+        if (!v_is_done && is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
             state[1] = 3 + 2 * k;
             break;
         }
@@ -133,6 +138,7 @@ FG_SELDOM fg_index next_operand(fg_walk *walk, const fg_node *nodes, const fg_no
         walk->events[walk->n_events++] = (fg_event){from, k};
     if (k < n)
         return child | (k > from ? CLOSED : 0);
+    sum->u->epoch = sum->v->epoch = epoch;
     walk->terms_left -= n < walk->terms_left ? n : walk->terms_left;
     return FG_NONE;
 }
@@ -364,7 +370,7 @@ static uint64_t capacity_with(const fg_walk *walk, uint64_t n_more)
 bool fg_take_apart(fg_arena *arena, fg_index index)
 {
     const fg_sum *sum = fg_at(arena->nodes, index)->sum;
-    const uint64_t n_parts = (uint64_t)fg_sum_n_inner(sum) + sum->n + 1;
+    const uint64_t n_parts = (uint64_t)sum->n_inner + sum->n + 1;
     fg_index *parts = NULL;
     bool done = grow(&parts, n_parts, sizeof *parts);
     for (fg_walk *walk = arena->walks; walk && done; walk = walk->next)
@@ -496,6 +502,7 @@ void fg_node_pass_on(fg_arena *arena, fg_index index)
 fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
 {
     fg_node *const nodes = arena->nodes;
+    arena->sweeps++;
     const fg_index *const order = walk->order, *end = order + walk->n;
     const fg_index *const stop = walk->n > budget ? end - budget : order;
     for (; end != stop; end--) {
@@ -507,7 +514,7 @@ fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
         }
         if (node->arity == FG_FUSED) {
             const fg_event event = walk->events[--walk->n_events];
-            fg_sum_pass_on(nodes, node, event.from, event.to);
+            fg_sum_pass_on(nodes, node, event.from, event.to, arena->sweeps);
             if (budget > event.to - event.from) {
                 budget -= event.to - event.from;
                 continue;

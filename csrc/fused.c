@@ -19,12 +19,18 @@ fg_column *fg_column_new(fg_arena *arena, uint32_t n, bool has_ints)
     column->refs = 1;
     column->n = n;
     column->n_constants = 0;
+    column->epoch = 0;
+    column->sweep = 0;
+    column->assigned = arena->assigned;
+    column->place = 0;
     column->has_ints = has_ints;
     return column;
 }
 
 void fg_column_discard(fg_arena *arena, fg_column *column)
 {
+    if (column->place)
+        arena->columns[column->place - 1] = NULL;
     arena->edge_bytes -= column_bytes(column->n, column->has_ints);
     fg_allocate(column, 0);
 }
@@ -68,6 +74,26 @@ void fg_column_release(fg_arena *arena, fg_column *column)
     fg_column_discard(arena, column);
 }
 
+static uint32_t place_of(const void *key)
+{
+    return (uint32_t)(((uint64_t)(uintptr_t)key * 0x9E3779B97F4A7C15u) >> 32) % FG_COLUMNS;
+}
+
+fg_column *fg_column_find(const fg_arena *arena, const void *key)
+{
+    fg_column *column = arena->columns[place_of(key)];
+    return column && column->assigned == arena->assigned ? column : NULL;
+}
+
+void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
+{
+    const uint32_t place = place_of(key);
+    if (arena->columns[place])
+        arena->columns[place]->place = 0;
+    arena->columns[place] = column;
+    column->place = place + 1;
+}
+
 /* ---- New sums ---- */
 
 static double add_products(double total, const double *u, const double *v, uint32_t n)
@@ -84,17 +110,56 @@ static double add_operands(double total, const double *u, uint32_t n)
     return total;
 }
 
+static uint32_t n_inner_of(uint32_t n, const fg_column *u, const fg_column *v, bool is_single, fg_start start)
+{
+    uint32_t n_inner = u->n_constants + n - 1; /* leaves, and the partial sums but for the last */
+    if (!is_single)
+        n_inner += v->n_constants + n;
+    return start == FG_CONSTANT ? n_inner + 1 : start == FG_NOTHING ? n_inner - 1 : n_inner;
+}
+
+static fg_sum *take_sum(fg_arena *arena)
+{
+    fg_sum *sum = arena->free_sums;
+    if (!sum)
+        return fg_allocate(NULL, sizeof *sum);
+    arena->free_sums = sum->next;
+    arena->n_free_sums--;
+    return sum;
+}
+
+static void give_sum(fg_arena *arena, fg_sum *sum)
+{
+    if (arena->n_free_sums == FG_KEEP_SUMS) {
+        fg_allocate(sum, 0);
+        return;
+    }
+    sum->next = arena->free_sums;
+    arena->free_sums = sum;
+    arena->n_free_sums++;
+}
+
+void fg_sums_clear(fg_arena *arena)
+{
+    while (arena->free_sums) {
+        fg_sum *sum = arena->free_sums;
+        arena->free_sums = sum->next;
+        fg_allocate(sum, 0);
+    }
+    arena->n_free_sums = 0;
+}
+
 fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_start start, fg_index operand, double number,
                     bool number_is_int, uint32_t kind)
 {
     const bool is_single = !v;
     const uint32_t n = u->n;
-    fg_sum *sum = fg_allocate(NULL, sizeof *sum);
+    fg_sum *sum = take_sum(arena);
     if (!sum)
         return FG_NONE;
     fg_index index = fg_node_new(arena);
     if (index == FG_NONE) {
-        fg_allocate(sum, 0);
+        give_sum(arena, sum);
         return FG_NONE;
     }
 
@@ -112,12 +177,12 @@ fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_start start,
     if (!is_single)
         v->refs++;
     const bool is_int = (kind & fg_kind(0, 0, FG_GRAD_INT)) != 0;
-    *sum = (fg_sum){.n = n, .left = n, .u = u, .v = v, .inner_is_int = is_int, .rest_is_int = is_int,
-                    .start_number = number, .start_is_int = number_is_int, .start = (uint8_t)start,
-                    .is_single = is_single, .kind = kind};
+    *sum = (fg_sum){.n = n, .n_inner = n_inner_of(n, u, v, is_single, start), .left = n, .u = u, .v = v,
+                    .inner_is_int = is_int, .rest_is_int = is_int, .start_number = number,
+                    .start_is_int = number_is_int, .start = (uint8_t)start, .is_single = is_single, .kind = kind};
     arena->n_fused++;
     arena->n_terms += n;
-    arena->n_stood_for += fg_sum_n_inner(sum) + 1;
+    arena->n_stood_for += sum->n_inner + 1;
     arena->edge_bytes += sizeof *sum;
 
     fg_node *node = fg_at(arena->nodes, index);
@@ -127,16 +192,6 @@ fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_start start,
     if (start == FG_OPERAND)
         fg_node_retain(arena, operand);
     return index;
-}
-
-uint32_t fg_sum_n_inner(const fg_sum *sum)
-{
-    uint32_t n = sum->u->n_constants + sum->n - 1; /* leaves, and the partial sums but for the last */
-    if (!sum->is_single)
-        n += sum->v->n_constants + sum->n;
-    if (sum->start == FG_CONSTANT)
-        n++;
-    return sum->start == FG_NOTHING ? n - 1 : n;
 }
 
 static bool column_has(const fg_column *column, fg_index operand)
@@ -156,9 +211,9 @@ void fg_sum_free(fg_arena *arena, fg_sum *sum)
 {
     arena->n_fused--;
     arena->n_terms -= sum->n;
-    arena->n_stood_for -= fg_sum_n_inner(sum) + 1;
+    arena->n_stood_for -= sum->n_inner + 1;
     arena->edge_bytes -= sizeof *sum;
-    fg_allocate(sum, 0);
+    give_sum(arena, sum);
 }
 
 /* ---- The sweep ---- */
@@ -222,7 +277,33 @@ static void pass_on_term(fg_node *nodes, fg_node *node, uint32_t k)
     add_exactly(v, of_u, u_is_int, sum->inner, sum->inner_is_int);
 }
 
-void fg_sum_pass_on(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to)
+/* Make the gradients of a column's operands floats, if this sweep hasn't done so yet. What a sweep adds to a float is a
+ * float again, and no Python runs in a sweep. */
+static void be_floats(fg_node *nodes, fg_column *column, uint64_t sweep)
+{
+    if (column->sweep == sweep)
+        return;
+    column->sweep = sweep;
+    for (uint32_t k = 0; k < column->n; k++)
+        fg_at(nodes, fg_column_nodes(column)[k])->flags &= (uint16_t)~FG_GRAD_INT;
+}
+
+/* The products from, ..., to - 1 of a usual sum, from the last. are_floats: the operands' gradients are. */
+static inline void pass_on_terms(fg_node *nodes, const fg_index *us, const fg_index *vs, const double *of_us,
+                                 const double *of_vs, double inner, uint32_t from, uint32_t to, const bool are_floats)
+{
+    for (uint32_t k = to; k-- > from;) {
+        fg_node *u = fg_at(nodes, us[k]), *v = fg_at(nodes, vs[k]);
+        u->grad += of_vs[k] * inner;
+        v->grad += of_us[k] * inner;
+        if (!are_floats) {
+            u->flags &= (uint16_t)~FG_GRAD_INT;
+            v->flags &= (uint16_t)~FG_GRAD_INT;
+        }
+    }
+}
+
+void fg_sum_pass_on(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to, uint64_t sweep)
 {
     fg_sum *sum = node->sum;
     if (to == sum->n) {
@@ -230,22 +311,25 @@ void fg_sum_pass_on(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to)
         sum->inner_is_int = sum->rest_is_int && node->flags & FG_GRAD_INT;
     }
     sum->left = from;
-    uint32_t k = to;
-    if (sum->is_single || sum->inner_is_int || node->flags & FG_DEFERRED) {
-        while (k-- > from)
+    if (sum->is_single || sum->inner_is_int || node->flags & FG_DEFERRED || sum->n == 1) {
+        for (uint32_t k = to; k-- > from;)
             pass_on_term(nodes, node, k);
         return;
     }
     const double inner = sum->inner;
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
-    const uint32_t end = from > 0 ? from : 1; /* the first term may have a start */
-    while (k > end) {
-        k--;
-        add(fg_at(nodes, us[k]), sum->v->numbers[k] * inner);
-        add(fg_at(nodes, vs[k]), sum->u->numbers[k] * inner);
+    const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
+    const bool is_whole = from == 0 && to == sum->n;
+    if (is_whole) {
+        be_floats(nodes, sum->u, sweep);
+        be_floats(nodes, sum->v, sweep);
     }
-    if (from == 0)
-        pass_on_term(nodes, node, 0);
+    if (from == 0 && sum->start == FG_OPERAND) {
+        pass_on_terms(nodes, us, vs, of_us, of_vs, inner, 1, to, is_whole);
+        add(fg_at(nodes, node->child[0]), inner);
+        to = 1;
+    }
+    pass_on_terms(nodes, us, vs, of_us, of_vs, inner, from, to, is_whole);
 }
 
 static void zero(fg_node *node)
@@ -334,7 +418,7 @@ bool fg_sum_take_apart(fg_arena *arena, fg_index index, fg_index *parts)
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
     const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
     fg_index *next = parts + n + 1, *end = parts; /* `end` never overtakes `next` */
-    if (!new_parts(arena, next, fg_sum_n_inner(sum)))
+    if (!new_parts(arena, next, sum->n_inner))
         return false;
 
     fg_index total = fg_at(arena->nodes, index)->child[0]; /* the partial sum so far, */

@@ -33,10 +33,14 @@
 
 #include "arena.h"
 
-typedef struct {
+typedef struct fg_column {
     uint32_t refs;          /* the sums that have it, and whoever made it */
     uint32_t n;
     uint32_t n_constants;
+    uint32_t epoch;         /* of the last walk that has visited all operands */
+    uint64_t sweep;         /* the last of the arena's sweeps in which all operands' gradients have become floats */
+    uint64_t assigned;      /* the arena's when the column was made */
+    uint32_t place;         /* among the arena's columns, plus 1; 0: it isn't there */
     bool has_ints;          /* one number at least is an int in Python; fg_column_is_int says which */
 #if FG_TESTING
     uint32_t checked;       /* the last fg_arena_check that has come by */
@@ -66,6 +70,7 @@ typedef enum { FG_NOTHING, FG_CONSTANT, FG_OPERAND } fg_start;
 
 typedef struct fg_sum {
     uint32_t n;             /* terms */
+    uint32_t n_inner;       /* the nodes that it stands for, besides itself */
     uint32_t left;          /* so many of them, the first ones, have not passed on a gradient yet */
     fg_column *u, *v;       /* v is u if terms are single operands */
     double inner;           /* the gradient of the inner nodes that have passed theirs on */
@@ -76,6 +81,7 @@ typedef struct fg_sum {
     bool inner_is_int;
     bool rest_is_int;       /* whether the gradients of the other inner nodes, all 0, are ints */
     uint32_t kind;          /* the flags of a new node, as fg_kind makes them */
+    struct fg_sum *next;    /* of a free one: see fg_sum_free */
 } fg_sum;
 
 /* A column for n operands, with one reference, or NULL if there's no memory. has_ints: with room for kinds. The caller
@@ -88,6 +94,11 @@ void fg_column_discard(fg_arena *arena, fg_column *column);
  * operand, or FG_INTS for which there's no room. */
 fg_status fg_column_take(fg_arena *arena, fg_column *column);
 void fg_column_release(fg_arena *arena, fg_column *column);
+
+/* A live column that was noted with a key, or another key of the same hash, and whose numbers are all still those of
+ * its operands; or NULL. The caller must compare the operands. The arena holds no reference to a column that is noted. */
+fg_column *fg_column_find(const fg_arena *arena, const void *key);
+void fg_column_note(fg_arena *arena, fg_column *column, const void *key);
 
 /* A new fused sum of the products of two columns of the same length, or, if v is NULL, of the operands in u. It has one
  * reference, and takes references to the columns and the start's operand. FG_NONE if there's no memory.
@@ -110,25 +121,24 @@ static inline bool fg_sum_is_touched(const fg_sum *sum)
            && !(sum->inner == 0.0 && sum->inner_is_int == sum->rest_is_int && sum->v->n_constants == 0);
 }
 
-/* How many nodes a sum stands for, besides itself. */
-uint32_t fg_sum_n_inner(const fg_sum *sum);
-
 /* Whether a node is an operand of a fused sum, or its start. */
 bool fg_sum_has(const fg_node *node, fg_index operand);
 
-/* Pass on the gradients of the nodes of the terms from, ..., to - 1, and of the start with the first term. */
-void fg_sum_pass_on(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to);
+/* Pass on the gradients of the nodes of the terms from, ..., to - 1, and of the start with the first term. sweep: the
+ * number of the sweep. */
+void fg_sum_pass_on(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to, uint64_t sweep);
 
 /* Set the gradients of all inner nodes to the int 0, and of the operands of some terms, and of the start. */
 void fg_sum_zero(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to);
 
-/* Make the scalar nodes that a fused sum stands for. parts: room for fg_sum_n_inner + n + 1 indices. They are the nodes
+/* Make the scalar nodes that a fused sum stands for. parts: room for n_inner + n + 1 indices. They are the nodes
  * of each term in the order of a walk with leaves, and an FG_NONE behind each term; the last node is the sum itself,
  * which is binary now. False if there is no memory; then nothing has changed. Walks that have listed the sum must be
  * told: use fg_take_apart. */
 bool fg_sum_take_apart(fg_arena *arena, fg_index index, fg_index *parts);
 
-/* Free a dead sum, but not the columns that it refers to. They must be there. */
+/* Free a dead sum, but not the columns that it refers to. The arena keeps some free sums for new ones. */
 void fg_sum_free(fg_arena *arena, fg_sum *sum);
+void fg_sums_clear(fg_arena *arena); /* free those too */
 
 #endif

@@ -46,6 +46,7 @@ double fg_grads_norm(const fg_arena *arena, size_t n, const fg_index *params)
 void fg_sgd_step(fg_arena *arena, const fg_sgd *rule, size_t n, const fg_index *params, double *velocity)
 {
     const fg_sgd r = *rule;
+    arena->assigned++;
     for (size_t i = 0; i < n; i++) {
         fg_node *node = fg_at(arena->nodes, params[i]);
         double g = node->grad;
@@ -74,6 +75,7 @@ bool fg_adam_is_safe(const fg_arena *arena, const fg_adam *rule, size_t n, const
 void fg_adam_step(fg_arena *arena, const fg_adam *rule, size_t n, const fg_index *params, double *m, double *v)
 {
     const fg_adam r = *rule;
+    arena->assigned++;
     for (size_t i = 0; i < n; i++) {
         fg_node *node = fg_at(arena->nodes, params[i]);
         double data = node->data, g = node->grad;

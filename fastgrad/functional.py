@@ -20,17 +20,10 @@ __all__ = ["dot", "linear", "matmul", "add", "mul", "sum", "mean", "softmax", "l
            "scaled_dot_product_attention"]
 
 
-# ---- What the compiled engine does faster. A function returns None, and has done nothing, if the loop has to run. ----
+# ---- What the compiled engine does faster ----
 
 def _declines(*arguments):
     return None
-
-
-_fused_products = getattr(engine, "_products", _declines)
-_fused_sum = getattr(engine, "_sum", _declines)
-_columns = getattr(engine, "_columns", _declines)
-_as_leaves = getattr(engine, "_leaves", _declines)
-_largest_number = getattr(engine, "_largest", _declines)
 
 
 def _each(name, xs):
@@ -44,10 +37,23 @@ def _with(symbol, xs, ys):
     return list(map(function, xs, ys if type(ys) in (list, tuple) else [ys] * len(xs)))
 
 
+def _largest(xs):
+    """The largest number in Values."""
+    return max(x.data for x in xs)
+
+
+def _are_values(xs):
+    """Whether xs is a list or a tuple of Values, and has some."""
+    return type(xs) in (list, tuple) and len(xs) > 0 and all(isinstance(x, AnyValue) for x in xs)
+
+
 _each, _with = getattr(engine, "_each", _each), getattr(engine, "_with", _with)
+_largest, _are_values = getattr(engine, "_largest", _largest), getattr(engine, "_are_values", _are_values)
+_total = getattr(engine, "_total", builtins.sum)                # sum(xs, start)
+# These two return None, and have done nothing, if the loop has to run, or arguments are wrong.
+_fused_products = getattr(engine, "_products", _declines)       # what _products returns
+_columns = getattr(engine, "_columns", _declines)               # [list(column) for column in zip(*rows)]
 
-
-# ---- The same by whichever way ----
 
 def _products(us, vs, starts=None):
     """[sum((x * y for x, y in zip(u, v)), start) for u, start in zip(us, starts) for v in vs]"""
@@ -56,18 +62,6 @@ def _products(us, vs, starts=None):
         return fused
     starts = [0] * len(us) if starts is None else starts
     return [builtins.sum((x * y for x, y in zip(u, v)), start) for u, start in zip(us, starts) for v in vs]
-
-
-def _total(xs, start=0):
-    """sum(xs, start)"""
-    fused = _fused_sum(xs, start)
-    return fused if fused is not None else builtins.sum(xs, start)
-
-
-def _largest(xs):
-    """The largest number in Values."""
-    largest = _largest_number(xs)
-    return largest if largest is not None else max(x.data for x in xs)
 
 
 # ---- Arguments ----
@@ -86,10 +80,10 @@ def _vector(x, name):
 
 
 def _values(x, name):
-    """The same as a list with leaves in place of numbers."""
-    x = list(_vector(x, name))
-    leaves = _as_leaves(x)
-    return leaves if leaves is not None else [v if isinstance(v, AnyValue) else Value(v) for v in x]
+    """The same with leaves in place of numbers."""
+    if _are_values(x):
+        return x
+    return [v if isinstance(v, AnyValue) else Value(v) for v in _vector(x, name)]
 
 
 def _check_lengths(x, x_name, y, y_name):

@@ -122,6 +122,7 @@ cdef extern from "arena.h":
     uint32_t fg_kind(uint8_t op, uint8_t arity, uint16_t flags)
     void fg_node_init(fg_node *node, uint32_t kind, uint32_t mark, double data)
     void fg_node_set_closure(fg_node *node)
+    void fg_node_note_assigned(fg_arena *arena, const fg_node *node)
     void fg_node_retain(fg_arena *arena, fg_index index)
     void fg_node_release(fg_arena *arena, fg_index index)
     fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children, const fg_index *children,
@@ -156,6 +157,8 @@ cdef extern from "fused.h":
     void fg_column_discard(fg_arena *arena, fg_column *column)
     fg_status fg_column_take(fg_arena *arena, fg_column *column)
     void fg_column_release(fg_arena *arena, fg_column *column)
+    fg_column *fg_column_find(const fg_arena *arena, const void *key)
+    void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
     fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_start start, fg_index operand, double number,
                         fg_bool number_is_int, uint32_t kind)
     fg_bool fg_sum_has(const fg_node *node, fg_index operand)

@@ -311,6 +311,7 @@ cdef inline int set_closure(fg_index index) except -1:
     global may_run_python
     take_apart(index)
     fg_node_set_closure(node_at(index))
+    arena.edits += 1            # a walk that runs begins again, and lists the node even if it's a leaf
     arena.on_cycle_candidate = note_candidate
     may_run_python = True
 

@@ -96,6 +96,7 @@ cdef inline Number data_of(Node self) noexcept:
 
 cdef inline void set_data(Node self, Number number) noexcept:
     cdef fg_node *node = node_at(self.index)
+    fg_node_note_assigned(&arena, node)
     node.data = number.value
     node.flags = (node.flags | FG_DATA_INT) if number.is_int else (node.flags & ~FG_DATA_INT)
 

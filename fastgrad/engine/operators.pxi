@@ -265,12 +265,18 @@ cdef object value_negative(object operand):
 cdef object value_subtract(object left, object right):
     if both_active(left, right) and operators_are_ours():
         return wrap(subtract((<Node>left).index, (<Node>right).index), active_class)
+    if class_of(left) is active_class and PyFloat_CheckExact(right) and operators_are_ours():
+        return add_operand(<Node>left, -PyFloat_AS_DOUBLE(right))
     return real(left) + -real(right) if are_operands(left, right, RSUB) else NotImplemented
 
 
 cdef object value_divide(object left, object right):
+    cdef Number inverse
     if both_active(left, right) and operators_are_ours():
         return wrap(divide((<Node>left).index, (<Node>right).index), active_class)
+    if class_of(left) is active_class and PyFloat_CheckExact(right) and operators_are_ours():
+        power(Number(PyFloat_AS_DOUBLE(right), False), Number(-1.0, True), &inverse)
+        return multiply_operand(<Node>left, inverse.value)
     return real(left) * inverted(right) if are_operands(left, right, RTRUEDIV) else NotImplemented
 
 

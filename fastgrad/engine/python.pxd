@@ -48,6 +48,7 @@ cdef extern from "Python.h":
     Py_ssize_t PyTuple_GET_SIZE(PyObject *)
     PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)                                  # borrowed
     PyObject *PyCell_GET(PyObject *)                                                    # borrowed
+    Py_ssize_t n_items "PySequence_Fast_GET_SIZE" (object)      # of a list or a tuple
     PyObject **items_of "PySequence_Fast_ITEMS" (object)        # of a list or a tuple, borrowed
     PyTypeObject PyMethodDescr_Type
 

@@ -67,16 +67,35 @@ cdef bint read_start(object x, Start *start) noexcept:
 
 cdef fg_column *column_of(object values) noexcept:
     """A column of a list's Values, floats and small ints, or NULL if it has anything else or there's no memory."""
-    cdef fg_column *column = NULL
-    cdef fg_status status = read_column(values, False, &column)
+    cdef fg_column *column = fg_column_find(&arena, <PyObject *>values)
+    cdef fg_status status
+    if column is not NULL and has_operands(column, items_of(values), n_items(values)):
+        column.refs += 1
+        return column
+    status = read_column(values, False, &column)
     if status == FG_INTS:
         status = read_column(values, True, &column)
-    return column if status == FG_OK else NULL
+    if status != FG_OK:
+        return NULL
+    fg_column_note(&arena, column, <PyObject *>values)
+    return column
+
+
+cdef bint has_operands(fg_column *column, PyObject **items, Py_ssize_t n) noexcept:
+    """Whether a column's operands are these items, all of them Values of the active class."""
+    cdef fg_index *nodes = fg_column_nodes(column)
+    cdef Py_ssize_t i
+    if column.n != n:
+        return False
+    for i in range(n):
+        if type_of(items[i]) is not active_class or (<Node>items[i]).index != nodes[i]:
+            return False
+    return True
 
 
 cdef fg_status read_column(object values, bint has_ints, fg_column **result) noexcept:
     """Make the column, with room for kinds or without. FG_INTS: it needs that room. FG_CALLERS: it can't be made."""
-    cdef Py_ssize_t i, n = len(values)
+    cdef Py_ssize_t i, n = n_items(values)
     cdef PyObject **items = items_of(values)
     cdef fg_column *column = fg_column_new(&arena, n, has_ints) if n < FG_MAX_NODES else NULL
     cdef fg_index *nodes
@@ -132,7 +151,7 @@ def _products(us, vs, starts):
 
     us, vs: lists or tuples of lists or tuples, all of the same length. starts: one for each of us, or None: all are 0.
     """
-    cdef Py_ssize_t n_u, n_v, i, j
+    cdef Py_ssize_t i, j, n_u, n_v
     cdef PyTypeObject *cls = NULL
     cdef fg_column *u = NULL
     cdef fg_column **columns = NULL
@@ -140,8 +159,8 @@ def _products(us, vs, starts):
     cdef list results
     if not are_rows(us, us, &cls) or not are_rows(vs, us, &cls) or not may_fuse(cls):
         return None
-    n_u, n_v = len(us), len(vs)
-    if starts is not None and (not is_sequence(starts) or len(starts) != n_u):
+    n_u, n_v = n_items(us), n_items(vs)
+    if starts is not None and (not is_sequence(starts) or n_items(starts) != n_u):
         return None
     if not is_recording():
         return sums_as_leaves(cls, us, vs, starts)
@@ -149,6 +168,7 @@ def _products(us, vs, starts):
     if columns is NULL:
         return None
     memset(columns, 0, n_v * sizeof(fg_column *))
+    read_start(ZERO, &start)
     try:
         for j in range(n_v):
             columns[j] = column_of(vs[j])
@@ -157,7 +177,7 @@ def _products(us, vs, starts):
         results = []
         for i in range(n_u):
             u = column_of(us[i])
-            if u is NULL or not read_start(ZERO if starts is None else starts[i], &start):
+            if u is NULL or starts is not None and not read_start(starts[i], &start):
                 return None
             for j in range(n_v):
                 result = new_sum_of(cls, u, columns[j], &start)
@@ -183,11 +203,11 @@ cdef bint are_rows(object rows, object others, PyTypeObject **cls) noexcept:
     first Value in them, if it's NULL."""
     cdef Py_ssize_t i, n
     cdef PyObject **row = items_of(rows) if is_sequence(rows) else NULL
-    if row is NULL or len(rows) == 0 or not is_sequence(<object>items_of(others)[0]):
+    if row is NULL or n_items(rows) == 0 or not is_sequence(<object>items_of(others)[0]):
         return False
-    n = len(<object>items_of(others)[0])
-    for i in range(len(rows)):
-        if not is_sequence(<object>row[i]) or len(<object>row[i]) != n:
+    n = n_items(<object>items_of(others)[0])
+    for i in range(n_items(rows)):
+        if not is_sequence(<object>row[i]) or n_items(<object>row[i]) != n:
             return False
         if cls[0] is NULL:
             cls[0] = class_among(items_of(<object>row[i]), n)
@@ -215,17 +235,24 @@ cdef object sums_as_leaves(PyTypeObject *cls, us, vs, starts):
     return results
 
 
-def _sum(xs, start):
-    """sum(xs, start) of a list or a tuple, or None to decline."""
-    cdef Py_ssize_t n = len(xs), k
+def _total(xs, start=ZERO):
+    """sum(xs, start) of a list or a tuple."""
+    result = fused_total(xs, start)
+    return sum(xs, start) if result is None else result
+
+
+cdef object fused_total(xs, start):
+    """The same as a fused sum, or None to decline."""
+    cdef Py_ssize_t n, k
     cdef fg_column *column
     cdef Start first
     cdef Number x
     cdef double total
-    if not is_sequence(xs) or n < FEWEST_TERMS or not may_fuse(class_among(items_of(xs), n)):
+    n = n_items(xs) if is_sequence(xs) else 0
+    if n < FEWEST_TERMS or not may_fuse(class_among(items_of(xs), n)) or not read_start(start, &first):
         return None
-    if not read_start(start, &first) or first.kind == FG_CONSTANT and class_of(xs[0]) is not active_class:
-        return None
+    if first.kind == FG_CONSTANT and class_of(xs[0]) is not active_class:
+        return None                     # two numbers make no node
     if not is_recording():
         total = first.number.value
         for k in range(n):
@@ -247,39 +274,50 @@ def _sum(xs, start):
 # ---- Loops over lists ----
 
 def _columns(rows):
-    """list(zip(*rows)) of lists or tuples of the same length, or None to decline."""
-    cdef Py_ssize_t i
-    if not is_sequence(rows):
+    """[list(column) for column in zip(*rows)] of lists or tuples of the same length, or None to decline."""
+    cdef Py_ssize_t i, j, m
+    cdef list columns, column
+    if not is_sequence(rows) or n_items(rows) == 0 or not is_sequence(rows[0]):
         return None
-    for i in range(len(rows)):
-        if not is_sequence(rows[i]) or len(rows[i]) != len(rows[0]):
+    m = n_items(rows[0])
+    for row in rows:
+        if not is_sequence(row) or n_items(row) != m:
             return None
-    return list(zip(*rows))
+    columns = []
+    for j in range(m):
+        column = []
+        for row in rows:
+            column.append(row[j])
+        columns.append(column)
+    return columns
 
 
-def _leaves(list xs not None):
-    """[x if isinstance(x, AnyValue) else Value(x) for x in xs], or None to decline: there's something else than Values.
-    """
-    cdef Py_ssize_t i
-    for i in range(len(xs)):
+def _are_values(xs):
+    """Whether xs is a list or a tuple of Values, and has some."""
+    cdef Py_ssize_t i, n = n_items(xs) if is_sequence(xs) else 0
+    for i in range(n):
         if not is_value(<object>items_of(xs)[i]):
-            return None
-    return xs
+            return False
+    return n > 0
 
 
-def _largest(list xs not None):
-    """max(x.data for x in xs) of Values, or None to decline."""
-    cdef Py_ssize_t i
-    cdef Number x
+def _largest(xs):
+    """max(x.data for x in xs) of a list or a tuple of Values."""
+    cdef Py_ssize_t i, n = n_items(xs)
     cdef double largest = -INFINITY
-    if PyType_Lookup(active_class, DATA) is not data_property:
-        return None
-    for i in range(len(xs)):
-        if class_among(&items_of(xs)[i], 1) is NULL or not read_operand(<object>items_of(xs)[i], &x) or x.is_int:
-            return None
-        if i == 0 or x.value > largest:
-            largest = x.value
-    return largest
+    cdef fg_node *node
+    if PyType_Lookup(active_class, DATA) is data_property:
+        for i in range(n):
+            if type_of(items_of(xs)[i]) is not active_class:
+                break
+            node = node_at((<Node>items_of(xs)[i]).index)
+            if node.flags & FG_DATA_INT:
+                break
+            if i == 0 or node.data > largest:
+                largest = node.data
+        else:
+            return largest
+    return max([x.data for x in xs])
 
 
 def _each(str name, xs):
