@@ -3,7 +3,8 @@
     python benchmarks/bench_mlp.py
 
 Every engine uses its own package's MLP, of the same weights, and takes the same steps: a hinge loss over all points and
-a little weight decay, gradient descent at a falling rate. "floats" is fastgrad.nn's MLP with floats in it.
+a little weight decay, gradient descent at a falling rate. "floats" is fastgrad.nn's MLP with floats in it, whose
+neurons are micrograd's loop.
 """
 import math
 import os
@@ -67,11 +68,16 @@ def train(model, parameters, relu, backward, points, labels, steps):
 
 
 def with_floats(model):
-    """Put a float in the place of every Value of fastgrad.nn's MLP."""
+    """Put a float in the place of every Value of fastgrad.nn's MLP, and micrograd's loop in its neurons."""
+    class FloatNeuron(type(model.layers[0].neurons[0])):
+        def __call__(self, x):
+            act = sum((wi * xi for wi, xi in zip(self.w, x)), self.b)
+            return relu_of_float(act) if self.nonlin else act
+
     for layer in model.layers:
         for neuron in layer.neurons:
             neuron.w, neuron.b = [w.data for w in neuron.w], float(neuron.b.data)
-            neuron.nonlin = relu_of_float if neuron.nonlin else False
+            neuron.__class__ = FloatNeuron
 
 
 def training(engine, options):

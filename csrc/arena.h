@@ -67,7 +67,7 @@ typedef uint32_t fg_index;
 #ifndef FG_MAX_REFS
 #define FG_MAX_REFS (UINT32_MAX / 2)
 #endif
-#define FG_COLUMNS 4096u    /* a power of 2 */
+#define FG_COLUMNS 8192u    /* places for columns that may be found again, in sets of 4 */
 #define FG_KEEP_SUMS 8192u  /* so many free sums at most, of 88 bytes, are kept for new ones */
 #define FG_KEEP_SLABS 1024u /* 64 MiB: an arena that gives memory back keeps at least these slabs */
 
@@ -191,7 +191,7 @@ typedef struct {
     uint64_t n_stood_for;   /* and how many scalar nodes they stand for, each itself included */
     struct fg_sum *free_sums; /* a list, kept for new sums */
     uint32_t n_free_sums;
-    struct fg_column *columns[FG_COLUMNS]; /* live columns that may be found again: see fg_column_find */
+    struct fg_column *columns[FG_COLUMNS]; /* see fg_column_find */
 
     /* Called for a dying node with FG_ATTACHED or FG_PARKED. Must not touch the arena. */
     void (*on_node_death)(fg_node *node);

@@ -22,17 +22,9 @@ fg_column *fg_column_new(fg_arena *arena, uint32_t n, bool has_ints)
     column->epoch = 0;
     column->sweep = 0;
     column->assigned = arena->assigned;
-    column->place = 0;
+    column->key = NULL;
     column->has_ints = has_ints;
     return column;
-}
-
-void fg_column_discard(fg_arena *arena, fg_column *column)
-{
-    if (column->place)
-        arena->columns[column->place - 1] = NULL;
-    arena->edge_bytes -= column_bytes(column->n, column->has_ints);
-    fg_allocate(column, 0);
 }
 
 fg_status fg_column_take(fg_arena *arena, fg_column *column)
@@ -65,6 +57,50 @@ fg_status fg_column_take(fg_arena *arena, fg_column *column)
     return most <= FG_MAX_REFS ? FG_INTS : FG_TOO_MANY;
 }
 
+/* The set of places that a key has. */
+static uint32_t set_of(const void *key)
+{
+    return (uint32_t)(((uint64_t)(uintptr_t)key * 0x9E3779B97F4A7C15u) >> 32) % FG_COLUMNS & ~3u;
+}
+
+fg_column *fg_column_find(const fg_arena *arena, const void *key)
+{
+    fg_column *const *set = arena->columns + set_of(key);
+    for (int i = 0; i < 4; i++)
+        if (set[i] && set[i]->key == key && set[i]->assigned == arena->assigned)
+            return set[i];
+    return NULL;
+}
+
+void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
+{
+    fg_column **set = arena->columns + set_of(key);
+    for (int i = 0; i < 4; i++)
+        if (!set[i] || set[i]->key == key || set[i]->assigned != arena->assigned) {
+            if (set[i])
+                set[i]->key = NULL;
+            set[i] = column;
+            column->key = key;
+            return;
+        }
+}
+
+static void forget(fg_arena *arena, const fg_column *column)
+{
+    fg_column **set = arena->columns + set_of(column->key);
+    for (int i = 0; i < 4; i++)
+        if (set[i] == column)
+            set[i] = NULL;
+}
+
+void fg_column_discard(fg_arena *arena, fg_column *column)
+{
+    if (column->key)
+        forget(arena, column);
+    arena->edge_bytes -= column_bytes(column->n, column->has_ints);
+    fg_allocate(column, 0);
+}
+
 void fg_column_release(fg_arena *arena, fg_column *column)
 {
     if (--column->refs > 0)
@@ -72,26 +108,6 @@ void fg_column_release(fg_arena *arena, fg_column *column)
     for (uint32_t i = column->n; i-- > 0;)
         fg_node_release(arena, fg_column_nodes(column)[i]);
     fg_column_discard(arena, column);
-}
-
-static uint32_t place_of(const void *key)
-{
-    return (uint32_t)(((uint64_t)(uintptr_t)key * 0x9E3779B97F4A7C15u) >> 32) % FG_COLUMNS;
-}
-
-fg_column *fg_column_find(const fg_arena *arena, const void *key)
-{
-    fg_column *column = arena->columns[place_of(key)];
-    return column && column->assigned == arena->assigned ? column : NULL;
-}
-
-void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
-{
-    const uint32_t place = place_of(key);
-    if (arena->columns[place])
-        arena->columns[place]->place = 0;
-    arena->columns[place] = column;
-    column->place = place + 1;
 }
 
 /* ---- New sums ---- */

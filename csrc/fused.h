@@ -40,7 +40,7 @@ typedef struct fg_column {
     uint32_t epoch;         /* of the last walk that has visited all operands */
     uint64_t sweep;         /* the last of the arena's sweeps in which all operands' gradients have become floats */
     uint64_t assigned;      /* the arena's when the column was made */
-    uint32_t place;         /* among the arena's columns, plus 1; 0: it isn't there */
+    const void *key;        /* by which it's found; NULL if it isn't */
     bool has_ints;          /* one number at least is an int in Python; fg_column_is_int says which */
 #if FG_TESTING
     uint32_t checked;       /* the last fg_arena_check that has come by */
@@ -95,8 +95,10 @@ void fg_column_discard(fg_arena *arena, fg_column *column);
 fg_status fg_column_take(fg_arena *arena, fg_column *column);
 void fg_column_release(fg_arena *arena, fg_column *column);
 
-/* A live column that was noted with a key, or another key of the same hash, and whose numbers are all still those of
- * its operands; or NULL. The caller must compare the operands. The arena holds no reference to a column that is noted. */
+/* A live column that was noted with a key and whose numbers are all still those of its operands, or NULL. (A key is a
+ * list's address, which another list may have now: the caller has to compare the operands.) The arena holds no
+ * reference to a noted column. A column that finds no place in its set isn't noted: weights come before what is
+ * computed of them, and so have theirs. */
 fg_column *fg_column_find(const fg_arena *arena, const void *key);
 void fg_column_note(fg_arena *arena, fg_column *column, const void *key);
 
