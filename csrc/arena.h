@@ -191,6 +191,7 @@ typedef struct {
     uint64_t n_stood_for;   /* and how many scalar nodes they stand for, each itself included */
     struct fg_sum *free_sums; /* a list, kept for new sums */
     uint32_t n_free_sums;
+    struct fg_column *running; /* the columns that have running gradients, as a list */
     struct fg_column *columns[FG_COLUMNS]; /* see fg_column_find */
 
     /* Called for a dying node with FG_ATTACHED or FG_PARKED. Must not touch the arena. */

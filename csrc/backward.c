@@ -499,6 +499,8 @@ void fg_node_pass_on(fg_arena *arena, fg_index index)
     pass_on(arena->nodes, fg_at(arena->nodes, index));
 }
 
+enum { TERMS = 8 }; /* so many terms of a fused sum take as long as a node, or less */
+
 fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
 {
     fg_node *const nodes = arena->nodes;
@@ -514,20 +516,24 @@ fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
         }
         if (node->arity == FG_FUSED) {
             const fg_event event = walk->events[--walk->n_events];
-            fg_sum_pass_on(nodes, node, event.from, event.to, arena->sweeps);
-            if (budget > event.to - event.from) {
-                budget -= event.to - event.from;
+            fg_sum_pass_on(arena, end[-1], event.from, event.to);
+            if (budget > (event.to - event.from) / TERMS) {
+                budget -= (event.to - event.from) / TERMS;
                 continue;
             }
             end--;
             break;
         }
         if (node->flags & FG_CLOSURE || (node->flags & FG_DEFERRED && !fg_node_refresh(nodes, node))) {
+            if (arena->running)
+                fg_columns_stop_running(arena);
             walk->n = (uint32_t)(end - order);
             return FG_CALLERS;
         }
         pass_on(nodes, node);
     }
+    if (arena->running)
+        fg_columns_stop_running(arena);
     walk->n = (uint32_t)(end - order);
     return walk->n > 0 ? FG_MORE : FG_OK;
 }

@@ -6,9 +6,9 @@
  * each walk, so that no pass has to clear marks. Leaves pass nothing on, so their place in the list changes no bit.
  * They are left out: their mark looks visited to every walk.
  *
- * Walk and sweep work in portions of `budget` nodes, or terms of fused sums, so that the face can look for Ctrl-C in
- * between. The arena is held from start to end (see fg_arena_hold): the nodes of the list stay valid even if Python,
- * between two portions, drops or rebuilds parts of the graph.
+ * Walk and sweep work in portions of `budget` nodes, or of so many terms of fused sums as take that long, so that the
+ * face can look for Ctrl-C in between. The arena is held from start to end (see fg_arena_hold): the nodes of the list
+ * stay valid even if Python, between two portions, drops or rebuilds parts of the graph.
  */
 #ifndef FG_BACKWARD_H
 #define FG_BACKWARD_H

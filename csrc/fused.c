@@ -23,6 +23,8 @@ fg_column *fg_column_new(fg_arena *arena, uint32_t n, bool has_ints)
     column->sweep = 0;
     column->assigned = arena->assigned;
     column->key = NULL;
+    column->grads = NULL;
+    column->is_running = false;
     column->has_ints = has_ints;
     return column;
 }
@@ -97,6 +99,9 @@ void fg_column_discard(fg_arena *arena, fg_column *column)
 {
     if (column->key)
         forget(arena, column);
+    if (column->grads)
+        arena->edge_bytes -= column->n * sizeof *column->grads;
+    fg_allocate(column->grads, 0);
     arena->edge_bytes -= column_bytes(column->n, column->has_ints);
     fg_allocate(column, 0);
 }
@@ -304,10 +309,69 @@ static void be_floats(fg_node *nodes, fg_column *column, uint64_t sweep)
         fg_at(nodes, fg_column_nodes(column)[k])->flags &= (uint16_t)~FG_GRAD_INT;
 }
 
-/* The products from, ..., to - 1 of a usual sum, from the last. are_floats: the operands' gradients are. */
-static inline void pass_on_terms(fg_node *nodes, const fg_index *us, const fg_index *vs, const double *of_us,
-                                 const double *of_vs, double inner, uint32_t from, uint32_t to, const bool are_floats)
+enum { MANY = 4 }; /* sums that share a column, from which on running gradients pay */
+
+/* Whether nothing but this column and perhaps a handle refers to any of its operands, which are all leaves. */
+static bool is_exclusive(const fg_node *nodes, const fg_column *column)
 {
+    for (uint32_t k = 0; k < column->n; k++) {
+        const fg_node *node = fg_at(nodes, fg_column_nodes(column)[k]);
+        const bool has_handle = node->face && !(node->flags & (FG_PARKED | FG_ATTACHED));
+        if (node->refs != 1u + has_handle || !fg_node_is_leaf_without(node, FG_CLOSURE | FG_ATTACHED | FG_PARKED))
+            return false;
+    }
+    return true;
+}
+
+/* Give a column running gradients, if that is right and pays. Whether it has some. */
+static bool run(fg_arena *arena, fg_column *column)
+{
+    if (column->is_running)
+        return true;
+    if (column->refs < MANY || !is_exclusive(arena->nodes, column))
+        return false;
+    if (!column->grads) {
+        column->grads = fg_allocate(NULL, column->n * sizeof *column->grads);
+        if (!column->grads)
+            return false;
+        arena->edge_bytes += column->n * sizeof *column->grads;
+    }
+    for (uint32_t k = 0; k < column->n; k++)
+        column->grads[k] = fg_at(arena->nodes, fg_column_nodes(column)[k])->grad;
+    column->is_running = true;
+    column->next_running = arena->running;
+    arena->running = column;
+    return true;
+}
+
+void fg_columns_stop_running(fg_arena *arena)
+{
+    for (fg_column *column = arena->running; column; column = column->next_running) {
+        for (uint32_t k = 0; k < column->n; k++)
+            fg_at(arena->nodes, fg_column_nodes(column)[k])->grad = column->grads[k];
+        column->is_running = false;
+    }
+    arena->running = NULL;
+}
+
+/* The products from, ..., to - 1 of a usual sum, from the last. are_floats: the operands' gradients are. */
+static void pass_on_terms(fg_node *nodes, const fg_sum *sum, uint32_t from, uint32_t to, const bool are_floats)
+{
+    const double inner = sum->inner;
+    const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
+    const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
+    if (sum->u->is_running) { /* so no operand of v is one of u */
+        double *const grads = sum->u->grads;
+        for (uint32_t k = from; k < to; k++)
+            grads[k] += of_vs[k] * inner;
+        for (uint32_t k = to; k-- > from;) {
+            fg_node *v = fg_at(nodes, vs[k]);
+            v->grad += of_us[k] * inner;
+            if (!are_floats)
+                v->flags &= (uint16_t)~FG_GRAD_INT;
+        }
+        return;
+    }
     for (uint32_t k = to; k-- > from;) {
         fg_node *u = fg_at(nodes, us[k]), *v = fg_at(nodes, vs[k]);
         u->grad += of_vs[k] * inner;
@@ -319,33 +383,36 @@ static inline void pass_on_terms(fg_node *nodes, const fg_index *us, const fg_in
     }
 }
 
-void fg_sum_pass_on(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to, uint64_t sweep)
+void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
 {
-    fg_sum *sum = node->sum;
+    fg_node *const nodes = arena->nodes, *const node = fg_at(nodes, index);
+    fg_sum *const sum = node->sum;
     if (to == sum->n) {
         sum->inner = 0.0 + node->grad;
         sum->inner_is_int = sum->rest_is_int && node->flags & FG_GRAD_INT;
     }
     sum->left = from;
-    if (sum->is_single || sum->inner_is_int || node->flags & FG_DEFERRED || sum->n == 1) {
+    const bool is_usual = !sum->is_single && !sum->inner_is_int && !(node->flags & FG_DEFERRED) && sum->n > 1;
+    if (sum->v->is_running || (sum->u->is_running && !is_usual))
+        fg_columns_stop_running(arena); /* running gradients are for the first column of usual sums */
+    if (!is_usual) {
         for (uint32_t k = to; k-- > from;)
             pass_on_term(nodes, node, k);
         return;
     }
-    const double inner = sum->inner;
-    const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
-    const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
     const bool is_whole = from == 0 && to == sum->n;
     if (is_whole) {
-        be_floats(nodes, sum->u, sweep);
-        be_floats(nodes, sum->v, sweep);
+        be_floats(nodes, sum->u, arena->sweeps);
+        be_floats(nodes, sum->v, arena->sweeps);
+        if (sum->u != sum->v)
+            run(arena, sum->u);
     }
     if (from == 0 && sum->start == FG_OPERAND) {
-        pass_on_terms(nodes, us, vs, of_us, of_vs, inner, 1, to, is_whole);
-        add(fg_at(nodes, node->child[0]), inner);
+        pass_on_terms(nodes, sum, 1, to, is_whole);
+        add(fg_at(nodes, node->child[0]), sum->inner);
         to = 1;
     }
-    pass_on_terms(nodes, us, vs, of_us, of_vs, inner, from, to, is_whole);
+    pass_on_terms(nodes, sum, from, to, is_whole);
 }
 
 static void zero(fg_node *node)

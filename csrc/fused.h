@@ -39,6 +39,9 @@ typedef struct fg_column {
     uint32_t n_constants;
     uint32_t epoch;         /* of the last walk that has visited all operands */
     uint64_t sweep;         /* the last of the arena's sweeps in which all operands' gradients have become floats */
+    double *grads;          /* running gradients: see fg_columns_stop_running. NULL if it never had any */
+    struct fg_column *next_running;
+    bool is_running;
     uint64_t assigned;      /* the arena's when the column was made */
     const void *key;        /* by which it's found; NULL if it isn't */
     bool has_ints;          /* one number at least is an int in Python; fg_column_is_int says which */
@@ -123,12 +126,20 @@ static inline bool fg_sum_is_touched(const fg_sum *sum)
            && !(sum->inner == 0.0 && sum->inner_is_int == sum->rest_is_int && sum->v->n_constants == 0);
 }
 
+/* Write the running gradients of all columns back into the nodes.
+ *
+ * In a sweep, the rows of a layer's weights come by once for each position of a text. Their gradients are spread over
+ * memory, a cache line for two. So while a sweep runs, a column that many sums share keeps the gradients of its
+ * operands side by side. That is right for leaves that nothing else in the graph refers to: nobody else reads or adds
+ * to their gradients before the sweep pauses, and the order of additions is the same. */
+void fg_columns_stop_running(fg_arena *arena);
+
 /* Whether a node is an operand of a fused sum, or its start. */
 bool fg_sum_has(const fg_node *node, fg_index operand);
 
-/* Pass on the gradients of the nodes of the terms from, ..., to - 1, and of the start with the first term. sweep: the
- * number of the sweep. */
-void fg_sum_pass_on(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to, uint64_t sweep);
+/* Pass on the gradients of the nodes of the terms from, ..., to - 1, and of the start with the first term. After the
+ * last call of a portion fg_columns_stop_running has to follow. */
+void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to);
 
 /* Set the gradients of all inner nodes to the int 0, and of the operands of some terms, and of the start. */
 void fg_sum_zero(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to);

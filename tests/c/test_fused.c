@@ -72,7 +72,7 @@ static fg_index scalar_of(fg_arena *arena, uint8_t op, fg_index a, bool gives_a,
 
 /* ---- A sum of the program, as indices into its values; -1: a constant ---- */
 
-enum { MOST = 8, VALUES = 40 };
+enum { MOST = 8, VALUES = 60 };
 typedef struct {
     uint32_t n;
     bool is_single, number_is_int;
@@ -83,12 +83,14 @@ typedef struct {
 } description;
 
 static bool is_int[VALUES]; /* which values of the program are ints */
+static int first_weight, n_weights; /* leaves that are operands of one column alone, which many sums share */
 
 /* A value that is a float, if it has to be. The first one always is. */
 static int pick(int n_values, bool may_be_int)
 {
     int value = (int)below((uint32_t)n_values);
-    return is_int[value] && !may_be_int ? 0 : value;
+    bool is_weight = value >= first_weight && value < first_weight + n_weights;
+    return is_weight || (is_int[value] && !may_be_int) ? 0 : value;
 }
 
 static void describe(description *d, int n_values)
@@ -98,10 +100,10 @@ static void describe(description *d, int n_values)
     d->n = 1 + below(MOST);
     d->is_single = below(4) == 0;
     d->start = (fg_start)(d->is_single || d->n < 2 ? 1 + below(2) : below(3));
-    d->operand = (int)below((uint32_t)n_values);
+    d->operand = pick(n_values, true);
     d->number_is_int = below(2);
     d->number = d->number_is_int ? below(3) : number();
-    for (uint32_t k = 0; k < d->n; k++) {
+    for (uint32_t k = 0; k < MOST; k++) {
         const bool may = d->is_single && !no_constants && !(k == 0 && d->start != FG_OPERAND);
         d->u[k] = may && below(6) == 0 ? -1 : pick(n_values, ints == 1 && !d->is_single);
         d->v[k] = !no_constants && below(4) == 0 ? -1 : pick(n_values, ints == 2);
@@ -155,12 +157,15 @@ static fg_column *column(fg_arena *arena, uint32_t n, const int *operands, const
     return column;
 }
 
-/* shared: a column for v from an earlier sum of the same program, or NULL. Returns it, or the new one. */
-static fg_index fused_sum(fg_arena *arena, const description *d, const fg_index *values, fg_column **shared)
+/* weights: the column for u, or NULL. shared: a column for v from an earlier sum of the same program, or NULL; becomes
+ * the new one. */
+static fg_index fused_sum(fg_arena *arena, const description *d, const fg_index *values, fg_column *weights,
+                          fg_column **shared)
 {
-    fg_column *u = column(arena, d->n, d->u, d->of_u, d->u_is_int, values);
+    fg_column *u = weights ? weights : column(arena, d->n, d->u, d->of_u, d->u_is_int, values);
     if (!u)
         return FG_NONE;
+    u->refs += weights != NULL;
     fg_column *v = NULL;
     if (!d->is_single && !(v = *shared ? *shared : column(arena, d->n, d->v, d->of_v, d->v_is_int, values))) {
         fg_column_release(arena, u);
@@ -273,8 +278,21 @@ static void run_program(bool is_deep)
             values[i][v] = constant(&arenas[i], data, is_int[v]);
         is_held[v] = true;
     }
-    fg_column *shared = NULL;
-    description shared_d;
+    fg_column *shared = NULL, *weights = NULL;
+    description shared_d, weights_d = {.n = 1 + below(MOST)};
+    first_weight = n;
+    n_weights = below(2) ? (int)weights_d.n : 0;
+    for (int v = n; v < n + n_weights; v++) {
+        weights_d.u[v - n] = v;
+        double data = number();
+        for (int i = 0; i < 2; i++)
+            values[i][v] = constant(&arenas[i], data, false);
+        is_held[v] = true;
+        is_int[v] = false;
+    }
+    if (n_weights)
+        weights = column(&arenas[1], weights_d.n, weights_d.u, weights_d.of_u, weights_d.u_is_int, values[1]);
+    n += n_weights;
     for (int rounds = is_deep ? 30 : 8; rounds-- > 0 && n < VALUES;) {
         int a = pick(n, true), b = pick(n, !is_int[a]);
         switch (below(3)) {
@@ -287,17 +305,24 @@ static void run_program(bool is_deep)
         default: {
             description d;
             describe(&d, n);
+            bool has_weights = weights && !d.is_single && below(4);
+            if (has_weights) {
+                d.n = weights_d.n;
+                if (d.n < 2 && d.start == FG_NOTHING)
+                    d.start = FG_CONSTANT;
+                memcpy(d.u, weights_d.u, sizeof d.u);
+            }
             bool shares = shared && !d.is_single && below(2) && d.n == shared->n;
             if (shares) {
                 for (uint32_t k = 0; k < d.n; k++)
-                    d.u[k] = pick(n, false);
+                    d.u[k] = has_weights ? d.u[k] : pick(n, false);
                 memcpy(d.v, shared_d.v, sizeof d.v);
                 memcpy(d.of_v, shared_d.of_v, sizeof d.of_v);
                 memcpy(d.v_is_int, shared_d.v_is_int, sizeof d.v_is_int);
             }
             fg_column *mine = shares ? shared : NULL;
             values[0][n] = scalar_sum(&arenas[0], &d, values[0]);
-            values[1][n] = fused_sum(&arenas[1], &d, values[1], &mine);
+            values[1][n] = fused_sum(&arenas[1], &d, values[1], has_weights ? weights : NULL, &mine);
             CHECK(values[1][n] != FG_NONE);
             if (mine && !shares) {
                 if (shared)
@@ -313,6 +338,8 @@ static void run_program(bool is_deep)
     }
     if (shared)
         fg_column_release(&arenas[1], shared);
+    if (weights)
+        fg_column_release(&arenas[1], weights);
 
     for (int actions = (int)below(7); actions-- > 0;) {
         int root = n - 1 - (int)below(n < 4 ? (uint32_t)n : 4), a = (int)below((uint32_t)n);
@@ -412,7 +439,7 @@ static fg_index dot(fg_arena *arena, uint32_t n, const fg_index *u, const fg_ind
     memcpy(all, u, n * sizeof *u);
     memcpy(all + n, v, n * sizeof *v);
     fg_column *shared = NULL;
-    fg_index index = fused_sum(arena, &d, all, &shared);
+    fg_index index = fused_sum(arena, &d, all, NULL, &shared);
     if (shared)
         fg_column_release(arena, shared);
     return index;
