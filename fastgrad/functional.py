@@ -4,15 +4,18 @@ Each makes the nodes of a plain loop over scalars, which its docstring shows: th
 gradients. Where the compiled engine can, a sum of products is one node that stands for all of the loop's (a fused sum;
 csrc/fused.h), which takes a fraction of the time and the memory. Whoever looks inside finds the loop's nodes.
 
-A vector is a list, a tuple or a NumPy array; what a function returns are lists. Where the loop calls a method of a
-Value, a number counts as a leaf. Arguments that aren't vectors, or have no elements, or whose lengths don't fit raise
-TypeError or ValueError, which say so; operations raise what they raise on a Value.
+A vector is a list, a tuple, a NumPy array of one dimension, or whatever gives Values and numbers in an order; a matrix
+is a vector of rows. What a function returns are lists. In the loops `sum` is Python's own, and where they call a method
+of a Value, a number counts as a leaf, `Value(x)`. Arguments that aren't vectors, or have no elements, or whose lengths
+don't fit raise TypeError or ValueError, which say so, before anything is computed; operations raise what they raise on a
+Value.
 """
 import builtins
 import operator
 
 from fastgrad import engine
 from fastgrad.engine import Value
+from fastgrad.value.arguments import is_number
 from fastgrad.value.base import AnyValue
 
 __all__ = ["dot", "linear", "matmul", "add", "mul", "sum", "mean", "softmax", "log_softmax", "cross_entropy",
@@ -28,6 +31,7 @@ def _declines(*arguments):
 
 _fused_products = getattr(engine, "_products", _declines)
 _fused_sum = getattr(engine, "_sum", _declines)
+_is_vector = getattr(engine, "_is_vector", _declines)
 
 
 def _each(name, xs):
@@ -61,16 +65,31 @@ def _total(xs, start=0):
 
 # ---- Arguments ----
 
-def _vector(x, name):
+NO_VECTORS = str, bytes, bytearray, dict, set, frozenset, AnyValue     # though some of them can be iterated
+
+
+
+def _sequence(x, name, content):
     """An argument as a list or a tuple that isn't empty."""
     if type(x) not in (list, tuple):
         if hasattr(type(x), "tolist"):      # a NumPy array
             x = x.tolist()
-        if isinstance(x, (str, bytes, AnyValue)) or not hasattr(type(x), "__iter__"):
-            raise TypeError(f"{name} is a list of Values or numbers, not {type(x).__name__!r}")
+        if isinstance(x, NO_VECTORS) or not hasattr(type(x), "__iter__"):
+            raise TypeError(f"{name} is a list of {content}, not {type(x).__name__!r}")
         x = x if type(x) in (list, tuple) else list(x)
     if not x:
         raise ValueError(f"{name} is empty")
+    return x
+
+
+def _vector(x, name):
+    """The same of Values and numbers."""
+    if _is_vector(x):
+        return x
+    x = _sequence(x, name, "Values or numbers")
+    for i, element in enumerate(x):
+        if not is_number(element) or hasattr(type(element), "__len__"):
+            raise TypeError(f"{name} is a list of Values or numbers, but element {i} is {type(element).__name__!r}")
     return x
 
 
@@ -79,9 +98,20 @@ def _values(x, name):
     return [v if isinstance(v, AnyValue) else Value(v) for v in _vector(x, name)]
 
 
+def _matrix(rows, name):
+    """An argument as a list of rows, none of which is empty."""
+    return [row if _is_vector(row) else _vector(row, f"row {i} of {name}")
+            for i, row in enumerate(_sequence(rows, name, "rows"))]
+
+
 def _check_lengths(x, x_name, y, y_name):
     if len(x) != len(y):
-        raise ValueError(f"{x_name} has {len(x)} elements, but {y_name} has {len(y)}")
+        raise ValueError(f"{x_name} has {_length(x)}, but {y_name} has {_length(y)}")
+
+
+def _length(x):
+    noun = "row" if type(x[0]) in (list, tuple) else "element"
+    return f"1 {noun}" if len(x) == 1 else f"{len(x)} {noun}s"
 
 
 def _pair(a, b, a_name="a", b_name="b"):
@@ -90,9 +120,11 @@ def _pair(a, b, a_name="a", b_name="b"):
     return a, b
 
 
-def _matrix(rows, name):
-    """An argument as a list of rows, none of which is empty."""
-    return [_vector(row, f"row {i} of {name}") for i, row in enumerate(_vector(rows, name))]
+def _check_rows(rows, name, y, y_name):
+    """Each row has the length of y."""
+    for i, row in enumerate(rows):
+        if len(row) != len(y):
+            _check_lengths(row, f"row {i} of {name}", y, y_name)
 
 
 # ---- Sums of products ----
@@ -123,8 +155,7 @@ def linear(x, weight, bias=None):
     Raises TypeError, and ValueError if lengths don't fit or are 0.
     """
     x, weight = _vector(x, "x"), _matrix(weight, "weight")
-    for i, row in enumerate(weight):
-        _check_lengths(row, f"row {i} of weight", x, "x")
+    _check_rows(weight, "weight", x, "x")
     if bias is not None:
         bias = _vector(bias, "bias")
         _check_lengths(weight, "weight", bias, "bias")
@@ -141,22 +172,17 @@ def matmul(a, b):
     Raises TypeError, and ValueError if lengths don't fit or are 0.
     """
     a, b = _matrix(a, "a"), _matrix(b, "b")
-    for i, row in enumerate(a):
-        _check_lengths(row, f"row {i} of a", b, "b")
-    for i, row in enumerate(b):
-        _check_lengths(row, f"row {i} of b", b[0], "row 0 of b")
+    _check_rows(a, "a", b, "b")
+    _check_rows(b, "b", b[0], "row 0 of b")
     return _products(a, list(zip(*b)))
 
 
 def sum(xs, start=0):
     """The sum of a vector.
 
-    xs: a vector. start: a Value or a number, to which the elements are added. The same as
+    xs: a vector. start: a Value or a number, to which the elements are added. The same as Python's own
 
-        total = start
-        for x in xs:
-            total = total + x
-        return total
+        return sum(xs, start)
 
     Raises TypeError, and ValueError if xs is empty.
     """
@@ -189,10 +215,8 @@ def scaled_dot_product_attention(q, k, v):
     """
     q, k, v = _vector(q, "q"), _matrix(k, "k"), _matrix(v, "v")
     _check_lengths(k, "k", v, "v")
-    for i, row in enumerate(k):
-        _check_lengths(row, f"row {i} of k", q, "q")
-    for i, row in enumerate(v):
-        _check_lengths(row, f"row {i} of v", v[0], "row 0 of v")
+    _check_rows(k, "k", q, "q")
+    _check_rows(v, "v", v[0], "row 0 of v")
     logits = _with("/", _products([q], k)[0], len(q) ** 0.5)
     return _products([softmax(logits)], list(zip(*v)))[0]
 
@@ -288,7 +312,7 @@ def gelu(xs):
 
     xs: a vector. Returns a list of Values. The same as
 
-        return [0.5 * x * (1 + (x / 2 ** 0.5).erf()) for x in xs]
+        return [x * 0.5 * ((x / 2 ** 0.5).erf() + 1) for x in xs]
 
     Raises TypeError, and ValueError if xs is empty.
     """

@@ -3,8 +3,8 @@
 All is compiled into fastgrad.engine.engine. Where fastgrad runs in plain Python, fastgrad.reference has this module's
 name and place, and this one isn't imported.
 """
-from fastgrad.engine.engine import (CODES, Node, Parameters, Value, Walk, _at_next_operation, _each, _make_class,
-                                    _products, _sum, _with, arena_stats)
+from fastgrad.engine.engine import (CODES, Node, Parameters, Value, Walk, _at_next_operation, _each, _is_vector,
+                                    _make_class, _products, _sum, _with, arena_stats)
 
 try:
     from fastgrad.engine.engine import _check, _fail_allocation     # hooks for the tests, which few builds have
