@@ -4,11 +4,12 @@ Each makes the nodes of a plain loop over scalars, which its docstring shows: th
 gradients. Where the compiled engine can, a sum of products is one node that stands for all of the loop's (a fused sum;
 csrc/fused.h), which takes a fraction of the time and the memory. Whoever looks inside finds the loop's nodes.
 
-A vector is a list, a tuple, a NumPy array of one dimension, or whatever gives Values and numbers in an order; a matrix
-is a vector of rows. What a function returns are lists. In the loops `sum` is Python's own, and where they call a method
-of a Value, a number counts as a leaf, `Value(x)`. Arguments that aren't vectors, or have no elements, or whose lengths
-don't fit raise TypeError or ValueError, which say so, before anything is computed; operations raise what they raise on a
-Value.
+A vector is a list, a tuple, a NumPy array of one dimension, or whatever else gives Values and numbers in an order. A
+matrix is a vector of rows. What a function returns are lists. In the loops `sum` is Python's own, and where they call a
+method of a Value, a number counts as a leaf, `Value(x)`.
+
+Arguments that aren't vectors, or have no elements, or whose lengths don't fit raise TypeError or ValueError, which say
+so, before anything is computed. Operations raise what they raise on a Value.
 """
 import builtins
 import operator
