@@ -4,15 +4,19 @@ Each makes the nodes of a plain loop over scalars, which its docstring shows: th
 gradients. Where the compiled engine can, a sum of products is one node that stands for all of the loop's (a fused sum;
 csrc/fused.h), which takes a fraction of the time and the memory. Whoever looks inside finds the loop's nodes.
 
-A vector is a list, a tuple or a NumPy array; what a function returns are lists. Where the loop calls a method of a
-Value, a number counts as a leaf. Arguments that aren't vectors, or have no elements, or whose lengths don't fit raise
-TypeError or ValueError, which say so; operations raise what they raise on a Value.
+A vector is a list, a tuple, a NumPy array of one dimension, or whatever else gives Values and numbers in an order. A
+matrix is a vector of rows. What a function returns are lists. In the loops `sum` is Python's own, and where they call a
+method of a Value, a number counts as a leaf, `Value(x)`.
+
+Arguments that aren't vectors, or have no elements, or whose lengths don't fit raise TypeError or ValueError, which say
+so, before anything is computed. Operations raise what they raise on a Value.
 """
 import builtins
 import operator
 
 from fastgrad import engine
 from fastgrad.engine import Value
+from fastgrad.value.arguments import is_number
 from fastgrad.value.base import AnyValue
 
 __all__ = ["dot", "linear", "matmul", "add", "mul", "sum", "mean", "softmax", "log_softmax", "cross_entropy",
@@ -49,6 +53,7 @@ def _are_values(xs):
 
 _each, _with = getattr(engine, "_each", _each), getattr(engine, "_with", _with)
 _largest, _are_values = getattr(engine, "_largest", _largest), getattr(engine, "_are_values", _are_values)
+_is_vector = getattr(engine, "_is_vector", _declines)           # whether xs is a list or a tuple of Values and numbers
 _total = getattr(engine, "_total", builtins.sum)                # sum(xs, start)
 # These two return None, and have done nothing, if the loop has to run, or arguments are wrong.
 _fused_products = getattr(engine, "_products", _declines)       # what _products returns
@@ -66,16 +71,30 @@ def _products(us, vs, starts=None):
 
 # ---- Arguments ----
 
-def _vector(x, name):
+NO_VECTORS = str, bytes, bytearray, dict, set, frozenset, AnyValue     # though some of them can be iterated
+
+
+def _sequence(x, name, content):
     """An argument as a list or a tuple that isn't empty."""
     if type(x) is not list and type(x) is not tuple:
         if hasattr(type(x), "tolist"):      # a NumPy array
             x = x.tolist()
-        if isinstance(x, (str, bytes, AnyValue)) or not hasattr(type(x), "__iter__"):
-            raise TypeError(f"{name} is a list of Values or numbers, not {type(x).__name__!r}")
+        if isinstance(x, NO_VECTORS) or not hasattr(type(x), "__iter__"):
+            raise TypeError(f"{name} is a list of {content}, not {type(x).__name__!r}")
         x = x if type(x) in (list, tuple) else list(x)
     if not x:
         raise ValueError(f"{name} is empty")
+    return x
+
+
+def _vector(x, name):
+    """The same of Values and numbers."""
+    if _is_vector(x):
+        return x
+    x = _sequence(x, name, "Values or numbers")
+    for i, element in enumerate(x):
+        if not is_number(element) or hasattr(type(element), "__len__"):
+            raise TypeError(f"{name} is a list of Values or numbers, but element {i} is {type(element).__name__!r}")
     return x
 
 
@@ -86,9 +105,20 @@ def _values(x, name):
     return [v if isinstance(v, AnyValue) else Value(v) for v in _vector(x, name)]
 
 
+def _matrix(rows, name):
+    """An argument as a list of rows, none of which is empty."""
+    return [row if _is_vector(row) else _vector(row, f"row {i} of {name}")
+            for i, row in enumerate(_sequence(rows, name, "rows"))]
+
+
 def _check_lengths(x, x_name, y, y_name):
     if len(x) != len(y):
-        raise ValueError(f"{x_name} has {len(x)} elements, but {y_name} has {len(y)}")
+        raise ValueError(f"{x_name} has {_length(x)}, but {y_name} has {_length(y)}")
+
+
+def _length(x):
+    noun = "row" if type(x[0]) in (list, tuple) else "element"
+    return f"1 {noun}" if len(x) == 1 else f"{len(x)} {noun}s"
 
 
 def _pair(a, b):
@@ -97,14 +127,11 @@ def _pair(a, b):
     return a, b
 
 
-def _matrix(rows, name, other, other_name):
-    """An argument as a list of rows that are as long as another vector; None: as the first row."""
-    rows = [_vector(row, f"row {i} of {name}") for i, row in enumerate(_vector(rows, name))]
-    if other is None:
-        other, other_name = rows[0], f"row 0 of {name}"
+def _check_rows(rows, name, y, y_name):
+    """Raise ValueError unless each row has the length of y."""
     for i, row in enumerate(rows):
-        _check_lengths(row, f"row {i} of {name}", other, other_name)
-    return rows
+        if len(row) != len(y):
+            _check_lengths(row, f"row {i} of {name}", y, y_name)
 
 
 # ---- Sums of products ----
@@ -137,8 +164,8 @@ def linear(x, weight, bias=None):
     fused = _fused_products(weight, (x,), bias)
     if fused is not None:
         return fused
-    x = _vector(x, "x")
-    weight = _matrix(weight, "weight", x, "x")
+    x, weight = _vector(x, "x"), _matrix(weight, "weight")
+    _check_rows(weight, "weight", x, "x")
     if bias is not None:
         bias = _vector(bias, "bias")
         _check_lengths(weight, "weight", bias, "bias")
@@ -154,8 +181,9 @@ def matmul(a, b):
 
     Raises TypeError, and ValueError if lengths don't fit or are 0.
     """
-    b = _matrix(b, "b", None, None)
-    a = _matrix(a, "a", b, "b")
+    a, b = _matrix(a, "a"), _matrix(b, "b")
+    _check_rows(a, "a", b, "b")
+    _check_rows(b, "b", b[0], "row 0 of b")
     products, m = _products(a, list(zip(*b))), len(b[0])
     return [products[i:i + m] for i in range(0, len(products), m)]
 
@@ -163,12 +191,9 @@ def matmul(a, b):
 def sum(xs, start=0):
     """The sum of a vector.
 
-    xs: a vector. start: a Value or a number, to which the elements are added. The same as
+    xs: a vector. start: a Value or a number, to which the elements are added. The same as Python's own
 
-        total = start
-        for x in xs:
-            total = total + x
-        return total
+        return sum(xs, start)
 
     Raises TypeError, and ValueError if xs is empty.
     """
@@ -199,18 +224,17 @@ def scaled_dot_product_attention(q, k, v):
 
     Raises TypeError, and ValueError if lengths don't fit or are 0.
     """
-    products = _fused_products((q,), k, None)
+    columns = _columns(v)
+    products = _fused_products((q,), k, None) if columns is not None and type(k) is list and len(k) == len(v) else None
     if products is None:
-        q = _vector(q, "q")
-        k = _matrix(k, "k", q, "q")
-        products = _products((q,), k)
-    weights = softmax(_with("/", products, len(q) ** 0.5))
-    mixed = _fused_products((weights,), _columns(v), None)
-    if mixed is None:
-        v = _matrix(v, "v", None, None)
+        q, k, v = _vector(q, "q"), _matrix(k, "k"), _matrix(v, "v")
         _check_lengths(k, "k", v, "v")
-        mixed = _products((weights,), list(zip(*v)))
-    return mixed
+        _check_rows(k, "k", q, "q")
+        _check_rows(v, "v", v[0], "row 0 of v")
+        columns, products = list(zip(*v)), _products((q,), k)
+    weights = softmax(_with("/", products, len(q) ** 0.5))
+    mixed = _fused_products((weights,), columns, None)
+    return _products((weights,), list(zip(*_matrix(v, "v")))) if mixed is None else mixed
 
 
 # ---- Element by element ----
@@ -304,7 +328,7 @@ def gelu(xs):
 
     xs: a vector. Returns a list of Values. The same as
 
-        return [0.5 * x * (1 + (x / 2 ** 0.5).erf()) for x in xs]
+        return [x * 0.5 * ((x / 2 ** 0.5).erf() + 1) for x in xs]
 
     Raises TypeError, and ValueError if xs is empty.
     """

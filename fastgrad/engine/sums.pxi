@@ -225,6 +225,8 @@ cdef object sums_as_leaves(PyTypeObject *cls, us, vs, starts):
         for v in vs:
             if cls is not active_class or not read_start(ZERO if starts is None else starts[i], &start):
                 return None
+            if start.kind == FG_CONSTANT and class_of(u[0]) is not active_class and class_of(v[0]) is not active_class:
+                return None         # a sum of numbers, at least at first
             total = start.number.value
             for k in range(len(u)):
                 if (not read_operand(<object>items_of(u)[k], &x) or not read_operand(<object>items_of(v)[k], &y)

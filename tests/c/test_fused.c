@@ -305,7 +305,7 @@ static void run_program(bool is_deep)
         default: {
             description d;
             describe(&d, n);
-            bool has_weights = weights && !d.is_single && below(4);
+            bool has_weights = weights && !d.is_single && below(4), are_seconds = false;
             if (has_weights) {
                 d.n = weights_d.n;
                 if (d.n < 2 && d.start == FG_NOTHING)
@@ -320,7 +320,16 @@ static void run_program(bool is_deep)
                 memcpy(d.of_v, shared_d.of_v, sizeof d.of_v);
                 memcpy(d.v_is_int, shared_d.v_is_int, sizeof d.v_is_int);
             }
-            fg_column *mine = shares ? shared : NULL;
+            if (has_weights && below(4) == 0) { /* the weights are the second factors, or both */
+                memcpy(d.v, weights_d.u, sizeof d.v);
+                for (uint32_t k = 0; k < d.n; k++)
+                    d.u[k] = pick(n, false);
+                has_weights = below(2);
+                if (has_weights)
+                    memcpy(d.u, weights_d.u, sizeof d.u);
+                shares = are_seconds = true;
+            }
+            fg_column *mine = are_seconds ? weights : shares ? shared : NULL;
             values[0][n] = scalar_sum(&arenas[0], &d, values[0]);
             values[1][n] = fused_sum(&arenas[1], &d, values[1], has_weights ? weights : NULL, &mine);
             CHECK(values[1][n] != FG_NONE);

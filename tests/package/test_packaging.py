@@ -56,7 +56,10 @@ def test_stubs_describe_the_package(pure, tmp_path):
 
 
 TYPED = '''
+import numpy as np
+
 import fastgrad
+import fastgrad.functional as F
 from fastgrad import (AnomalyError, GradcheckError, Value, arena_stats, backend, clip_grad_norm_, detect_anomaly,
                       explain, gradcheck, no_grad)
 from fastgrad.nn import MLP, Module, Neuron
@@ -104,6 +107,8 @@ optimizer.lr = 0.01 * (1 - live / 100) + optimizer.lr
 optimizer.zero_grad()
 optimizer.step()
 optimizer.load_state_dict(optimizer.state_dict())
+logits: list[Value] = F.linear([a, 2.0], ([a, b], [1, b]), bias=np.array([0.5, 1.0]))
+loss: Value = F.cross_entropy(F.layer_norm(logits), target=1) + F.dot(F.softmax(x for x in logits), [1, 2.0], start=a)
 norm: float = clip_grad_norm_(model.parameters(), max_norm=1) + fastgrad.optim.SGD([a], momentum=0.9).momentum
 
 
@@ -129,7 +134,8 @@ except AnomalyError as error:
 '''
 
 MISTYPED = ['a + "x"', "a * None", 'Value("x")', "a < 1j", "Value(1.0, [2.0])", 'MLP(2, [1], nonlin="swish")',
-            "gradcheck(3, [a])", 'a.data = "x"', "Adam([1.0])", 'SGD([a], lr="x")', 'clip_grad_norm_([a], None)']
+            "gradcheck(3, [a])", 'a.data = "x"', "Adam([1.0])", 'SGD([a], lr="x")', 'clip_grad_norm_([a], None)',
+            'F.sum(["x"])', "F.dot(3.0, [a])", "F.linear([a], [1.0])", "F.cross_entropy([a], 0.0)"]
 
 
 def mypy(program, tmp_path):
@@ -144,11 +150,11 @@ def test_types_of_ordinary_code(tmp_path):
 
 
 def test_types_catch_mistakes(tmp_path):
-    lines = ["from fastgrad import Value, clip_grad_norm_, gradcheck", "from fastgrad.nn import MLP",
-             "from fastgrad.optim import SGD, Adam", "a = Value(1.0)", *MISTYPED]
+    lines = ["import fastgrad.functional as F", "from fastgrad import Value, clip_grad_norm_, gradcheck",
+             "from fastgrad.nn import MLP", "from fastgrad.optim import SGD, Adam", "a = Value(1.0)", *MISTYPED]
     found = mypy("\n".join(lines) + "\n", tmp_path)
     wrong = {int(n) for n in re.findall(r"^program\.py:(\d+): error", found, re.M)}
-    assert wrong == set(range(5, 5 + len(MISTYPED))), found
+    assert wrong == set(range(6, 6 + len(MISTYPED))), found
 
 
 # Source archive and wheel
