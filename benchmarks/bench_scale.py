@@ -5,8 +5,9 @@
 
 The graph is what neural networks of scalars are made of: units of two layers of 16 neurons, weights times inputs plus
 a bias, tanh, each unit's outputs added to the loss. It has no constants, so that engines agree on how many nodes that
-is. Building runs the interpreter too, a share that the same program on floats shows. Every size has a process of its
-own, whose first build pays for fresh memory and is told apart from the later ones; the sizes take turns.
+is. Building runs the interpreter too, a share that the same program on floats shows. "fused" is the same graph made by
+fastgrad.functional, by as many scalar nodes as it stands for. Every size has a process of its own, whose first build
+pays for fresh memory and is told apart from the later ones; the sizes take turns.
 """
 import argparse
 import gc
@@ -21,6 +22,7 @@ from commandline import integer
 WIDTH = 16
 UNIT = WIDTH * (2 * WIDTH + 1) * 2 + WIDTH      # nodes in a unit: products, sums, tanh; adding the outputs
 STANDARD = 10 ** 5                              # the size that the others are compared with
+PHASES = "build", "backward", "release"
 TURN = 2 * 10 ** 5                              # nodes that a size builds in its turn, at least
 
 
@@ -36,6 +38,18 @@ def build(units, inputs, layers, tanh):
                     total = total + w * xi
                 y.append(tanh(total))
             x = y
+        for xi in x:
+            loss = loss + xi
+    return loss
+
+
+def build_fused(functional, units, inputs, layers):
+    """The same with fused sums."""
+    loss = inputs[0]
+    for _ in range(units):
+        x = inputs
+        for weights, biases in layers:
+            x = functional.tanh(functional.linear(x, weights, biases))
         for xi in x:
             loss = loss + xi
     return loss
@@ -65,18 +79,23 @@ def work(units):
     def start():
         fastgrad = harness.require("fastgrad")
         values, floats = parameters(fastgrad.Value), parameters(float)
-        stats, clock = fastgrad.arena_stats, time.perf_counter
+        stats, clock, functional = fastgrad.arena_stats, time.perf_counter, fastgrad.functional
 
-        def once():
+        def phases(build, *arguments):
             begin = clock()
-            loss = build(units, *values, fastgrad.Value.tanh)
+            loss = build(*arguments)
             built = clock()
             loss.backward()
             walked = clock()
             del loss
-            released = clock()
+            return built - begin, walked - built, clock() - walked
+
+        def once():
+            scalar = phases(build, units, *values, fastgrad.Value.tanh)
+            fused = phases(build_fused, functional, units, *values)
+            begin = clock()
             build(units, *floats, math.tanh)
-            return built - begin, walked - built, released - walked, clock() - released
+            return *scalar, *fused, clock() - begin
 
         def first():
             """The first graph of the process: its times, its exact number of nodes, and what it adds to memory."""
@@ -143,7 +162,7 @@ def row_of(size, worker, times):
         return {"size": size, "missing": worker.missing}
     first = worker.about["first"]
     nodes = first["nodes"]
-    series = dict(zip(("build", "backward", "release", "floats"), zip(*times)))
+    series = dict(zip((*PHASES, *(f"fused {phase}" for phase in PHASES), "floats"), zip(*times)))
     return {"size": size, "nodes": nodes, "repeats": len(times), "versions": worker.about["versions"],
             "ns": {phase: harness.figure(1e9 * s / nodes for s in seconds) for phase, seconds in series.items()},
             "first_ns": {phase: 1e9 * first[phase] / nodes for phase in ("build", "backward")},
@@ -160,7 +179,7 @@ def table(rows):
             lines.append([f"{row['size']:,}", f"not measured: {row['missing']}"])
             continue
         cells = []
-        for phase in ("build", "backward", "release"):
+        for phase in PHASES:
             relative = row["ns"][phase]["median"] / standard["ns"][phase]["median"]
             row.setdefault("times_standard", {})[phase] = relative
             cells += [harness.shown(row["ns"][phase], 1), f"{relative:.2f}"]
@@ -168,10 +187,12 @@ def table(rows):
         memory = [f"{row['bytes'][name]:.0f}" if row["bytes"][name] and row["nodes"] > STANDARD / 2 else "-"
                   for name in ("built", "walked")]
         lines.append([f"{row['nodes']:,}", *cells, harness.shown(row["ns"]["floats"], 1, False),
+                      *(harness.shown(row["ns"][f"fused {phase}"], 1, False) for phase in PHASES),
                       *(f"{row['first_ns'][phase]:.0f}" for phase in ("build", "backward")),
                       f"{row['bytes']['arena']:.0f}", *memory, str(row["repeats"])])
     harness.print_table(["nodes", "build, ns a node", "times", "backward", "times", "release", "times", "floats",
-                         "first build", "backward", "bytes: arena", "resident", "after backward", "repeats"], lines)
+                         "fused: build", "backward", "release", "first build", "backward", "bytes: arena", "resident",
+                         "after backward", "repeats"], lines)
     if standard:
         print(f"times: the figure before, times that of {standard['nodes']:,} nodes. floats: to build without "
               "autograd. first: in a fresh process.")
