@@ -136,7 +136,7 @@ def _products(list us not None, list vs not None, list starts):
     if not may_fuse(cls) or n_u == 0 or n_v == 0 or starts is not None and len(starts) != n_u:
         return None
     if not is_recording():
-        return sums_as_leaves(us, vs, starts)
+        return sums_as_leaves(cls, us, vs, starts)
     columns = <fg_column **>fg_allocate(NULL, n_v * sizeof(fg_column *))
     if columns is NULL:
         return None
@@ -172,23 +172,31 @@ def _products(list us not None, list vs not None, list starts):
             tidy_up()
 
 
-cdef object sums_as_leaves(list us, list vs, list starts):
-    """The same under no_grad()."""
+cdef object sums_as_leaves(PyTypeObject *cls, list us, list vs, list starts):
+    """The same under no_grad(). Declines if a product has no Value: it's a number then, which sum() adds in its own way.
+    """
     cdef list results = []
     cdef double x = 0.0, y = 0.0, total
     cdef Start start
+    cdef PyObject *left
+    cdef PyObject *right
     cdef Py_ssize_t k
     for i, u in enumerate(us):
         results.append([])
         for v in vs:
             if not read_start(ZERO if starts is None else starts[i], &start):
                 return None
+            if cls is not active_class or len(u) != len(v):     # Python has run meanwhile
+                return None
             total = start.number.value
             for k in range(len(u)):
-                if not read_operand(items_of(u)[k], &x) or not read_operand(items_of(v)[k], &y):
+                left, right = items_of(u)[k], items_of(v)[k]
+                if type_of(left) is not cls and type_of(right) is not cls:
+                    return None
+                if not read_operand(left, &x) or not read_operand(right, &y):
                     return None
                 total += x * y
-            results[i].append(wrap(new_leaf(Number(total, False)), active_class))
+            results[i].append(wrap(new_leaf(Number(total, False)), cls))
     return results
 
 
@@ -204,7 +212,7 @@ def _sum(xs, start):
         return None
     if not is_recording():
         total = first.number.value
-        for k in range(n):
+        for k in range(len(xs)):        # not n: is_recording may run Python
             if not read_operand(items_of(xs)[k], &x):
                 return None
             total += x

@@ -1,0 +1,70 @@
+"""Fused sums where other parts of the engine come by them: the search for cycles, optimisers, no_grad, walks in walks.
+"""
+import gc
+
+import pytest
+
+import fastgrad.functional as F
+from fastgrad import arena_stats, no_grad
+from fastgrad.engine import Value
+from fastgrad.optim import SGD
+
+only_c = pytest.mark.skipif(Value.__module__ != "fastgrad.engine", reason="about the C engine")
+
+
+def live():
+    gc.collect()
+    return arena_stats()["live"]
+
+
+def test_a_cycle_through_a_sum_with_constants_is_found():
+    """The constants of a column aren't nodes, and the search goes past them."""
+    before = live()
+    x = Value(1.0)
+    products, total = F.dot([x, x], [2.0, 3.0]), F.sum([x, 2.0, x])
+    products.friend, total.friend = total, products
+    gc.collect()
+    assert (products.data, total.friend) == (5.0, products)
+    del x, products, total
+    assert live() == before
+
+
+def test_a_sum_is_no_parameter():
+    x, y = Value(1.0), Value(2.0)
+    with pytest.raises(ValueError, match="parameter 2 must be a leaf, and it's the result of an operation, '[+]'"):
+        SGD([x, y, F.dot([x, y], [y, x])], lr=0.1)
+
+
+def test_a_product_of_numbers_under_no_grad():
+    """It's added as sum() adds numbers, and what has no Value at all is a number."""
+    x, y = Value(1.0), Value(0.5)
+    with no_grad():
+        row = F.matmul([[1.0, 2.0]], [[x, 1.0], [y, 2.0]])[0]
+        assert [type(z) for z in row] == [Value, float] and (row[0].data, row[1]) == (2.0, 5.0)
+        u, v = [1e16, 1.0, 1.0, -1e16, x], [1.0, 1.0, 1.0, 1.0, 0.5]
+        assert F.dot(u, v).data == sum((a * b for a, b in zip(u, v)), 0).data
+        assert F.dot([2.0, 3.0], [4.0, x], y).data == 11.5
+
+
+@only_c
+def test_a_list_that_shrinks_under_no_grad():
+    """Up to Python 3.11 a collection may run in the middle of a call, and what it calls may change the lists."""
+    x, row, calls = [Value(1.0)] * 300_000, [2.0] * 300_000, []
+
+    def shrink(phase, info):
+        calls.append(phase)
+        if len(calls) == 3:
+            x.clear()
+    threshold = gc.get_threshold()
+    weight = [row] * 300
+    gc.collect()
+    gc.callbacks.append(shrink)
+    try:
+        gc.set_threshold(10, 10, 10)
+        with no_grad():
+            F.linear(x, weight)
+    except ValueError:
+        pass                # they had shrunk before the call began
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(shrink)
