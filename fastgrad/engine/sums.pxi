@@ -230,6 +230,9 @@ def _sum(xs, start):
 
 # ---- Loops over lists ----
 
+ctypedef object (*Operation)(object, object)
+
+
 def _each(str name, xs):
     """[x.name() for x in xs], where name is that of a method."""
     cdef list results = []
@@ -247,19 +250,20 @@ def _each(str name, xs):
 def _with(str symbol, xs, ys):
     """[x symbol y for x, y in zip(xs, ys)] for symbol + - * or /; if ys is no list and no tuple, y is ys each time."""
     cdef list results = []
+    cdef Operation operation = PyNumber_TrueDivide
     cdef bint is_one = not is_sequence(ys)
     cdef Py_ssize_t i
-    cdef Py_UCS4 sign = symbol[0]
     cdef object y = ys
+    if symbol == "+":
+        operation = PyNumber_Add
+    elif symbol == "*":
+        operation = PyNumber_Multiply
+    elif symbol == "-":
+        operation = PyNumber_Subtract
     for i, x in enumerate(xs):
         if not is_one:
+            if i >= len(ys):            # an operator has made it shorter
+                break
             y = ys[i]
-        if sign == u"+":
-            results.append(x + y)
-        elif sign == u"*":
-            results.append(x * y)
-        elif sign == u"-":
-            results.append(x - y)
-        else:
-            results.append(x / y)
+        results.append(operation(x, y))
     return results

@@ -68,3 +68,34 @@ def test_a_list_that_shrinks_under_no_grad():
     finally:
         gc.set_threshold(*threshold)
         gc.callbacks.remove(shrink)
+
+
+def test_elements_that_are_numbers():
+    """Floats and ints are multiplied and added as Python does it, with the sign of zero."""
+    xs, ys = [0.0, -0.0, -0.0, 2.0], [-1, -1, 0, True]
+    assert list(map(repr, F.mul(xs, ys))) == [repr(x * y) for x, y in zip(xs, ys)]
+    assert list(map(repr, F.add(xs, ys))) == [repr(x + y) for x, y in zip(xs, ys)]
+
+
+def test_a_list_that_an_operator_shortens():
+    class Shortening(Value):
+        def __add__(self, other):
+            ys.clear()
+            return other
+    ys = [1.0, 2.0]
+    assert F.add([Shortening(1.0), Value(1.0)], ys) == [1.0]
+
+
+def test_the_sign_of_zero_while_a_class_is_odd(Value):
+    class Odd(Value):
+        grad = property(lambda self: Value.grad.__get__(self), lambda self, x: Value.grad.__set__(self, x))
+
+    odd, x, w = Odd(1.0), Value(1.0), Value(0.0)
+    y = w * x
+    y.grad, x.grad, w.grad = -1, -0.0, -0.0
+    y._backward()
+    assert (repr(x.grad), repr(w.grad), odd.data) == ("-0.0", "-1.0", 1.0)
+    z = x + w
+    z.grad, x.grad = 0, -0.0
+    z._backward()
+    assert repr(x.grad) == "0.0"
