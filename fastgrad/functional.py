@@ -151,12 +151,9 @@ def matmul(a, b):
 def sum(xs, start=0):
     """The sum of a vector.
 
-    xs: a vector. start: a Value or a number, to which the elements are added. The same as
+    xs: a vector. start: a Value or a number, to which the elements are added. The same as the built-in
 
-        total = start
-        for x in xs:
-            total = total + x
-        return total
+        return sum(xs, start)
 
     Raises TypeError, and ValueError if xs is empty.
     """
@@ -288,7 +285,7 @@ def gelu(xs):
 
     xs: a vector. Returns a list of Values. The same as
 
-        return [0.5 * x * (1 + (x / 2 ** 0.5).erf()) for x in xs]
+        return [x * 0.5 * ((x / 2 ** 0.5).erf() + 1) for x in xs]
 
     Raises TypeError, and ValueError if xs is empty.
     """

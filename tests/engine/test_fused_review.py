@@ -1,5 +1,4 @@
-"""Fused sums where other parts of the engine come by them: the search for cycles, optimisers, no_grad, walks in walks.
-"""
+"""Fused sums where other parts of the engine come by them, and functions of fastgrad.functional on numbers."""
 import gc
 
 import pytest
@@ -99,3 +98,26 @@ def test_the_sign_of_zero_while_a_class_is_odd(Value):
     z.grad, x.grad = 0, -0.0
     z._backward()
     assert repr(x.grad) == "0.0"
+
+
+def test_walks_in_a_sweep_over_many_sums(Value):
+    """Somebody looks at sums that a sweep has listed; their places in its list are taken by their parts."""
+    def grads(dot, look):
+        x, w = [Value(0.5), Value(-0.25), Value(3.0)], [Value(0.1), Value(-0.7), Value(2.0)]
+        sums = [dot(x, w)]
+        for _ in range(20):
+            x = [*x[1:], sums[-1]]
+            sums.append(dot(x, w))
+        middle, root = sums[10], sums[-1] * sums[10]
+        middle._children
+
+        def closure():
+            middle._accumulate()
+            look(sums)
+        middle._backward = closure
+        root.backward()
+        return [repr(v.grad) for v in [*x, *w, *sums]]
+
+    for look in (lambda sums: sums[3]._children, lambda sums: sums[5]._topological(), lambda sums: sums[5].zero_grad(),
+                 lambda sums: sums[7].backward(), lambda sums: sums.clear()):
+        assert grads(F.dot, look) == grads(lambda u, v: sum(a * b for a, b in zip(u, v)), look)
