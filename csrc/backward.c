@@ -326,66 +326,91 @@ void fg_walk_end(fg_arena *arena, fg_walk *walk)
 
 /* ---- Taking fused sums apart ---- */
 
-static uint32_t n_events_of(const fg_arena *arena, const fg_walk *walk, fg_index sum)
+/* What fg_sum_take_apart fills for a sum, and one place more. */
+static uint64_t n_places(const fg_sum *sum)
 {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < walk->n && arena->n_fused > 0; i++)
-        n += walk->order[i] == sum;
-    return n;
+    return (uint64_t)sum->n_inner + sum->n + 2;
 }
 
-/* Put the parts of a fused sum in the place of its events in the order of a walk. `parts` is as fg_sum_take_apart fills
- * it. The sweep has taken off the last events, so those that are left begin with the first term. */
-static void replace_events(const fg_arena *arena, fg_walk *walk, fg_index sum, const fg_index *parts)
+/* Take all fused sums apart that a walk has still listed, and put their parts in the place of their events. False if
+ * there's no memory for some of them: then those stay as they were. */
+static bool take_listed_apart(fg_arena *arena, fg_walk *walk)
 {
-    fg_index *const order = walk->spare;
+    enum { EVENT = 1 };
+    uint64_t n_parts = 0;
     uint32_t n = 0, n_events = 0, event = 0;
+    for (uint32_t i = 0; i < walk->n; i++)
+        if (fg_at(arena->nodes, walk->order[i])->arity == FG_FUSED && walk->events[event++].from == 0)
+            n_parts += n_places(fg_at(arena->nodes, walk->order[i])->sum);
+    const uint64_t capacity = walk->n + n_parts > walk->capacity ? walk->n + n_parts : walk->capacity;
+    fg_index *parts = NULL, *order = NULL;
+    if (capacity > UINT32_MAX || !grow(&parts, n_parts, sizeof *parts) || !grow(&order, capacity, sizeof *order)
+        || !grow(&walk->stack, 3 * capacity + 2, sizeof *walk->stack)) {
+        fg_allocate(parts, 0);
+        fg_allocate(order, 0);
+        return false;
+    }
+
+    /* First mark the events, since a sum that's apart can't be told from other nodes. An event now has the sum's place
+     * in `parts`, and how many terms it has. The sweep has taken off the last events, so the first ones are there. */
+    n_parts = event = 0;
     for (uint32_t i = 0; i < walk->n; i++) {
-        const fg_index at = walk->order[i];
-        if (at != sum) {
-            order[n++] = at;
-            if (fg_at(arena->nodes, at)->arity == FG_FUSED)
-                walk->events[n_events++] = walk->events[event++];
+        fg_node *node = fg_at(arena->nodes, walk->order[i]);
+        if (node->arity != FG_FUSED)
+            continue;
+        fg_event *at = &walk->events[event++];
+        if (at->from == 0) {
+            node->sum->place = (uint32_t)n_parts;
+            parts[n_parts] = 0;
+            n_parts += n_places(node->sum);
+        }
+        *at = (fg_event){node->sum->place, at->to - at->from};
+        walk->order[i] |= EVENT;
+    }
+
+    event = 0;
+    for (uint32_t i = 0; i < walk->n; i++) {
+        if (!(walk->order[i] & EVENT)) {
+            order[n++] = walk->order[i];
             continue;
         }
-        for (uint32_t k = walk->events[event].from; k < walk->events[event].to; k++, parts++)
-            for (; *parts != FG_NONE; parts++)
-                if (walk->with_leaves || fg_at(arena->nodes, *parts)->arity != FG_NULLARY)
-                    order[n++] = *parts;
-        event++;
+        const fg_index sum = walk->order[i] - EVENT;
+        const uint32_t place = walk->events[event].from;
+        uint32_t terms = walk->events[event++].to;
+        uint32_t *next = &parts[place]; /* where the next part is; or, of a sum that stays, the next term's number */
+        if (*next == 0 && fg_sum_take_apart(arena, sum, parts + place + 1))
+            *next = place + 1;
+        if (fg_at(arena->nodes, sum)->arity == FG_FUSED) {
+            walk->events[n_events++] = (fg_event){*next, *next + terms};
+            *next += terms;
+            order[n++] = sum;
+            continue;
+        }
+        for (; terms > 0; terms--, ++*next)
+            for (; parts[*next] != FG_NONE; ++*next)
+                if (walk->with_leaves || fg_at(arena->nodes, parts[*next])->arity != FG_NULLARY)
+                    order[n++] = parts[*next];
     }
+    fg_allocate(parts, 0);
     fg_allocate(walk->order, 0);
     walk->order = order;
-    walk->spare = NULL;
+    walk->capacity = (uint32_t)capacity;
     walk->n = n;
     walk->n_events = n_events;
+    return n_events == 0;
 }
 
-/* The capacity of a walk's order with so many nodes more. */
-static uint64_t capacity_with(const fg_walk *walk, uint64_t n_more)
-{
-    return walk->n + n_more > walk->capacity ? walk->n + n_more : walk->capacity;
-}
-
+/* A walk's list is gone through for all of its sums at once, not again for each: a closure may take apart as many. */
 bool fg_take_apart(fg_arena *arena, fg_index index)
 {
-    const fg_sum *sum = fg_at(arena->nodes, index)->sum;
-    const uint64_t n_parts = (uint64_t)sum->n_inner + sum->n + 1;
-    fg_index *parts = NULL;
-    bool done = grow(&parts, n_parts, sizeof *parts);
-    for (fg_walk *walk = arena->walks; walk && done; walk = walk->next)
-        if (walk->is_complete && n_events_of(arena, walk, index) > 0) {
-            uint64_t capacity = capacity_with(walk, n_parts);
-            done = capacity <= UINT32_MAX && grow(&walk->spare, capacity, sizeof *walk->spare)
-                   && grow(&walk->stack, 3 * capacity + 2, sizeof *walk->stack);
-        }
-    done = done && fg_sum_take_apart(arena, index, parts);
     for (fg_walk *walk = arena->walks; walk; walk = walk->next)
-        if (walk->spare && done) {
-            walk->capacity = (uint32_t)capacity_with(walk, n_parts);
-            replace_events(arena, walk, index, parts);
-        } else
-            walk->spare = fg_allocate(walk->spare, 0);
+        if (walk->is_complete && walk->n_events > 0 && !take_listed_apart(arena, walk))
+            return fg_at(arena->nodes, index)->arity != FG_FUSED;
+    const fg_node *node = fg_at(arena->nodes, index);
+    if (node->arity != FG_FUSED)
+        return true;
+    fg_index *parts = NULL;
+    bool done = grow(&parts, n_places(node->sum), sizeof *parts) && fg_sum_take_apart(arena, index, parts);
     fg_allocate(parts, 0);
     return done;
 }

@@ -35,7 +35,6 @@ typedef struct fg_walk {
     uint32_t *stack;    /* the path from the root to the current node; see walk_on */
     uint32_t depth;     /* of the stack */
     uint32_t capacity, events_capacity; /* of the order and of the events; the stack has room for 3 * capacity + 2 */
-    fg_index *spare;    /* fg_take_apart's */
     struct fg_walk *next; /* in the arena's list of walks */
 } fg_walk;
 
@@ -64,8 +63,8 @@ bool fg_node_refresh(const fg_node *nodes, fg_node *node);
  *               caller takes it off the list, passes its gradient on, and calls again. */
 fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget);
 
-/* Take a fused sum apart into the scalar nodes that it stands for, also in the orders of the walks that run. False if
- * there is no memory: then nothing has changed. */
+/* Take a fused sum apart into the scalar nodes that it stands for, and before it all that complete walks have listed,
+ * also in their orders. False if there is no memory: then the sum is as it was. */
 bool fg_take_apart(fg_arena *arena, fg_index index);
 
 /* The chain rule: add a node's gradient, times each local gradient, into the child's gradient. Not for fused

@@ -84,6 +84,7 @@ typedef struct fg_sum {
     bool inner_is_int;
     bool rest_is_int;       /* whether the gradients of the other inner nodes, all 0, are ints */
     uint32_t kind;          /* the flags of a new node, as fg_kind makes them */
+    uint32_t place;         /* fg_take_apart's */
     struct fg_sum *next;    /* of a free one: see fg_sum_free */
 } fg_sum;
 

@@ -167,6 +167,7 @@ cdef bint is_below_any(Node node, tuple children) except -1:
         for i in range(walk.scratch.n):
             if walk.scratch.order[i] == node.index:
                 return True
+        walk = None             # the next one takes all fused sums apart while another runs
     return False
 
 

@@ -21,7 +21,7 @@ cdef bint are_ascending_leaves(tuple values):
     different, and there's nothing more to check."""
     cdef fg_index last = 0
     for i, value in enumerate(values):
-        if not is_value(value) or fg_node_n_children(node_at((<Node>value).index)) > 0:
+        if not is_value(value) or node_at((<Node>value).index).arity != FG_NULLARY:
             return False
         if i > 0 and (<Node>value).index <= last:
             return False

@@ -34,6 +34,11 @@ cdef extern from "Python.h":
     void xincref "Py_XINCREF" (PyObject *)
     void xdecref "Py_XDECREF" (PyObject *)
     object PyObject_GenericGetAttr(object, object)
+    # Cython 3.3 has its own + and * for a float and an int, in which -0.0 + 0 is -0.0 and 0.0 * -1 is 0.0.
+    object PyNumber_Add(object, object)
+    object PyNumber_Multiply(object, object)
+    object PyNumber_Subtract(object, object)
+    object PyNumber_TrueDivide(object, object)
     int generic_setattr "PyObject_GenericSetAttr" (object, PyObject *, PyObject *) except -1
     bint is_function "PyFunction_Check" (PyObject *) noexcept
     bint is_module "PyModule_Check" (PyObject *) noexcept

@@ -215,22 +215,27 @@ cdef bint are_rows(object rows, object others, PyTypeObject **cls) noexcept:
 
 
 cdef object sums_as_leaves(PyTypeObject *cls, us, vs, starts):
-    """The same under no_grad()."""
+    """The same under no_grad(). Declines if a product has no Value: it's a number then, which sum() adds in its own way.
+    """
     cdef list results = []
     cdef Number x, y
     cdef double total
     cdef Start start
+    cdef PyObject *left
+    cdef PyObject *right
     cdef Py_ssize_t k
     for i, u in enumerate(us):
         for v in vs:
             if cls is not active_class or not read_start(ZERO if starts is None else starts[i], &start):
                 return None
-            if start.kind == FG_CONSTANT and class_of(u[0]) is not active_class and class_of(v[0]) is not active_class:
-                return None         # a sum of numbers, at least at first
+            if cls is not active_class or n_items(u) != n_items(v):     # Python has run meanwhile
+                return None
             total = start.number.value
-            for k in range(len(u)):
-                if (not read_operand(<object>items_of(u)[k], &x) or not read_operand(<object>items_of(v)[k], &y)
-                        or x.is_int and y.is_int):
+            for k in range(n_items(u)):
+                left, right = items_of(u)[k], items_of(v)[k]
+                if type_of(left) is not cls and type_of(right) is not cls:
+                    return None
+                if not read_operand(<object>left, &x) or not read_operand(<object>right, &y) or x.is_int and y.is_int:
                     return None
                 total += x.value * y.value
             results.append(wrap(new_leaf(Number(total, False)), cls))
@@ -257,7 +262,7 @@ cdef object fused_total(xs, start):
         return None                     # two numbers make no node
     if not is_recording():
         total = first.number.value
-        for k in range(n):
+        for k in range(n_items(xs)):    # not n: is_recording may run Python
             if not read_operand(<object>items_of(xs)[k], &x) or x.is_int:
                 return None
             total += x.value
@@ -322,6 +327,9 @@ def _largest(xs):
     return max([x.data for x in xs])
 
 
+ctypedef object (*Operation)(object, object)
+
+
 def _each(str name, xs):
     """[x.name() for x in xs], where name is that of a method."""
     cdef list results = []
@@ -339,19 +347,20 @@ def _each(str name, xs):
 def _with(str symbol, xs, ys):
     """[x symbol y for x, y in zip(xs, ys)] for symbol + - * or /; if ys is no list and no tuple, y is ys each time."""
     cdef list results = []
+    cdef Operation operation = PyNumber_TrueDivide
     cdef bint is_one = not is_sequence(ys)
     cdef Py_ssize_t i
-    cdef Py_UCS4 sign = symbol[0]
     cdef object y = ys
+    if symbol == "+":
+        operation = PyNumber_Add
+    elif symbol == "*":
+        operation = PyNumber_Multiply
+    elif symbol == "-":
+        operation = PyNumber_Subtract
     for i, x in enumerate(xs):
         if not is_one:
+            if i >= len(ys):            # an operator has made it shorter
+                break
             y = ys[i]
-        if sign == u"+":
-            results.append(x + y)
-        elif sign == u"*":
-            results.append(x * y)
-        elif sign == u"-":
-            results.append(x - y)
-        else:
-            results.append(x / y)
+        results.append(operation(x, y))
     return results

@@ -535,6 +535,61 @@ static void test_a_column_without_room_for_ints(void)
     fg_arena_clear(arena);
 }
 
+/* Taking a sum apart takes all apart that a walk has listed. There's memory for some of them, and the sweep goes on. */
+static void test_memory_for_some(void)
+{
+    static fg_index fillers[1 << 20];
+    fg_arena *arena = &arenas[1];
+    fg_walk walk = {0};
+    bool some_stayed = false;
+    new_kind = fg_kind(0, 0, FG_GRAD_INT);
+    for (uint32_t room = 0; room < 40; room++) {
+        fg_arena_init(arena, NULL);
+        fg_index x[4] = {leaf(arena, 1.0), leaf(arena, 2.0), leaf(arena, 3.0), leaf(arena, 4.0)};
+        fg_index a = dot(arena, 4, x, x), b = dot(arena, 2, x, x + 1);
+        fg_index square = scalar(arena, FG_MUL, b, b);
+        fg_index root = dot(arena, 4, (fg_index[]){x[0], a, x[1], square}, (fg_index[]){b, x[0], a, x[3]});
+        uint32_t n = 0;
+        while (arena->next != arena->end || arena->used_slabs < arena->slabs)
+            fillers[n++] = leaf(arena, 0.0);
+        for (uint32_t i = 0; i < room; i++)
+            fg_node_release(arena, fillers[--n]);
+        CHECK(fg_walk_start(arena, &walk, root, room % 2, false) == FG_OK && fg_walk_go_on(arena, &walk, 100) == FG_OK);
+        CHECK(walk.n_events > 4);
+        fg_at(arena->nodes, root)->grad = 1.0;
+        fg_sweep(arena, &walk, room % 3);
+        fg_fail_allocation(4); /* those before are for the list */
+        bool done = fg_take_apart(arena, root);
+        fg_fail_allocation(0);
+        CHECK_ARENA(arena);
+        CHECK(done == (fg_at(arena->nodes, root)->arity == FG_BINARY) && (walk.n_events == 0) == (arena->n_fused == 0));
+        some_stayed = some_stayed || (arena->n_fused > 0 && arena->n_fused < 3);
+        while (fg_sweep(arena, &walk, 1) == FG_MORE)
+            ;
+        CHECK(walk.n == 0 && walk.n_events == 0);
+        /* root = x0 b + a x0 + x1 a + b b x3, where a = x0 x0 + x1 x1 + x2 x2 + x3 x3 and b = x0 x1 + x1 x2 */
+        const double of_a = 1.0 + 2.0, of_b = 1.0 + 2.0 * 8.0 * 4.0;
+        CHECK(fg_at(arena->nodes, a)->grad == of_a && fg_at(arena->nodes, b)->grad == of_b);
+        CHECK(fg_at(arena->nodes, x[0])->grad == 8.0 + 30.0 + 2.0 * of_a * 1.0 + of_b * 2.0);
+        CHECK(fg_at(arena->nodes, x[1])->grad == 30.0 + 2.0 * of_a * 2.0 + of_b * (1.0 + 3.0));
+        CHECK(fg_at(arena->nodes, x[2])->grad == 2.0 * of_a * 3.0 + of_b * 2.0);
+        CHECK(fg_at(arena->nodes, x[3])->grad == 64.0 + 2.0 * of_a * 4.0);
+        fg_walk_end(arena, &walk);
+        fg_walk_clear(&walk);
+        while (n > 0)
+            fg_node_release(arena, fillers[--n]);
+        for (int i = 0; i < 4; i++)
+            fg_node_release(arena, x[i]);
+        fg_node_release(arena, a);
+        fg_node_release(arena, b);
+        fg_node_release(arena, square);
+        fg_node_release(arena, root);
+        CHECK(fg_arena_live(arena) == 0 && arena->edge_bytes == 0);
+        fg_arena_clear(arena);
+    }
+    CHECK(some_stayed);
+}
+
 /* A chain of a hundred thousand sums: the walk and the release need no stack. */
 static void test_a_chain_of_sums(void)
 {
@@ -564,6 +619,7 @@ int main(int argc, char **argv)
     test_random_programs(argc > 1 ? atol(argv[1]) : 20000);
     test_no_memory();
     test_a_column_without_room_for_ints();
+    test_memory_for_some();
     test_a_chain_of_sums();
     puts("fused: passed");
     return 0;
