@@ -242,6 +242,7 @@ cdef bint visit_referents(size_t key, int (*visit)(PyObject *, void *) noexcept,
     cdef PyObject *object = <PyObject *>key
     cdef fg_node *node
     cdef Attachment *attachment
+    cdef fg_index child
     cdef uint32_t i
     if key & 1:
         node = node_of(key)
@@ -264,7 +265,8 @@ cdef bint visit_referents(size_t key, int (*visit)(PyObject *, void *) noexcept,
         return False
     if column_at(key) is not NULL:
         for i in range(column_at(key).n):
-            if visit(<PyObject *>node_key(fg_column_nodes(column_at(key))[i]), search):
+            child = fg_column_nodes(column_at(key))[i]
+            if child != FG_NONE and visit(<PyObject *>node_key(child), search):     # FG_NONE stands for a constant
                 return True
         return False
     if is_outside(object):
