@@ -208,7 +208,7 @@ cdef class Node:
     def _accumulate(self):
         if are_there_odd_classes:
             for child, local_grad in zip(children_of(self), self._local_grads):
-                child.grad = rounded(child.grad + rounded(local_grad * self.grad))
+                child.grad = rounded(add_objects(child.grad, rounded(multiply_objects(local_grad, self.grad))))
         else:
             pass_on(self.index)
 

@@ -34,6 +34,9 @@ cdef extern from "Python.h":
     void xincref "Py_XINCREF" (PyObject *)
     void xdecref "Py_XDECREF" (PyObject *)
     object PyObject_GenericGetAttr(object, object)
+    # What Cython 3.3 makes of + and * gives -0.0 for 0 + -0.0, and 0.0 for 0.0 * -1.
+    object add_objects "PyNumber_Add" (object, object)
+    object multiply_objects "PyNumber_Multiply" (object, object)
     int generic_setattr "PyObject_GenericSetAttr" (object, PyObject *, PyObject *) except -1
     bint is_function "PyFunction_Check" (PyObject *) noexcept
     bint is_module "PyModule_Check" (PyObject *) noexcept

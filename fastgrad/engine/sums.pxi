@@ -247,9 +247,9 @@ def _with(str symbol, xs, ys):
         if not is_one:
             y = ys[i]
         if sign == u"+":
-            results.append(x + y)
+            results.append(add_objects(x, y))
         elif sign == u"*":
-            results.append(x * y)
+            results.append(multiply_objects(x, y))
         elif sign == u"-":
             results.append(x - y)
         else:
