@@ -181,12 +181,14 @@ cdef object sums_as_leaves(list us, list vs, list starts):
     for i, u in enumerate(us):
         results.append([])
         for v in vs:
-            if not read_start(ZERO if starts is None else starts[i], &start):
-                return None
+            if len(u) != len(v) or not read_start(ZERO if starts is None else starts[i], &start):
+                return None             # a list has changed: to make a list may run Python
             total = start.number.value
             for k in range(len(u)):
                 if not read_operand(items_of(u)[k], &x) or not read_operand(items_of(v)[k], &y):
                     return None
+                if type_of(items_of(u)[k]) is not active_class and type_of(items_of(v)[k]) is not active_class:
+                    return None         # a term of two numbers is a number
                 total += x * y
             results[i].append(wrap(new_leaf(Number(total, False)), active_class))
     return results
