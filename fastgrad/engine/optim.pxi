@@ -23,6 +23,8 @@ cdef bint are_ascending_leaves(tuple values):
     for i, value in enumerate(values):
         if not is_value(value) or fg_node_n_children(node_at((<Node>value).index)) > 0:
             return False
+        if node_at((<Node>value).index).arity == FG_FUSED:
+            return False
         if i > 0 and (<Node>value).index <= last:
             return False
         last = (<Node>value).index
