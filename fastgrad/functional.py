@@ -153,10 +153,7 @@ def sum(xs, start=0):
 
     xs: a vector. start: a Value or a number, to which the elements are added. The same as
 
-        total = start
-        for x in xs:
-            total = total + x
-        return total
+        return builtins.sum(xs, start)
 
     Raises TypeError, and ValueError if xs is empty.
     """
