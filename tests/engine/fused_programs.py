@@ -44,11 +44,10 @@ def loops_of(Value):
         function = getattr(F, name)
         body = inspect.getdoc(function).partition("The same as\n")[2].partition("\nRaises")[0]
         source = f"def {name}{inspect.signature(function)}:\n{textwrap.indent(textwrap.dedent(body), '    ')}"
-        scope = {other: loop for other, loop in loops.items() if not hasattr(builtins, other)}
+        scope = {"builtins": builtins, "softmax": lambda xs: loops["softmax"](xs),
+                 "log_softmax": lambda xs: loops["log_softmax"](xs)}
         exec(compile(source, f"<the docstring of {name}>", "exec"), scope)
         loops[name] = scope[name]
-        loops[name].__globals__.update({"softmax": lambda xs: loops["softmax"](xs),
-                                        "log_softmax": lambda xs: loops["log_softmax"](xs)})
         if name in OF_LEAVES:
             loops[name] = of_leaves(loops[name], Value)
     return SimpleNamespace(**loops)

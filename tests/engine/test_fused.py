@@ -29,7 +29,7 @@ import fastgrad.functional as F
 import fused_programs
 import fuzz
 import programs
-from fastgrad import arena_stats, detect_anomaly, engine, explain, no_grad, reference, viz
+from fastgrad import arena_stats, detect_anomaly, engine, explain, no_grad, optim, reference, viz
 from fastgrad.debugging.anomaly import AnomalyError
 from fastgrad.engine import Value
 from fused_programs import loops_of
@@ -280,6 +280,19 @@ def test_copies_have_the_inside():
     assert [state(x) for x in copies] == [state(above)] * 2
 
 
+def test_all_that_is_below_is_counted():
+    x, y = Value(2.0), Value(3.0)
+    assert F.dot([x, y], [y, x])._n_below() == F.dot([x, y], [y, x], 1.0)._n_below() == 7
+    assert F.sum([x, y])._n_below() == len(F.sum([x, y])._topological()) == 5
+
+
+def test_a_sum_is_no_parameter():
+    x = Value(2.0)
+    for out in (F.dot([x, x], [x, x]), F.sum([x, x])):
+        with pytest.raises(ValueError, match="parameter 1 must be a leaf, and it's the result of an operation, '\\+'"):
+            optim.SGD([x, out], lr=0.1)
+
+
 def test_ids_of_the_inside():
     x, y = Value(2.0), Value(3.0)
     out = F.dot([x, y], [y, x])
@@ -444,6 +457,35 @@ def test_a_closure_in_the_middle_of_a_sum(act, first):
                     pass
         del _backward
         return [a, b, c, h, *held.values()]
+    same_as_loops(program)
+
+
+@pytest.mark.parametrize("name", ["_backward", "grad"])
+def test_a_class_that_changes_in_the_middle_of_a_sum(name):
+    """From then on each node of the loop is asked."""
+    def program(Value, F):
+        own, seen = getattr(Value, name), []
+        before = vars(Value).get(name)
+
+        def get(v):
+            seen.append(v.data)
+            return own.__get__(v)
+        a, b, c = Value(0.5), Value(-1.5), Value(2.5)
+        h = a * b
+        out = F.dot([a, h, b], [c, a, h], F.dot([b, a], [a, c]))
+        accumulate = h._accumulate
+
+        def _backward():
+            accumulate()
+            setattr(Value, name, property(get, own.__set__))
+        h._backward = _backward
+        try:
+            out.backward()
+        finally:
+            setattr(Value, name, before) if before is not None else delattr(Value, name)
+        Value(1.0).backward()
+        del _backward
+        return [a, b, c, h, out, *map(Value, seen)]
     same_as_loops(program)
 
 
@@ -1043,5 +1085,6 @@ def test_random_programs_make_fused_sums():
     del run
     assert sum(n > 0 for n in most) > 150 and sum(n > 3 for n in most) > 50
     assert steps >= {("look", way) for way in fused_programs.LOOKS}
-    assert steps >= {("act", what) for what in ("raise", "backward", "look", "set children", "drop", "dot", "zero_grad")}
+    acts = ("raise", "backward", "look", "set children", "drop", "dot", "zero_grad")
+    assert steps >= {("act", what) for what in acts}
     assert steps >= {"dot", "total", "linear", "matmul", "attention", "of one", "rnn", "chain", "no_grad", "subclass"}
