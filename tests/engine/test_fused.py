@@ -718,8 +718,9 @@ def test_deferred_sums_take_what_the_numbers_are_at_the_sweep():
         out.backward()
         assert (x.grad, y.grad, s.grad, out.data) == (14.0, 20.0, 1, 13.0)
         assert out._children[1]._local_grads == (10.0, 7)
-    constants = F.dot([x, y], [2.0, 3.0])
-    assert fused() == 0 and constants.data == 41.0
+    y.data = 7.0
+    constants = F.dot([x, y], [2.0, 3.0]), F.sum([x, y, 2.0])
+    assert fused() == 0 and [v.data for v in constants] == [41.0, 19.0]
 
 
 def test_classes_that_take_turns():
