@@ -191,7 +191,7 @@ def matmul(a, b):
 def sum(xs, start=0):
     """The sum of a vector.
 
-    xs: a vector. start: a Value or a number, to which the elements are added. The same as Python's own
+    xs: a vector. start: a Value or a number, to which the elements are added. With Python's own `sum`, the same as
 
         return sum(xs, start)
 

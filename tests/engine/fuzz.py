@@ -1,10 +1,18 @@
-"""Run any number of random programs (programs.py) on the C engine and the oracle, and compare every bit.
+"""Run any number of random programs on the C engine and the oracle, and compare every bit.
 
     python tests/engine/fuzz.py --count 1000000 --seed 0 --jobs 4
+    python tests/engine/fuzz.py --kind fused --count 1000000
 
 Program k is made from random.Random(seed + k). The first difference, crash or hang ends the run with status 1 and
 prints the seed, and for a difference also the shrunk program with both transcripts. `--seed THAT --count 1` runs that
-program again.
+program again. There are kinds of programs:
+
+    scalar      those of programs.py
+    fused       those of fused_programs.py: with fused sums on the C engine, and loops on the oracle
+    calm        the same without closures, subclasses and looks. Then no Python runs in a sweep, and a walk lists no
+                leaves. Once a process has had a closure, all its walks do.
+    dialects    the same with classes that python -m fastgrad makes, such as deferred ones. Both run on the C engine,
+                since the oracle has no such classes: once with fused sums, once with loops.
 """
 import argparse
 import faulthandler
@@ -16,6 +24,8 @@ import time
 import warnings
 
 import fastgrad
+import fastgrad.functional
+import fused_programs
 import programs
 from fastgrad import reference
 
@@ -30,9 +40,53 @@ def engines():
             {"name": "oracle", "Value": reference.Value, "no_grad": fastgrad.no_grad})
 
 
-def agree(program, one, other):
-    return programs.same(programs.run(program, one["Value"], one["no_grad"]),
-                         programs.run(program, other["Value"], other["no_grad"]))
+class Scalar:
+    """How the programs of one kind are made and run."""
+
+    def __init__(self):
+        self.one, self.other = engines()
+
+    def generate(self, seed):
+        return programs.generate(random.Random(seed))
+
+    def run(self, program, engine, keep=None):
+        return programs.run(program, engine["Value"], engine["no_grad"], keep)
+
+    def agree(self, program, keep=None):
+        return programs.same(self.run(program, self.one, keep), self.run(program, self.other))
+
+
+class Fused(Scalar):
+    is_calm = False
+
+    def __init__(self):
+        super().__init__()
+        self.one["F"], self.other["F"] = fastgrad.functional, fused_programs.loops_of(reference.Value)
+
+    def generate(self, seed):
+        return fused_programs.generate(random.Random(seed), self.is_calm)
+
+    def run(self, program, engine, keep=None):
+        return fused_programs.run(program, engine, keep)
+
+
+class Calm(Fused):
+    is_calm = True
+
+
+class Dialects(Fused):
+    def __init__(self):
+        self.classes = fused_programs.make_dialects()
+        loops = fused_programs.loops_of(fastgrad.Value)
+        self.one = {"name": "fused", "no_grad": fastgrad.no_grad, "F": fastgrad.functional}
+        self.other = {"name": "loops", "no_grad": fastgrad.no_grad, "F": loops}
+
+    def generate(self, seed):
+        self.one["Value"] = self.other["Value"] = self.classes[seed % len(self.classes)]
+        return super().generate(seed)
+
+
+KINDS = {"scalar": Scalar, "fused": Fused, "calm": Calm, "dialects": Dialects}
 
 
 class Kept:
@@ -55,22 +109,24 @@ class Kept:
         return all(old is None or programs.same([programs.state(old[0])], [old[1]]) for old in places)
 
 
-def work(seeds, seed_now, done, reports):
+def work(kind, seeds, seed_now, done, reports):
     """Run the programs of these seeds in a worker process. The counters are shared with the parent process, which
     reports where a worker has died."""
     faulthandler.enable()
     warnings.simplefilter("ignore")     # NumPy's warnings about nan and overflow
-    one, other = engines()
+    kind = KINDS[kind]()
     kept = Kept()
+    gc.collect()
+    gc.freeze()     # the oracle's _parents looks at all objects that the collector knows
     for batch in range(0, len(seeds), BATCH):
         for seed in seeds[batch:batch + BATCH]:
             seed_now.value = seed
-            program = programs.generate(random.Random(seed))
+            program = kind.generate(seed)
             keep = [] if seed % 8 == 0 else None
-            if not programs.same(programs.run(program, one["Value"], one["no_grad"], keep),
-                                 programs.run(program, other["Value"], other["no_grad"])):
-                shrunk = programs.shrink(program, lambda p: not agree(p, one, other))
-                reports.put(f"seed {seed}: the engines differ\n{programs.difference(shrunk, one, other)}")
+            if not kind.agree(program, keep):
+                shrunk = programs.shrink(program, lambda p: not kind.agree(p))
+                text = programs.difference(shrunk, kind.one, kind.other, kind.run)
+                reports.put(f"seed {seed}: the engines differ\n{text}")
                 return
             if keep and not kept.put(keep.pop()):
                 reports.put(f"by seed {seed}: a program has changed the Values of another one")
@@ -84,15 +140,17 @@ def work(seeds, seed_now, done, reports):
         if live:
             reports.put(f"seeds {seeds[batch]} to {seed}: {live} nodes are alive and nobody holds them")
             return
+        if hasattr(fastgrad.engine, "_check"):
+            fastgrad.engine._check()
 
 
 class Worker:
-    def __init__(self, seeds):
+    def __init__(self, kind, seeds):
         self.seed_now = multiprocessing.Value("q", seeds[0], lock=False)
         self.done = multiprocessing.Value("q", 0, lock=False)
         self.reports = multiprocessing.SimpleQueue()
-        self.process = multiprocessing.Process(target=work, args=(seeds, self.seed_now, self.done, self.reports),
-                                               daemon=True)
+        self.process = multiprocessing.Process(target=work, daemon=True,
+                                               args=(kind, seeds, self.seed_now, self.done, self.reports))
         self.process.start()
         self.seen, self.since = -1, time.monotonic()
 
@@ -114,6 +172,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100_000, help="how many programs (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="the first one's seed (default %(default)s)")
+    parser.add_argument("--kind", choices=list(KINDS), default="scalar", help="see above (default %(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default %(default)s)")
     args = parser.parse_args()
     if args.count < 1 or args.jobs < 1:
@@ -122,7 +181,7 @@ def main():
         parser.error("the C engine isn't in use (FASTGRAD_PURE or PyPy): there is nothing to compare")
 
     seeds = range(args.seed, args.seed + args.count)
-    workers = [Worker(seeds[job::args.jobs]) for job in range(min(args.jobs, args.count))]
+    workers = [Worker(args.kind, seeds[job::args.jobs]) for job in range(min(args.jobs, args.count))]
     start = shown = time.monotonic()
     while True:
         running = any(worker.process.is_alive() for worker in workers)

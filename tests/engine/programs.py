@@ -189,7 +189,7 @@ class Closure:
 def subclass_of(Value):
     """A subclass of an engine's Value. It has a global name in this module, so that pickle finds it."""
     cls = type("Sub", (Value,), {"twice": lambda self: self + self})
-    cls.__qualname__ = f"Sub_of_{Value.__module__.replace('.', '_')}"
+    cls.__qualname__ = f"Sub_of_{Value.__module__.replace('.', '_')}_{Value.__name__}"
     cls.__module__ = __name__
     globals()[cls.__qualname__] = cls
     return cls
@@ -367,13 +367,14 @@ def shrink(program, fails):
     return program
 
 
-def difference(program, one, other):
+def difference(program, one, other, play=None):
     """A text that shows a program and its transcripts on two engines, with a ! at lines that differ.
 
-    one, other: the engines, each a dict of name, Value and no_grad.
+    one, other: the engines, each a dict of name, Value and no_grad. play: a function of a program and an engine, if
+    not run().
     """
     texts = [f"program = {listing(program)}"]
-    transcripts = [lines(run(program, e["Value"], e["no_grad"])) for e in (one, other)]
+    transcripts = [lines(play(program, e) if play else run(program, e["Value"], e["no_grad"])) for e in (one, other)]
     for e, mine, theirs in ((one, *transcripts), (other, *reversed(transcripts))):
         texts.append(f"\n{e['name']}:")
         for i, line in enumerate(mine):

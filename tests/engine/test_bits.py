@@ -247,6 +247,19 @@ def test_zero_gradients_are_not_skipped(Value):
     assert math.isnan(x.grad)
 
 
+def test_signs_of_zeros_where_grad_is_a_property(Value, monkeypatch):
+    """Then Python's numbers are added and multiplied, as Python does it: 0 + -0.0 is 0.0, and 0.0 * -1 is -0.0."""
+    own = Value.grad
+    monkeypatch.setattr(Value, "grad", property(lambda v: own.__get__(v), lambda v, x: own.__set__(v, x)))
+    x, y = Value(1.0), Value(1.0)
+    (x * -0.0).backward()
+    assert repr(x.grad) == "0.0"
+    inner = Value(0.0, (y,), (0.0,))
+    y.grad = -0.0
+    Value(0.0, (inner,), (-1,)).backward()
+    assert inner.grad == -1 and repr(y.grad) == "-0.0"
+
+
 def test_no_fused_multiply_add(Value):
     """A product is rounded before it's added: fused, the difference below would be 2**-104 and not 0."""
     a = Value(1 + 2.0 ** -52)

@@ -5,12 +5,12 @@ A million nodes by default, ten million with `pytest -m long`.
 import copy
 import gc
 import pickle
-import threading
 
 import pytest
 
 from fastgrad import arena_stats
 from fastgrad.engine import Value
+from small_stack import on_a_small_stack
 
 
 def chain(n):
@@ -82,26 +82,6 @@ def test_a_million_nodes(shape):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_ten_million_nodes(shape):
     build_sweep_free(shape, 10_000_000)
-
-
-def on_a_small_stack(function):
-    """Call function() on a thread with 256 KiB of stack."""
-    outcome = []
-
-    def run():
-        try:
-            outcome.append(function())
-        except BaseException as error:
-            outcome.append(error)
-    size = threading.stack_size(256 * 1024)
-    try:
-        thread = threading.Thread(target=run)
-        thread.start()
-        thread.join()
-    finally:
-        threading.stack_size(size)
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
