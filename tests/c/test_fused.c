@@ -548,7 +548,7 @@ static void test_memory_for_some(void)
         fg_index x[4] = {leaf(arena, 1.0), leaf(arena, 2.0), leaf(arena, 3.0), leaf(arena, 4.0)};
         fg_index a = dot(arena, 4, x, x), b = dot(arena, 2, x, x + 1);
         fg_index square = scalar(arena, FG_MUL, b, b);
-        fg_index root = dot(arena, 4, (fg_index[]){x[0], a, x[1], square}, (fg_index[]){b, x[0], a, x[3]});
+        fg_index root = dot(arena, 4, (fg_index[]){x[0], a, x[1], square}, (fg_index[]){x[3], x[0], b, x[3]});
         uint32_t n = 0;
         while (arena->next != arena->end || arena->used_slabs < arena->slabs)
             fillers[n++] = leaf(arena, 0.0);
@@ -567,13 +567,13 @@ static void test_memory_for_some(void)
         while (fg_sweep(arena, &walk, 1) == FG_MORE)
             ;
         CHECK(walk.n == 0 && walk.n_events == 0);
-        /* root = x0 b + a x0 + x1 a + b b x3, where a = x0 x0 + x1 x1 + x2 x2 + x3 x3 and b = x0 x1 + x1 x2 */
-        const double of_a = 1.0 + 2.0, of_b = 1.0 + 2.0 * 8.0 * 4.0;
+        /* root = x0 x3 + a x0 + x1 b + b b x3, where a = x0 x0 + x1 x1 + x2 x2 + x3 x3 and b = x0 x1 + x1 x2 */
+        const double of_a = 1.0, of_b = 2.0 + 2.0 * 8.0 * 4.0;
         CHECK(fg_at(arena->nodes, a)->grad == of_a && fg_at(arena->nodes, b)->grad == of_b);
-        CHECK(fg_at(arena->nodes, x[0])->grad == 8.0 + 30.0 + 2.0 * of_a * 1.0 + of_b * 2.0);
-        CHECK(fg_at(arena->nodes, x[1])->grad == 30.0 + 2.0 * of_a * 2.0 + of_b * (1.0 + 3.0));
+        CHECK(fg_at(arena->nodes, x[0])->grad == 4.0 + 30.0 + 2.0 * of_a * 1.0 + of_b * 2.0);
+        CHECK(fg_at(arena->nodes, x[1])->grad == 8.0 + 2.0 * of_a * 2.0 + of_b * (1.0 + 3.0));
         CHECK(fg_at(arena->nodes, x[2])->grad == 2.0 * of_a * 3.0 + of_b * 2.0);
-        CHECK(fg_at(arena->nodes, x[3])->grad == 64.0 + 2.0 * of_a * 4.0);
+        CHECK(fg_at(arena->nodes, x[3])->grad == 1.0 + 64.0 + 2.0 * of_a * 4.0);
         fg_walk_end(arena, &walk);
         fg_walk_clear(&walk);
         while (n > 0)
