@@ -450,7 +450,11 @@ def run(program, engine, keep=None):
     finally:
         while this.blocks:
             this.blocks.pop().__exit__(None, None, None)
-    transcript.append(programs.state(this.values))
+    try:
+        transcript.append(programs.state(this.values))
+    except (ArithmeticError, ValueError) as error:      # a deferred derivative
+        transcript += [(type(error).__name__, str(error)), numbers(this.values)]
+        return transcript
     if keep is not None:
         keep.append(this.values)
     return transcript
