@@ -71,13 +71,13 @@ static void begin(fg_arena *arena, fg_walk *walk)
     fg_at(arena->nodes, FG_NONE)->mark = walk->epoch; /* constants of fused sums: with leaves or without, not ahead */
 }
 
-fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with_leaves, bool apart)
+fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with_leaves, fg_apart apart)
 {
     if (!reserve(arena, walk))
         return FG_NO_MEMORY;
     walk->root = root;
     walk->with_leaves = with_leaves;
-    walk->apart = apart || arena->walks;
+    walk->apart = arena->walks ? FG_APART_ALL : apart;
     walk->next = arena->walks;
     arena->walks = walk;
     walk->restarts = 0;
@@ -99,10 +99,15 @@ static inline bool has_done_both(const fg_node *nodes, const fg_node *node, uint
            && !is_ahead(fg_at(nodes, node->child[1]), epoch, with_leaves);
 }
 
+static inline bool has_to_be_apart(const fg_walk *walk, const fg_sum *sum)
+{
+    return walk->apart == FG_APART_ALL || (walk->apart == FG_APART_IF_TOUCHED && fg_sum_is_touched(sum));
+}
+
 /* The next operand of a fused sum that the walk has to visit, or FG_NONE. `state` is what the stack has of the sum: the
  * first term that no event has, and the operand's number (0 is the start, 1 + 2 * k and 2 + 2 * k are term k's). Before
  * an operand, and at the end, the event of the terms before is closed: the sum has to be listed. CLOSED in the result
- * says so; the end always does. */
+ * says so. FG_NONE is the end, where the sum always has to be listed. */
 enum { CLOSED = 1 };
 FG_SELDOM fg_index next_operand(fg_walk *walk, const fg_node *nodes, const fg_node *node, uint32_t *state,
                                 const bool with_leaves)
@@ -235,7 +240,7 @@ not_binary:
         if (node->arity == FG_NULLARY)
             goto list;
         if (node->arity == FG_FUSED) {
-            if (walk->apart || fg_sum_is_touched(node->sum)) {
+            if (has_to_be_apart(walk, node->sum)) {
                 *top++ = at | BEGINNING;
                 walk->n = n;
                 walk->depth = (uint32_t)(top - walk->stack);
@@ -567,6 +572,20 @@ static void zero(fg_node *node)
 {
     node->grad = 0.0;
     node->flags |= FG_GRAD_INT;
+}
+
+uint32_t fg_walk_n_nodes(const fg_arena *arena, const fg_walk *walk)
+{
+    const fg_event *event = walk->events;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < walk->n; i++) {
+        const fg_node *node = fg_at(arena->nodes, walk->order[i]);
+        if (node->arity != FG_FUSED)
+            n++;
+        else if (event++->from == 0)
+            n += node->sum->n_inner + 1;
+    }
+    return n;
 }
 
 void fg_walk_zero(fg_arena *arena, const fg_walk *walk)

@@ -20,11 +20,18 @@ typedef struct {
     uint32_t from, to;
 } fg_event;
 
+/* Which fused sums a walk takes apart that it comes by. While another walk runs, which may have listed them, all. */
+typedef enum {
+    FG_APART_IF_TOUCHED, /* those that a sweep couldn't go over once more: fg_sum_is_touched */
+    FG_APART_ALL,
+    FG_APART_NONE,       /* the caller only counts nodes, or sets all gradients to zero */
+} fg_apart;
+
 typedef struct fg_walk {
     fg_index root;
     uint32_t epoch, edits; /* the arena's when the walk began */
     bool with_leaves;   /* list leaves too */
-    bool apart;         /* take all fused sums apart */
+    fg_apart apart;
     bool is_complete;   /* the order is */
     uint32_t restarts;  /* how often it has begun again */
     fg_index *order;    /* children before parents; a fused sum once for each of its events */
@@ -38,9 +45,8 @@ typedef struct fg_walk {
     struct fg_walk *next; /* in the arena's list of walks */
 } fg_walk;
 
-/* Start a walk and hold the arena. apart: take all fused sums apart that it comes by. (They are in any case while
- * another walk runs, which may have listed them.) If it fails with FG_NO_MEMORY, nothing has changed. */
-fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with_leaves, bool apart);
+/* Start a walk and hold the arena. If it fails with FG_NO_MEMORY, nothing has changed. */
+fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with_leaves, fg_apart apart);
 
 /* List up to `budget` more nodes: FG_MORE, FG_OK at the end, or FG_NO_MEMORY. The walk begins again if since the last
  * portion another one has begun, or edges have been replaced. The FG_RESTARTS-th time it goes to its end in one
@@ -70,6 +76,9 @@ bool fg_take_apart(fg_arena *arena, fg_index index);
 /* The chain rule: add a node's gradient, times each local gradient, into the child's gradient. Not for fused
  * sums. */
 void fg_node_pass_on(fg_arena *arena, fg_index index);
+
+/* How many nodes are listed. A fused sum counts as those that it stands for. */
+uint32_t fg_walk_n_nodes(const fg_arena *arena, const fg_walk *walk);
 
 /* Set the gradients of all listed nodes and of their children to the int 0. */
 void fg_walk_zero(fg_arena *arena, const fg_walk *walk);

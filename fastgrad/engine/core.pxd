@@ -168,7 +168,12 @@ cdef extern from "backward.h":
         fg_index *order
         uint32_t n
 
-    fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bint with_leaves, bint apart)
+    ctypedef enum fg_apart:
+        FG_APART_IF_TOUCHED
+        FG_APART_ALL
+        FG_APART_NONE
+
+    fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bint with_leaves, fg_apart apart)
     fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget)
     void fg_walk_end(fg_arena *arena, fg_walk *walk)
     void fg_walk_clear(fg_walk *walk)
@@ -176,6 +181,7 @@ cdef extern from "backward.h":
     fg_bool fg_take_apart(fg_arena *arena, fg_index index)
     bint fg_node_refresh(const fg_node *nodes, fg_node *node)
     void fg_node_pass_on(fg_arena *arena, fg_index index)
+    uint32_t fg_walk_n_nodes(const fg_arena *arena, const fg_walk *walk)
     void fg_walk_zero(fg_arena *arena, const fg_walk *walk)
 
 cdef extern from "optim.h":

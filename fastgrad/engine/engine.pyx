@@ -345,7 +345,7 @@ cdef class Node:
         """
         cdef bint call_all = must_call_all()
         # Python may give a leaf a `_backward` meanwhile, so the walk lists leaves if Python may run.
-        cdef Walk walk = Walk(self, call_all or may_run_python, call_all)
+        cdef Walk walk = Walk(self, call_all or may_run_python, FG_APART_ALL if call_all else FG_APART_IF_TOUCHED)
         cdef fg_index index
         cdef fg_status status
         cdef uint32_t n_passed = 0
@@ -382,7 +382,7 @@ cdef class Node:
             for v in self._topological():
                 v.grad = 0
         else:
-            walk = Walk(self, False)
+            walk = Walk(self, False, FG_APART_NONE)
             fg_walk_zero(&arena, walk.scratch)
 
     def detach(self):
@@ -391,7 +391,7 @@ cdef class Node:
 
     def _topological(self):
         """This node and all below it, children first."""
-        cdef Walk walk = Walk(self, True, True)
+        cdef Walk walk = Walk(self, True, FG_APART_ALL)
         cdef uint32_t i
         cdef list nodes = []
         for i in range(walk.scratch.n):
@@ -400,7 +400,7 @@ cdef class Node:
 
     def _n_below(self):
         """How many nodes the graph has, this one included."""
-        return Walk(self, True, True).scratch.n
+        return fg_walk_n_nodes(&arena, Walk(self, True, FG_APART_NONE).scratch)
 
     def _parents(self):
         """All live Values that were made from this one, in no order. It looks at every node that there is."""

@@ -16,7 +16,7 @@ cdef class Walk:
     cdef fg_walk own                    # for a walk within a walk
     cdef Node root
 
-    def __cinit__(self, Node root not None, bint with_leaves, bint apart=False):
+    def __cinit__(self, Node root not None, bint with_leaves, fg_apart apart=FG_APART_IF_TOUCHED):
         global scratch_is_idle
         cdef fg_status status
         cdef fg_walk *scratch = &self.own
@@ -163,7 +163,7 @@ cdef bint is_below_any(Node node, tuple children) except -1:
     if node_at(node.index).refs == 1:
         return False
     for child in children:
-        walk = Walk(child, True)
+        walk = Walk(child, True, FG_APART_NONE)
         for i in range(walk.scratch.n):
             if walk.scratch.order[i] == node.index:
                 return True

@@ -215,8 +215,7 @@ cdef bint are_rows(object rows, object others, PyTypeObject **cls) noexcept:
 
 
 cdef object sums_as_leaves(PyTypeObject *cls, us, vs, starts):
-    """The same under no_grad(). Declines if a product has no Value: it's a number then, which sum() adds in its own way.
-    """
+    """The same under no_grad(). Declines if a product has no Value: it's a number, which sum() adds in its own way."""
     cdef list results = []
     cdef Number x, y
     cdef double total

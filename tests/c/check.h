@@ -63,7 +63,7 @@ static inline fg_index plus(fg_arena *arena, fg_index a, fg_index b)
 /* backward() without Python. True if there was memory for it and no node was the caller's. */
 static inline bool backward(fg_arena *arena, fg_walk *walk, fg_index root)
 {
-    if (fg_walk_start(arena, walk, root, false, false) != FG_OK)
+    if (fg_walk_start(arena, walk, root, false, FG_APART_IF_TOUCHED) != FG_OK)
         return false;
     fg_status status;
     while ((status = fg_walk_go_on(arena, walk, 1000)) == FG_MORE)

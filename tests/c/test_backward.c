@@ -94,7 +94,7 @@ static void test_a_walk_between_portions(void)
     fg_node_retain(&arena, x);
     for (int i = 0; i < 1000; i++)
         top = plus(&arena, top, node(&arena, 2, (fg_index[]){x, x}, (double[]){0.25, 0.75}));
-    CHECK(fg_walk_start(&arena, &walk, top, false, false) == FG_OK);
+    CHECK(fg_walk_start(&arena, &walk, top, false, FG_APART_IF_TOUCHED) == FG_OK);
     CHECK(fg_walk_go_on(&arena, &walk, 300) == FG_MORE);
     CHECK(backward(&arena, &other, top));
     while (fg_walk_go_on(&arena, &walk, 300) == FG_MORE)
@@ -121,7 +121,7 @@ static void test_a_walk_in_each_pause(void)
         fg_node_retain(&arena, x);
         top = plus(&arena, top, x);
     }
-    CHECK(fg_walk_start(&arena, &walk, top, false, false) == FG_OK);
+    CHECK(fg_walk_start(&arena, &walk, top, false, FG_APART_IF_TOUCHED) == FG_OK);
     int pauses = 0;
     while (fg_walk_go_on(&arena, &walk, 300) == FG_MORE && pauses++ < 100)
         CHECK(backward(&arena, &other, top));
@@ -146,7 +146,7 @@ static void test_a_graph_that_grows_between_portions(void)
         top = plus(&arena, top, leaf(&arena, 1.0));
     root = node(&arena, 1, &top, (double[]){1.0});
     fg_node_release(&arena, top);
-    CHECK(fg_walk_start(&arena, &walk, root, false, false) == FG_OK);
+    CHECK(fg_walk_start(&arena, &walk, root, false, FG_APART_IF_TOUCHED) == FG_OK);
     CHECK(fg_walk_go_on(&arena, &walk, 1) == FG_MORE);
     for (int i = 0; i < 100000; i++)
         top = i ? plus(&arena, top, leaf(&arena, 1.0)) : leaf(&arena, 1.0);
@@ -201,7 +201,8 @@ static void test_ints(void)
     const uint8_t yes = 1;
     CHECK(fg_node_set_edges(&arena, top, 1, &x, 1, &three, &yes) == FG_OK);
     fg_node_release(&arena, x);
-    CHECK(fg_walk_start(&arena, &walk, top, false, false) == FG_OK && fg_walk_go_on(&arena, &walk, 10) == FG_OK);
+    CHECK(fg_walk_start(&arena, &walk, top, false, FG_APART_IF_TOUCHED) == FG_OK);
+    CHECK(fg_walk_go_on(&arena, &walk, 10) == FG_OK);
     fg_at(arena.nodes, top)->grad = 1.0;
     fg_at(arena.nodes, top)->flags |= FG_GRAD_INT;
     CHECK(fg_sweep(&arena, &walk, 10) == FG_OK);
@@ -259,7 +260,8 @@ static void test_what_the_sweep_says(void)
     }
     fg_index top = chain[9];
 
-    CHECK(fg_walk_start(&arena, &walk, top, false, false) == FG_OK && fg_walk_go_on(&arena, &walk, 100) == FG_OK);
+    CHECK(fg_walk_start(&arena, &walk, top, false, FG_APART_IF_TOUCHED) == FG_OK);
+    CHECK(fg_walk_go_on(&arena, &walk, 100) == FG_OK);
     fg_at(arena.nodes, top)->grad = 1.0;
     fg_at(arena.nodes, top)->flags &= (uint16_t)~FG_GRAD_INT;
     CHECK(fg_sweep(&arena, &walk, 4) == FG_MORE && walk.n == 6);
@@ -287,7 +289,8 @@ static void test_what_the_sweep_says(void)
             CHECK(fg_node_refresh(arena.nodes, special) == (special->op != FG_LOG && special->op != FG_POW_CONST));
             special->local[0] = 2.0;
             special->data = special->op == FG_EXP ? 2.0 : 1.0;
-            CHECK(fg_walk_start(&arena, &walk, top, false, false) == FG_OK && fg_walk_go_on(&arena, &walk, 100) == FG_OK);
+            CHECK(fg_walk_start(&arena, &walk, top, false, FG_APART_IF_TOUCHED) == FG_OK);
+            CHECK(fg_walk_go_on(&arena, &walk, 100) == FG_OK);
             fg_walk_zero(&arena, &walk);
             fg_at(arena.nodes, top)->grad = 1.0;
             fg_at(arena.nodes, top)->flags &= (uint16_t)~FG_GRAD_INT;

@@ -203,7 +203,7 @@ static void compare_values(int n)
         }
 }
 
-static void walk(int i, fg_index root, bool with_leaves, bool apart)
+static void walk(int i, fg_index root, bool with_leaves, fg_apart apart)
 {
     CHECK(fg_walk_start(&arenas[i], &walks[i], root, with_leaves, apart) == FG_OK);
     fg_status status;
@@ -217,7 +217,7 @@ static void compare_graphs(int root)
 {
     static uint32_t place[2][1 << 20];
     for (int i = 0; i < 2; i++) {
-        walk(i, values[i][root], true, true);
+        walk(i, values[i][root], true, FG_APART_ALL);
         for (uint32_t n = 0; n < walks[i].n; n++)
             place[i][walks[i].order[n] / FG_STEP] = n;
     }
@@ -243,7 +243,7 @@ static void backward_both(int root, int at, int other, double seed, bool seed_is
     for (int i = 0; i < 2; i++) {
         fg_arena *arena = &arenas[i];
         const bool gives_up = other == root;
-        walk(i, values[i][root], at >= 0, false);
+        walk(i, values[i][root], at >= 0, FG_APART_IF_TOUCHED);
         fg_node *top = fg_at(arena->nodes, values[i][root]);
         top->grad = seed;
         top->flags = (uint16_t)((top->flags & ~FG_GRAD_INT) | (seed_is_int ? FG_GRAD_INT : 0));
@@ -365,7 +365,7 @@ static void run_program(bool is_deep)
         }
         case 1:
             for (int i = 0; i < 2; i++) {
-                walk(i, values[i][root], false, false);
+                walk(i, values[i][root], false, FG_APART_NONE);
                 fg_walk_zero(&arenas[i], &walks[i]);
                 fg_walk_end(&arenas[i], &walks[i]);
             }
@@ -488,7 +488,8 @@ static void test_no_memory(void)
         while (arena->next != arena->end || arena->used_slabs < arena->slabs)
             fillers[n++] = leaf(arena, 0.0);
         const uint32_t live = fg_arena_live(arena);
-        CHECK(fg_walk_start(arena, &walk, sum, false, false) == FG_OK && fg_walk_go_on(arena, &walk, 100) == FG_OK);
+        CHECK(fg_walk_start(arena, &walk, sum, false, FG_APART_IF_TOUCHED) == FG_OK);
+        CHECK(fg_walk_go_on(arena, &walk, 100) == FG_OK && fg_walk_n_nodes(arena, &walk) == 9);
         fg_at(arena->nodes, sum)->grad = 1.0;
         fg_fail_allocation(fails);
         bool done = fg_take_apart(arena, sum);
@@ -554,7 +555,8 @@ static void test_memory_for_some(void)
             fillers[n++] = leaf(arena, 0.0);
         for (uint32_t i = 0; i < room; i++)
             fg_node_release(arena, fillers[--n]);
-        CHECK(fg_walk_start(arena, &walk, root, room % 2, false) == FG_OK && fg_walk_go_on(arena, &walk, 100) == FG_OK);
+        CHECK(fg_walk_start(arena, &walk, root, room % 2, FG_APART_IF_TOUCHED) == FG_OK);
+        CHECK(fg_walk_go_on(arena, &walk, 100) == FG_OK);
         CHECK(walk.n_events > 4);
         fg_at(arena->nodes, root)->grad = 1.0;
         fg_sweep(arena, &walk, room % 3);
