@@ -131,12 +131,12 @@ static double add_operands(double total, const double *u, uint32_t n)
     return total;
 }
 
-static uint32_t n_inner_of(uint32_t n, const fg_column *u, const fg_column *v, bool is_single, fg_start start)
+static uint32_t n_inner_of(uint32_t n, const fg_column *u, const fg_column *v, bool is_single, fg_index start)
 {
     uint32_t n_inner = u->n_constants + n - 1; /* leaves, and the partial sums but for the last */
     if (!is_single)
         n_inner += v->n_constants + n;
-    return start == FG_CONSTANT ? n_inner + 1 : start == FG_NOTHING ? n_inner - 1 : n_inner;
+    return start == FG_NONE ? n_inner + 1 : n_inner;
 }
 
 static fg_sum *take_sum(fg_arena *arena)
@@ -170,8 +170,8 @@ void fg_sums_clear(fg_arena *arena)
     arena->n_free_sums = 0;
 }
 
-fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_start start, fg_index operand, double number,
-                    bool number_is_int, uint32_t kind)
+fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start, double number, bool number_is_int,
+                    uint32_t kind)
 {
     const bool is_single = !v;
     const uint32_t n = u->n;
@@ -184,15 +184,9 @@ fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_start start,
         return FG_NONE;
     }
 
-    if (start == FG_OPERAND)
-        number = fg_at(arena->nodes, operand)->data;
-    double total;
-    if (start == FG_NOTHING)
-        total = add_products(u->numbers[0] * v->numbers[0], u->numbers + 1, v->numbers + 1, n - 1);
-    else if (is_single)
-        total = add_operands(number, u->numbers, n);
-    else
-        total = add_products(number, u->numbers, v->numbers, n);
+    if (start != FG_NONE)
+        number = fg_at(arena->nodes, start)->data;
+    double total = is_single ? add_operands(number, u->numbers, n) : add_products(number, u->numbers, v->numbers, n);
     v = is_single ? u : v;
     u->refs++;
     if (!is_single)
@@ -200,7 +194,7 @@ fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_start start,
     const bool is_int = (kind & fg_kind(0, 0, FG_GRAD_INT)) != 0;
     *sum = (fg_sum){.n = n, .n_inner = n_inner_of(n, u, v, is_single, start), .left = n, .u = u, .v = v,
                     .inner_is_int = is_int, .rest_is_int = is_int, .start_number = number,
-                    .start_is_int = number_is_int, .start = (uint8_t)start, .is_single = is_single, .kind = kind};
+                    .start_is_int = number_is_int, .is_single = is_single, .kind = kind};
     arena->n_fused++;
     arena->n_terms += n;
     arena->n_stood_for += sum->n_inner + 1;
@@ -209,9 +203,9 @@ fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_start start,
     fg_node *node = fg_at(arena->nodes, index);
     fg_node_init(node, kind | fg_kind(FG_ADD, FG_FUSED, FG_LOCAL0_INT | FG_LOCAL1_INT), 0, total);
     node->sum = sum;
-    node->child[0] = start == FG_OPERAND ? operand : FG_NONE;
-    if (start == FG_OPERAND)
-        fg_node_retain(arena, operand);
+    node->child[0] = start;
+    if (start != FG_NONE)
+        fg_node_retain(arena, start);
     return index;
 }
 
@@ -283,7 +277,7 @@ static void pass_on_term(fg_node *nodes, fg_node *node, uint32_t k)
     const bool is_last = k == sum->n - 1;
     const double grad = is_last ? node->grad : sum->inner; /* of A_k */
     const bool is_int = is_last ? (node->flags & FG_GRAD_INT) != 0 : sum->inner_is_int;
-    if (k == 0 && sum->start == FG_OPERAND)
+    if (k == 0 && node->child[0] != FG_NONE)
         add_exactly(fg_at(nodes, node->child[0]), 1.0, true, grad, is_int);
     fg_node *u = fg_at(nodes, fg_column_nodes(sum->u)[k]), *v = fg_at(nodes, fg_column_nodes(sum->v)[k]);
     if (sum->is_single) {
@@ -407,7 +401,7 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
         if (sum->u != sum->v)
             run(arena, sum->u);
     }
-    if (from == 0 && sum->start == FG_OPERAND) {
+    if (from == 0 && node->child[0] != FG_NONE) {
         pass_on_terms(nodes, sum, 1, to, is_whole);
         add(fg_at(nodes, node->child[0]), sum->inner);
         to = 1;
@@ -522,19 +516,10 @@ bool fg_sum_take_apart(fg_arena *arena, fg_index index, fg_index *parts)
                 fg_node_retain(arena, v);
             const uint16_t kinds = (fg_column_is_int(sum->v, k) ? FG_LOCAL0_INT : 0)
                                    | (fg_column_is_int(sum->u, k) ? FG_LOCAL1_INT : 0);
-            /* The first product may take the place of the first partial sum. */
-            const uint32_t got_by = k == 0 && sum->start == FG_NOTHING ? 1 : k;
-            term = *end++ = be_binary(arena, *next++, sum, FG_MUL, kinds, of_term, u, v, of_vs[k], of_us[k],
-                                      got_by >= sum->left);
+            term = *end++ = be_binary(arena, *next++, sum, FG_MUL, kinds, of_term, u, v, of_vs[k], of_us[k], has_grad);
         }
         fg_index left = total, right = term;
-        if (k == 0 && sum->start == FG_NOTHING) {
-            total = term;
-            number = of_term;
-            *end++ = FG_NONE;
-            continue;
-        }
-        if (k == 0 && sum->start == FG_CONSTANT) {
+        if (total == FG_NONE) { /* the sum starts with a number */
             left = term;
             right = *end++ = be_leaf(arena, *next++, sum, sum->start_number, sum->start_is_int, has_grad,
                                      sum->inner, sum->inner_is_int);

@@ -5,10 +5,9 @@
  * tell: numbers and gradients have the same bits, and whoever looks at the inside finds the scalar nodes, because then
  * the sum is taken apart (fg_take_apart in backward.h). These are the sums that there are:
  *
- *     start           A_0                 and then, for k = 1, ..., n - 1
- *     FG_NOTHING      is P_0              A_k = A_(k-1) + P_k
- *     FG_CONSTANT     P_0 + a new leaf    The last A is the fused node itself.
- *     FG_OPERAND      the operand + P_0
+ *     A_0 = start + P_0           if the start is a node
+ *     A_0 = P_0 + a new leaf      if the start is a number, since Python makes `0 + v` a sum of v and 0
+ *     A_k = A_(k-1) + P_k         for k = 1, ..., n - 1; the last A is the fused node itself
  *
  * P_k is u_k * v_k, or if the sum has one column only it's u_k itself, and no node is made for it.
  *
@@ -69,16 +68,13 @@ static inline bool fg_column_is_int(const fg_column *column, uint32_t i)
     return column->has_ints && fg_column_kinds(column)[i];
 }
 
-typedef enum { FG_NOTHING, FG_CONSTANT, FG_OPERAND } fg_start;
-
 typedef struct fg_sum {
     uint32_t n;             /* terms */
     uint32_t n_inner;       /* the nodes that it stands for, besides itself */
     uint32_t left;          /* so many of them, the first ones, have not passed on a gradient yet */
     fg_column *u, *v;       /* v is u if terms are single operands */
     double inner;           /* the gradient of the inner nodes that have passed theirs on */
-    double start_number;    /* the start's number, as it was */
-    uint8_t start;          /* an fg_start; the operand is child[0] of the node, which else is FG_NONE */
+    double start_number;    /* the start's number, as it was; if it's a node, that is child[0] of the fused node */
     bool start_is_int;
     bool is_single;         /* terms are single operands */
     bool inner_is_int;
@@ -109,15 +105,14 @@ void fg_column_note(fg_arena *arena, fg_column *column, const void *key);
 /* A new fused sum of the products of two columns of the same length, or, if v is NULL, of the operands in u. It has one
  * reference, and takes references to the columns and the start's operand. FG_NONE if there's no memory.
  *
- * start: what's before the first term. operand: the node, for FG_OPERAND. number: for FG_CONSTANT.
- * kind: the flags of new nodes, as fg_kind makes them.
+ * start: the node that the sum starts with, or FG_NONE, and then number is what it starts with. kind: the flags of new
+ * nodes, as fg_kind makes them.
  *
  * In each product one number at least is a float, and so are all single operands; the start may be an int. Python
  * makes `2.0 * v` a product of v and 2.0: so only v, and of single operands only u from the second on, may have
- * constants. With FG_NOTHING there are two columns and at least two terms: `u_0 + u_1 + ...` is the sum of u_1, ...
- * with the start u_0. With FG_DEFERRED only the start may be a constant. */
-fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_start start, fg_index operand, double number,
-                    bool number_is_int, uint32_t kind);
+ * constants. With FG_DEFERRED only the start may be a constant. */
+fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start, double number, bool number_is_int,
+                    uint32_t kind);
 
 /* Whether another sweep could give the inner nodes different gradients, or different kinds of zero. (A constant's
  * gradient may be nan after a gradient of 0, if the other operand is infinite.) */

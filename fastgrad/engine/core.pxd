@@ -146,11 +146,6 @@ cdef extern from "fused.h":
         fg_column *v
         fg_bool is_single
 
-    ctypedef enum fg_start:
-        FG_NOTHING
-        FG_CONSTANT
-        FG_OPERAND
-
     fg_index *fg_column_nodes(const fg_column *column)
     uint8_t *fg_column_kinds(const fg_column *column)
     fg_column *fg_column_new(fg_arena *arena, uint32_t n, fg_bool has_ints)
@@ -159,7 +154,7 @@ cdef extern from "fused.h":
     void fg_column_release(fg_arena *arena, fg_column *column)
     fg_column *fg_column_find(const fg_arena *arena, const void *key)
     void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
-    fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_start start, fg_index operand, double number,
+    fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start, double number,
                         fg_bool number_is_int, uint32_t kind)
     fg_bool fg_sum_has(const fg_node *node, fg_index operand)
 

@@ -51,15 +51,13 @@ cdef bint read_operand(object x, Number *number) noexcept:
 # ---- The start of a sum ----
 
 cdef struct Start:
-    fg_start kind
-    fg_index operand
+    fg_index node               # or FG_NONE, if it's a number
     Number number
 
 
 cdef bint read_start(object x, Start *start) noexcept:
     """Read what a sum starts with: a Value of the active class, a float, or a small int. False for anything else."""
-    start.kind = FG_OPERAND if class_of(x) is active_class else FG_CONSTANT
-    start.operand = (<Node>x).index if class_of(x) is active_class else FG_NONE
+    start.node = (<Node>x).index if class_of(x) is active_class else FG_NONE
     return read_operand(x, &start.number)
 
 
@@ -140,7 +138,7 @@ cdef object new_sum_of(PyTypeObject *cls, fg_column *u, fg_column *v, const Star
         return None
     if active_dialect.new_flags & FG_DEFERRED and (v.n_constants if v is not NULL else u.n_constants):
         return None
-    index = fg_sum_new(&arena, u, v, start.kind, start.operand, start.number.value, start.number.is_int, new_kind)
+    index = fg_sum_new(&arena, u, v, start.node, start.number.value, start.number.is_int, new_kind)
     return None if index == FG_NONE else wrap(index, active_class)
 
 
@@ -257,7 +255,7 @@ cdef object fused_total(xs, start):
     n = n_items(xs) if is_sequence(xs) else 0
     if n < FEWEST_TERMS or not may_fuse(class_among(items_of(xs), n)) or not read_start(start, &first):
         return None
-    if first.kind == FG_CONSTANT and class_of(xs[0]) is not active_class:
+    if first.node == FG_NONE and class_of(xs[0]) is not active_class:
         return None                     # two numbers make no node
     if not is_recording():
         total = first.number.value

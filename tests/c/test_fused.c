@@ -76,8 +76,7 @@ enum { MOST = 8, VALUES = 60 };
 typedef struct {
     uint32_t n;
     bool is_single, number_is_int;
-    fg_start start;
-    int operand, u[MOST], v[MOST];
+    int start, u[MOST], v[MOST];
     double number, of_u[MOST], of_v[MOST];
     bool u_is_int[MOST], v_is_int[MOST]; /* of constants */
 } description;
@@ -99,12 +98,11 @@ static void describe(description *d, int n_values)
     const uint32_t ints = below(4); /* 1: u may have some, 2: v may */
     d->n = 1 + below(MOST);
     d->is_single = below(4) == 0;
-    d->start = (fg_start)(d->is_single || d->n < 2 ? 1 + below(2) : below(3));
-    d->operand = pick(n_values, true);
+    d->start = below(2) ? -1 : pick(n_values, true);
     d->number_is_int = below(2);
     d->number = d->number_is_int ? below(3) : number();
     for (uint32_t k = 0; k < MOST; k++) {
-        const bool may = d->is_single && !no_constants && !(k == 0 && d->start != FG_OPERAND);
+        const bool may = d->is_single && !no_constants && !(k == 0 && d->start < 0);
         d->u[k] = may && below(6) == 0 ? -1 : pick(n_values, ints == 1 && !d->is_single);
         d->v[k] = !no_constants && below(4) == 0 ? -1 : pick(n_values, ints == 2);
         d->u_is_int[k] = false;
@@ -128,12 +126,10 @@ static fg_index scalar_sum(fg_arena *arena, const description *d, const fg_index
         }
         if (k > 0)
             total = scalar_of(arena, FG_ADD, total, true, term, gives);
-        else if (d->start == FG_CONSTANT)
+        else if (d->start < 0)
             total = scalar_of(arena, FG_ADD, term, gives, constant(arena, d->number, d->number_is_int), true);
-        else if (d->start == FG_OPERAND)
-            total = scalar_of(arena, FG_ADD, values[d->operand], false, term, gives);
         else
-            total = term;
+            total = scalar_of(arena, FG_ADD, values[d->start], false, term, gives);
     }
     return total;
 }
@@ -171,8 +167,8 @@ static fg_index fused_sum(fg_arena *arena, const description *d, const fg_index 
         fg_column_release(arena, u);
         return FG_NONE;
     }
-    fg_index index = fg_sum_new(arena, u, v, d->start, d->start == FG_OPERAND ? values[d->operand] : FG_NONE,
-                                d->number, d->number_is_int, new_kind);
+    fg_index index = fg_sum_new(arena, u, v, d->start < 0 ? FG_NONE : values[d->start], d->number, d->number_is_int,
+                                new_kind);
     fg_column_release(arena, u);
     if (v && index == FG_NONE && !*shared)
         fg_column_release(arena, v);
@@ -308,8 +304,6 @@ static void run_program(bool is_deep)
             bool has_weights = weights && !d.is_single && below(4), are_seconds = false;
             if (has_weights) {
                 d.n = weights_d.n;
-                if (d.n < 2 && d.start == FG_NOTHING)
-                    d.start = FG_CONSTANT;
                 memcpy(d.u, weights_d.u, sizeof d.u);
             }
             bool shares = shared && !d.is_single && below(2) && d.n == shared->n;
@@ -439,7 +433,7 @@ static void test_random_programs(long count)
 
 static fg_index dot(fg_arena *arena, uint32_t n, const fg_index *u, const fg_index *v)
 {
-    description d = {.n = n, .start = FG_CONSTANT, .number_is_int = true};
+    description d = {.n = n, .start = -1, .number_is_int = true};
     for (uint32_t k = 0; k < n; k++) {
         d.u[k] = (int)k;
         d.v[k] = (int)(n + k);
