@@ -1,8 +1,10 @@
 """fastgrad.nn is micrograd's nn: the same random numbers, reprs and bits; `nonlin` takes more than a bool."""
 import random
 
+import numpy as np
 import pytest
 
+import fastgrad
 from fastgrad import reference
 from fastgrad.engine import Value
 from fastgrad.nn import MLP, Layer, Module, Neuron
@@ -176,3 +178,106 @@ def test_the_lectures_tanh_network_learns():
             p.data -= 0.05 * p.grad
     assert loss.data < 0.1 < first
     assert all(abs(network(x).data - y) < 0.3 for x, y in zip(XS, YS))
+
+
+# ---- Weighted sums ----
+
+def scalar_call(neuron, x):
+    """micrograd's Neuron.__call__."""
+    act = sum((wi * xi for wi, xi in zip(neuron.w, x)), neuron.b)
+    return act.relu() if neuron.nonlin else act
+
+
+def nodes_of(root):
+    """A graph as a list: names, numbers, derivatives, and where the operands are in it."""
+    order = root._topological()
+    place = {id(v): i for i, v in enumerate(order)}
+    return [(v._op, repr(v.data), repr(v.grad), repr(v._local_grads), [place[id(c)] for c in v._children])
+            for v in order]
+
+
+@pytest.mark.parametrize("inputs", [[2.0, 3.0, -1.0], [2, 3, -1], (0, 0.5, Value(0.25)), [Value(2), Value(-0.0), 1.0]])
+def test_the_graph_of_a_neuron_is_micrograds(inputs):
+    for nonlin in (True, False):
+        neuron = Neuron(3, nonlin)
+        ours, theirs = neuron(inputs), scalar_call(neuron, inputs)
+        ours.backward()
+        shown = nodes_of(ours)
+        neuron.zero_grad()
+        for x in inputs:
+            if isinstance(x, Value):
+                x.grad = 0
+        theirs.backward()
+        assert shown == nodes_of(theirs)
+
+
+def test_the_graph_of_a_network_is_micrograds():
+    def by_hand(network, x):
+        for layer in network.layers:
+            x = [scalar_call(neuron, x) for neuron in layer.neurons]
+        return x[0]
+
+    graphs = []
+    for call in (lambda network, x: network(x), by_hand):
+        network = mlp(3, [4, 4, 1])
+        loss = sum((call(network, x) - y) ** 2 for x, y in zip(XS, YS))
+        loss.backward()
+        graphs.append(nodes_of(loss))
+    assert graphs[0] == graphs[1]
+
+
+@pytest.mark.skipif(fastgrad.backend != "c", reason="about the C engine")
+def test_weighted_sums_are_fused():
+    network, before = mlp(3, [4, 4, 1]), fastgrad.arena_stats()["fused"]
+    out = network(XS[0])
+    assert fastgrad.arena_stats()["fused"] - before == 9
+    out.backward()
+    assert fastgrad.arena_stats()["fused"] - before == 9
+
+
+@pytest.mark.parametrize("call", [lambda x: Neuron(3)(x), lambda x: Layer(3, 2)(x), lambda x: MLP(3, [2, 1])(x)])
+def test_a_wrong_number_of_inputs(call):
+    for x in ([1.0, 2.0], (), iter([1.0] * 4), np.ones(4)):
+        n = len(x) if hasattr(x, "__len__") else 4
+        with pytest.raises(ValueError, match=f"^this neuron has 3 inputs, not {n}$"):
+            call(x)
+    with pytest.raises(ValueError, match="^this neuron has 1 input, not 2$"):
+        Neuron(1)([1.0, 2.0])
+
+
+def test_inputs_of_other_kinds():
+    layer = Layer(2, 2, nonlin=False)
+    expected = [repr(v) for v in layer([0.5, -2.0])]
+    for x in (iter([0.5, -2.0]), np.array([0.5, -2.0]), {0.5: 0, -2.0: 1}.keys(), (y for y in (0.5, -2.0))):
+        assert [repr(v) for v in layer(x)] == expected
+
+
+def test_a_layer_of_one_neuron_within_a_network():
+    network = mlp(2, [1, 2])
+    hidden = network.layers[0]([1.0, 2.0])
+    assert isinstance(hidden, Value)
+    assert reprs(network([1.0, 2.0])) == reprs(network.layers[1]([hidden]))
+    assert isinstance(mlp(2, [1, 1])([1.0, 2.0]), Value)
+
+
+def test_neurons_of_ones_own_in_a_layer(monkeypatch):
+    class Doubling(Neuron):
+        def __call__(self, x):
+            return super().__call__(x) * 2
+
+    layer = Layer(2, 2, nonlin=False)
+    single = [v.data for v in layer([1.0, 2.0])]
+    layer.neurons[1].__class__ = Doubling
+    assert [v.data for v in layer([1.0, 2.0])] == [single[0], 2 * single[1]]
+    layer.neurons[1] = lambda x: x[0]
+    assert layer([1.0, 2.0])[1] == 1.0
+    monkeypatch.setattr(Neuron, "__call__", lambda self, x: "patched")
+    assert Layer(2, 2)([1.0, 2.0]) == ["patched", "patched"]
+
+
+def test_micrograds_networks():
+    from fastgrad.micrograd import engine, nn
+    random.seed(1337)
+    network = nn.MLP(3, [4, 1])
+    out = network(XS[0])
+    assert type(out) is engine.Value and {type(v) for v in out._topological()} == {engine.Value}
