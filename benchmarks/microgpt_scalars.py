@@ -9,7 +9,7 @@ import math
 import time
 
 from harness import Missing, require, versions
-from train_microgpt import BETA1, BETA2, EPSILON, LEARNING_RATE, BadInput, MicroGPT, number_class
+from train_microgpt import BETA1, BETA2, EPSILON, LEARNING_RATE, BadInput, MicroGPT, functional, number_class
 
 
 def train(trainer, model, vocabulary, documents, steps):
@@ -69,37 +69,10 @@ class Optimiser:
 
 
 class Functional(Optimiser):
-    """The same with the model written with fastgrad.functional. Graph and bits are the script's."""
-
-    def __init__(self, value, adam, functional):
-        super().__init__(value, adam)
-        F = functional
-
-        class Model(MicroGPT):
-            def forward(self, token, position, keys, values):
-                width = self.head_width
-                x = F.rms_norm(F.add(self.token_embedding[token], self.position_embedding[position]))
-                for layer, (wq, wk, wv, wo, w1, w2) in enumerate(self.layers):
-                    residual, x = x, F.rms_norm(x)
-                    q = F.linear(x, wq)
-                    keys[layer].append(F.linear(x, wk))
-                    values[layer].append(F.linear(x, wv))
-                    mixed = []
-                    for start in range(0, self.heads * width, width):
-                        mixed += F.scaled_dot_product_attention(q[start:start + width],
-                                                                [k[start:start + width] for k in keys[layer]],
-                                                                [v[start:start + width] for v in values[layer]])
-                    x = F.add(F.linear(mixed, wo), residual)
-                    x = F.add(F.linear(F.relu(F.linear(F.rms_norm(x), w1)), w2), x)
-                return F.linear(x, self.head)
-
-            def softmax(self, logits):
-                return F.softmax(logits)
-
-        self.kind = Model
+    """The same with the model written with fastgrad.functional."""
 
     def start(self, model):
-        model.__class__ = self.kind
+        model.__class__ = functional(type(model))
         super().start(model)
 
 
@@ -203,9 +176,10 @@ def optimiser():
         raise Missing(str(error)) from None
 
 
-def functional():
+def with_functional():
     trainer, found = optimiser()
-    return Functional(trainer.number, trainer.adam, require("fastgrad.functional")), found
+    require("fastgrad.functional")
+    return Functional(trainer.number, trainer.adam), found
 
 
 def xad():
@@ -219,7 +193,7 @@ def casadi():
     return Casadi(require("casadi")), versions("casadi")
 
 
-ENGINES = {"adam": optimiser, "functional": functional, "xad": xad, "casadi": casadi}
+ENGINES = {"adam": optimiser, "functional": with_functional, "xad": xad, "casadi": casadi}
 
 
 def micrograd_value():

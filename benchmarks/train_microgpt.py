@@ -2,6 +2,7 @@
 
     python benchmarks/train_microgpt.py                 a thousand steps with fastgrad's Value, then 20 names
     python benchmarks/train_microgpt.py --optim         the same, but fastgrad.optim.Adam updates the parameters
+    python benchmarks/train_microgpt.py --functional    the same, but fastgrad.functional does sums and loops
     python benchmarks/train_microgpt.py --compare       a few steps with every engine in turn: times and ratios
 
 Model, loss, optimiser and sampling are those of Andrej Karpathy's microgpt
@@ -241,8 +242,11 @@ class Run:
         documents = documents[:]
         self.rng.shuffle(documents)
         self.vocabulary = Vocabulary(documents)
+        number = number_class(engine)
         kind = FloatMicroGPT if engine == "floats" else MicroGPT
-        self.model = kind(number_class(engine), self.rng, len(self.vocabulary), options.layers, options.width,
+        if options.functional and engine != "floats" and number is import_fastgrad().Value:
+            kind = functional(kind)
+        self.model = kind(number, self.rng, len(self.vocabulary), options.layers, options.width,
                           options.heads, options.context)
         self.losses, self.seconds, self.samples = [], [], []
         optimizer = adam(self.model.parameters) if options.optim and self.model.learns else None
@@ -286,6 +290,12 @@ def import_fastgrad():
             error = "fastgrad isn't installed: run `pip install .` in its source folder"
         raise BadInput(error) from None
     return fastgrad
+
+
+def functional(kind):
+    """The same model with the calls of fastgrad.functional in place of the script's loops."""
+    from microgpt_functional import WithFunctional
+    return type("FunctionalMicroGPT", (WithFunctional, kind), {})
 
 
 def adam(parameters):
@@ -457,6 +467,8 @@ def parse_arguments(arguments):
     how.add_argument("--engine", choices=["c", "python", "floats"], help="default: fastgrad's own, which is c if built")
     how.add_argument("--compare", action="store_true", help="run every engine on the same steps; print times, ratios")
     parser.add_argument("--optim", action="store_true", help="update with fastgrad.optim.Adam (but floats in the loop)")
+    parser.add_argument("--functional", action="store_true",
+                        help="sums and loops by fastgrad.functional, on fastgrad's own engine")
     parser.add_argument("--data", metavar="FILE", default=NAMES, help="text, a document a line (default: first names)")
     parser.add_argument("--steps", type=integer(1), help="default 1000, with --compare 20")
     parser.add_argument("--seed", type=int, default=42, help="default 42")

@@ -80,12 +80,12 @@ def test_json(tmp_path):
 
 
 @pytest.mark.parametrize("engine", [fastgrad.backend, "python", "floats"])
-def test_the_optimizer_changes_no_bit(tmp_path, engine):
+def test_the_optimizer_and_functional_change_no_bit(tmp_path, engine):
     losses = []
-    for flags in [], ["--optim"]:
+    for flags in [], ["--optim"], ["--functional"], ["--functional", "--optim"]:
         run("--json", tmp_path / "out", "--steps", 5, "--engine", engine, *flags)
         losses.append(json.loads((tmp_path / "out").read_text())["losses"])
-    assert losses[0] == losses[1]
+    assert losses[0] == losses[1] == losses[2] == losses[3]
 
 
 def test_a_seed_of_ones_own(tmp_path):
@@ -106,7 +106,7 @@ def test_a_prompt_begins_every_name():
 
 
 @needs_c
-@pytest.mark.parametrize("flags", [[], ["--optim"]])
+@pytest.mark.parametrize("flags", [[], ["--optim"], ["--functional", "--optim"]])
 def test_compare(tmp_path, flags):
     out = run("--compare", "--steps", 7, "--json", tmp_path / "out", *flags)
     for engine in "floats", "c", "python":
