@@ -1220,3 +1220,25 @@ def test_random_programs_make_fused_sums():
     acts = ("raise", "backward", "look", "set children", "drop", "dot", "zero_grad")
     assert steps >= {("act", what) for what in acts}
     assert steps >= {"dot", "total", "linear", "matmul", "attention", "of one", "rnn", "chain", "no_grad", "subclass"}
+
+
+def test_random_programs_where_memory_is_short():
+    """In every third step one of the core's allocations fails. It's a MemoryError at most, and the arena adds up."""
+    kind, failures = fuzz.Fused(), 0
+    for seed in range(300):
+        rng, run = random.Random(seed), fused_programs.Run(kind.one)
+        for step in kind.generate(seed):
+            fails = rng.random() < 0.35
+            engine._fail_allocation(rng.randrange(1, 12) if fails else 0)
+            try:
+                run.play(step)
+            except MemoryError:
+                failures += 1
+            except Exception:
+                pass
+            engine._fail_allocation(0)
+            if fails:
+                engine._check()
+        while run.blocks:
+            run.blocks.pop().__exit__(None, None, None)
+    assert failures > 60
