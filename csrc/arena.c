@@ -46,7 +46,8 @@ static void init_first_slot(fg_node *node)
 void fg_arena_init(fg_arena *arena, void (*on_node_death)(fg_node *node))
 {
     init_first_slot(&nothing);
-    *arena = (fg_arena){.nodes = &nothing, .waiting = FG_NONE, .current = NO_SLAB, .on_node_death = on_node_death};
+    *arena = (fg_arena){.nodes = &nothing, .waiting = FG_NONE, .current = NO_SLAB, .kept = FG_KEEP_SLABS,
+                         .on_node_death = on_node_death};
 }
 
 void fg_arena_clear(fg_arena *arena)
@@ -206,11 +207,31 @@ static bool has_no_live_node(const fg_arena *arena, uint32_t slab)
     return arena->taken[slab] == (slab == arena->current ? (arena->end - arena->next) / FG_STEP : 0);
 }
 
+/* Decide how many slabs are kept when they are vacant. A graph has died, of `before` live nodes, and the last slab is
+ * vacant. */
+static void note_death(fg_arena *arena, uint32_t before)
+{
+    const uint32_t live = fg_arena_live(arena);
+    if (arena->most > FG_KEEP_SLABS * FG_SLAB && live < arena->most / 2) {
+        arena->one_before = arena->last;
+        arena->last = arena->most;
+        arena->most = live;
+        arena->since = 0;
+    } else {
+        arena->since += 1 + (before - live) / FG_SLAB;
+        if (arena->since >= FG_IDLE)
+            arena->last = arena->one_before = 0;
+    }
+    const uint32_t nodes = arena->last < arena->one_before ? arena->last : arena->one_before;
+    const uint32_t slabs = nodes / FG_SLAB + nodes / FG_SLAB / 8; /* a few of them are never quite full */
+    arena->kept = slabs < FG_KEEP_SLABS ? FG_KEEP_SLABS : slabs > FG_KEEP_MOST ? FG_KEEP_MOST : slabs;
+}
+
 /* Give memory back if many slabs at the end are vacant. */
 static void trim(fg_arena *arena)
 {
     uint32_t used = arena->used_slabs, n = 0;
-    while (used > FG_KEEP_SLABS && has_no_live_node(arena, used - 1)) {
+    while (used > arena->kept && has_no_live_node(arena, used - 1)) {
         used--;
         if (used == arena->current) {
             arena->all_taken -= arena->taken[used];
@@ -353,14 +374,20 @@ void fg_node_die(fg_arena *arena, fg_index index)
         return;
     }
     fg_arena_note_peak(arena);
+    const bool is_large = arena->used_slabs > FG_KEEP_SLABS;
+    const uint32_t before = fg_arena_live(arena);
+    if (is_large && before > arena->most)
+        arena->most = before;
     if (arena->on_cycle_candidate || arena->waiting != FG_NONE)
         bury(arena, index, true);
     else
         bury(arena, index, false);
 
-    uint32_t last = arena->used_slabs - 1;
-    if (last >= FG_KEEP_SLABS && has_no_live_node(arena, last))
-        trim(arena);
+    if (is_large && has_no_live_node(arena, arena->used_slabs - 1)) {
+        note_death(arena, before);
+        if (arena->used_slabs > arena->kept)
+            trim(arena);
+    }
 }
 
 void fg_arena_hold(fg_arena *arena)

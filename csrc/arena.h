@@ -69,7 +69,12 @@ typedef uint32_t fg_index;
 #endif
 #define FG_COLUMNS 8192u    /* places for columns that may be found again, in sets of 4 */
 #define FG_KEEP_SUMS 8192u  /* so many free sums at most, of 88 bytes, are kept for new ones */
-#define FG_KEEP_SLABS 1024u /* 64 MiB: an arena that gives memory back keeps at least these slabs */
+/* A training loop makes and drops a graph a step. An arena keeps these slabs at least (64 MiB), and as many as both of
+ * the last two graphs needed that were larger, up to 1 GiB: so a loop doesn't fetch its memory anew in each step. After
+ * FG_IDLE smaller graphs, or so many slabs of them, it keeps no more than 64 MiB. */
+#define FG_KEEP_SLABS 1024u
+#define FG_KEEP_MOST 16384u
+#define FG_IDLE 65536u
 
 /* The operation that made a node's number. The names that Python shows are in the table of operations. */
 enum fg_op {
@@ -169,6 +174,10 @@ typedef struct {
     uint32_t all_taken;     /* the sum of `taken` */
     uint32_t epoch;         /* of the last walk */
     uint32_t peak;          /* the most live nodes there have been; see fg_arena_note_peak */
+    uint32_t most;          /* the most live nodes since a large graph died */
+    uint32_t last, one_before; /* what `most` was when the last two large graphs died */
+    uint32_t since;         /* how many smaller ones, or slabs of them, have died since then */
+    uint32_t kept;          /* slabs that are kept when they are vacant */
     uint32_t holds;         /* while > 0, nodes that die are not freed */
     fg_index waiting;       /* the list of those nodes */
 

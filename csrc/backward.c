@@ -324,7 +324,7 @@ void fg_walk_end(fg_arena *arena, fg_walk *walk)
     while (*place != walk)
         place = &(*place)->next;
     *place = walk->next;
-    if (walk->capacity > FG_KEEP_SLABS * FG_SLAB)
+    if (walk->capacity > 2 * arena->kept * FG_SLAB)
         fg_walk_clear(walk);
     fg_arena_unhold(arena);
 }

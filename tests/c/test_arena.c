@@ -176,6 +176,51 @@ static void test_memory_comes_back(void)
     fg_arena_clear(&arena);
 }
 
+/* A chain of so many nodes is made and dies. */
+static void live_and_die(fg_arena *arena, uint32_t n)
+{
+    fg_index top = leaf(arena, 1.0);
+    while (--n > 0) {
+        fg_index next = node(arena, 1, &top, (double[]){1.0});
+        CHECK(next != FG_NONE);
+        fg_node_release(arena, top);
+        top = next;
+    }
+    fg_node_release(arena, top);
+}
+
+static void test_memory_of_a_loop_is_kept(void)
+{
+    const uint32_t large = 4 * FG_KEEP_SLABS * FG_SLAB, slabs = 4 * FG_KEEP_SLABS;
+    fg_arena arena;
+    fg_arena_init(&arena, NULL);
+    fg_index parameter = leaf(&arena, 1.0);
+    live_and_die(&arena, large);
+    CHECK(arena.used_slabs <= FG_KEEP_SLABS + 1); /* one may have been the only one */
+    for (int step = 0; step < 2; step++) {
+        live_and_die(&arena, large);
+        CHECK(arena.used_slabs >= slabs && arena.used_slabs <= slabs + 2);
+        live_and_die(&arena, 10); /* what a loop does besides */
+    }
+    size_t bytes = fg_arena_bytes(&arena);
+    live_and_die(&arena, large);
+    CHECK(fg_arena_bytes(&arena) == bytes);
+    for (uint32_t i = 0; i < FG_IDLE; i++)
+        live_and_die(&arena, 1);
+    CHECK(arena.used_slabs <= FG_KEEP_SLABS + 1 && fg_arena_bytes(&arena) <= bytes / 2);
+
+    for (int step = 0; step < 2; step++)
+        live_and_die(&arena, large);
+    CHECK(arena.used_slabs >= slabs);
+    for (int step = 0; step < 2; step++)
+        live_and_die(&arena, large / 4 * 3); /* the next ones need less */
+    CHECK(arena.used_slabs <= slabs * 7 / 8);
+    CHECK_ARENA(&arena);
+    fg_node_release(&arena, parameter);
+    CHECK(fg_arena_live(&arena) == 0);
+    fg_arena_clear(&arena);
+}
+
 static void test_wide_nodes(void)
 {
     fg_arena arena;
@@ -430,6 +475,7 @@ int main(void)
     test_runs_ascend();
     test_scattered_survivors();
     test_memory_comes_back();
+    test_memory_of_a_loop_is_kept();
     test_wide_nodes();
     test_hold();
     test_slots_of_the_waiting();
