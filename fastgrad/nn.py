@@ -44,7 +44,7 @@ class Neuron(Module):
         self.nonlin = nonlin
 
     def __call__(self, x):
-        return self._activate(weighted_sums([self], x)[0])
+        return self._activate(_weighted_sums([self], x)[0])
 
     def _activate(self, act):
         if isinstance(self.nonlin, str):
@@ -66,10 +66,10 @@ class Neuron(Module):
         return f"{kind}Neuron({len(self.w)})"
 
 
-NEURON_CALL = Neuron.__call__
+_NEURON_CALL = Neuron.__call__
 
 
-def weighted_sums(neurons, x):
+def _weighted_sums(neurons, x):
     """[sum((wi * xi for wi, xi in zip(n.w, x)), n.b) for n in neurons]"""
     if type(x) not in (list, tuple):
         x = x.tolist() if hasattr(type(x), "tolist") else list(x)       # tolist: a NumPy array's
@@ -89,8 +89,8 @@ class Layer(Module):
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
 
     def __call__(self, x):
-        if all(type(n).__call__ is NEURON_CALL for n in self.neurons):
-            out = [n._activate(act) for n, act in zip(self.neurons, weighted_sums(self.neurons, x))]
+        if all(type(n).__call__ is _NEURON_CALL for n in self.neurons):
+            out = [n._activate(act) for n, act in zip(self.neurons, _weighted_sums(self.neurons, x))]
         else:
             out = [n(x) for n in self.neurons]
         return out[0] if len(out) == 1 else out
