@@ -277,6 +277,12 @@ FAULTS = {
         ("a-block-that-stays-open", "    (<Block>block).is_open = False\n", "", "engine/test_grad_mode.py"),
     ],
     "fastgrad/engine/operations.pxi": [
+        ("the-last-power-of-another-base", "x.value == last_base[is_inverse] and n.value", "n.value",
+         "engine/test_bits.py::test_powers_in_turn"),
+        ("the-last-power-of-another-exponent", "and n.value == last_exponent[is_inverse] and not", "and not",
+         "engine/test_bits.py::test_powers_in_turn"),
+        ("the-last-power-of-ints", " and not (x.is_int and n.is_int):\n        out[0] = Number(last_power", ":\n"
+         "        out[0] = Number(last_power", "engine/test_bits.py::test_powers_in_turn"),
         ("a-whole-sum-passes-on", "    take_apart(index)\n    refresh(index)\n    fg_node_pass_on",
          "    refresh(index)\n    fg_node_pass_on", "engine/test_fused.py::test_the_inside"),
         ("a-difference-leaks", "        fg_node_release(&arena, negative)", "        pass",

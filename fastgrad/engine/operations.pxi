@@ -115,15 +115,27 @@ cdef fg_index divide(fg_index a, fg_index b) except FG_NONE:
         fg_node_release(&arena, inverse)
 
 
+# The last powers, by whether the exponent is -1: `[e / total for e in exps]` asks for the same two again and again.
+cdef double[2] last_base
+cdef double[2] last_exponent
+cdef double[2] last_power
+last_base[0] = last_base[1] = NAN       # nothing is equal to it
+
+
 cdef int power(Number x, Number n, Number *out) except -1:
     """x ** n as Python's: raises ZeroDivisionError, OverflowError, and ValueError in place of a complex result."""
     cdef double y
+    cdef bint is_inverse = n.value == -1.0
+    if x.value == last_base[is_inverse] and n.value == last_exponent[is_inverse] and not (x.is_int and n.is_int):
+        out[0] = Number(last_power[is_inverse], False)
+        return 0
     if isfinite(n.value) and x.value != 0.0 and (x.value > 0.0 or n.value == floor(n.value)) \
             and not (x.is_int and n.is_int):
         y = c_pow(fabs(x.value), n.value)
         if DBL_MIN <= y < INFINITY:
             if x.value < 0.0 and fmod(n.value, 2.0) != 0.0:
                 y = -y
+            last_base[is_inverse], last_exponent[is_inverse], last_power[is_inverse] = x.value, n.value, y
             out[0] = Number(y, False)
             return 0
     return read_number(rounded(power_of_objects(as_object(x.value, x.is_int), as_object(n.value, n.is_int))), out)

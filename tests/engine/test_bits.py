@@ -268,3 +268,20 @@ def test_no_fused_multiply_add(Value):
     a.grad = -square
     (a * a.data).backward()
     assert a.grad == -square + a.data
+
+
+def test_powers_in_turn():
+    """The engine keeps the last powers. Every order of asking gives the same."""
+    bases, exponents = (2.0, 3.0, 0.0, -0.0, -2.0, 2, 3, 1.5), (-1, -2, 2, 3, 0, -1.0, 2.0, 0.5)
+    pairs = [(x, n) for x in bases for n in exponents] * 3
+    random.Random(0).shuffle(pairs)
+
+    def outcome(Value, x, n):
+        try:
+            y = Value(x) ** n
+            return repr(y.data), repr(y._local_grads)
+        except (ValueError, ZeroDivisionError) as error:
+            return repr(error)
+    for x, n in pairs:
+        for _ in range(2):
+            assert outcome(CValue, x, n) == outcome(PyValue, x, n)
