@@ -133,6 +133,7 @@ def test_the_recipe_in_contributing_names_every_place():
 TELL_TALE = {"sqrt", "sin", "cos", "exp", "sinh", "log1p", "erf", "__truediv__", "__rsub__"}
 TABLES_ELSEWHERE = {
     "operations.py",
+    "functional.py",        # torch's names of functions on lists
     "known_texts.py",       # made by tests/known_texts.py of engines as people write them
 }
 
