@@ -224,7 +224,7 @@ static void note_death(fg_arena *arena, uint32_t before)
             arena->last = arena->one_before = 0;
     }
     const uint32_t nodes = arena->last < arena->one_before ? arena->last : arena->one_before;
-    const uint32_t slabs = nodes / FG_SLAB + nodes / FG_SLAB / 8; /* an eighth more, since a few slabs are never quite full */
+    const uint32_t slabs = nodes / FG_SLAB + nodes / FG_SLAB / 8; /* more, since a few are never quite full */
     arena->kept = slabs < FG_KEEP_SLABS ? FG_KEEP_SLABS : slabs > FG_KEEP_MOST ? FG_KEEP_MOST : slabs;
 }
 
@@ -278,8 +278,8 @@ static inline fg_index drop_one(fg_arena *arena, fg_index child, fg_index dying)
     return child;
 }
 
-/* Drop a fused sum's reference to a column, and with the last one the column and its operands. Operands that die are put
- * in front of the list `dying`. Returns the list. */
+/* Drop a fused sum's reference to a column, and with the last one the column and its operands. Operands that die are
+ * put in front of the list `dying`. Returns the list. */
 FG_SELDOM fg_index drop_column(fg_arena *arena, fg_column *column, fg_index dying)
 {
     if (--column->refs > 0)
@@ -290,8 +290,8 @@ FG_SELDOM fg_index drop_column(fg_arena *arena, fg_column *column, fg_index dyin
     return dying;
 }
 
-/* Drop the children of any node, or the columns and the start of a fused sum, and put the nodes that die in front of the
- * list `dying`. Returns the list. */
+/* Drop the children of any node, or the columns and the start of a fused sum, and put the nodes that die in front of
+ * the list `dying`. Returns the list. */
 FG_SELDOM fg_index drop_children(fg_arena *arena, fg_node *node, fg_index dying)
 {
     if (node->flags & (FG_ATTACHED | FG_PARKED))

@@ -58,7 +58,7 @@ static uint32_t new_epoch(fg_arena *arena)
  *     BEGINNING   at the first child
  *     SECOND      at the second child
  *     END         all children are done
- *     WIDE        at the child whose number is the entry below, if the arity is FG_WIDE; if it's FG_FUSED, where the two
+ *     WIDE        for the arity FG_WIDE: at the child whose number is the entry below. For FG_FUSED: where the two
  *                 entries below say, which are the `state` of next_operand
  *
  * At first the stack has FG_NONE, which ends the walk, and above it the root. */
@@ -110,11 +110,11 @@ static inline bool has_to_be_apart(const fg_walk *walk, const fg_sum *sum)
     return walk->apart == FG_APART_ALL || (walk->apart == FG_APART_IF_TOUCHED && fg_sum_is_touched(sum));
 }
 
-/* The next operand of a fused sum that the walk has to enter, or FG_NONE if there's none left. `state` is what the stack
- * has of the sum: the first term that isn't in an event yet, and the number of the next operand to look at (0 is the
- * start, 1 + 2 * k and 2 + 2 * k are term k's). If there are terms between the last event and the operand, they become
- * an event, and the caller has to list the sum for it. CLOSED, a bit of the result, says so. With FG_NONE the last
- * event is closed, and the caller always has to list the sum. */
+/* The next operand of a fused sum that the walk has to enter, or FG_NONE if there's none left. `state` is what the
+ * stack has of the sum: the first term that isn't in an event yet, and the number of the next operand to look at (0 is
+ * the start, 1 + 2 * k and 2 + 2 * k are term k's). If there are terms between the last event and the operand, they
+ * become an event, and the caller has to list the sum for it. CLOSED, a bit of the result, says so. With FG_NONE the
+ * last event is closed, and the caller always has to list the sum. */
 enum { CLOSED = 1 };
 FG_SELDOM fg_index next_operand(fg_walk *walk, const fg_node *nodes, const fg_node *node, uint32_t *state,
                                 const bool with_leaves)
@@ -366,7 +366,8 @@ static bool take_listed_apart(fg_arena *arena, fg_walk *walk)
 
     /* First mark the entries of the order that are events, since a sum that is apart looks like any other node. In
      * walk->events, `from` becomes the sum's place in `parts`, and `to` becomes how many terms the event has. The sweep
-     * takes off events from the last. So a sum that is still listed has its first event, from which it gets its place. */
+     * takes off events from the last. So a sum that is still listed has its first event, from which it gets its
+     * place. */
     n_parts = event = 0;
     for (uint32_t i = 0; i < walk->n; i++) {
         fg_node *node = fg_at(arena->nodes, walk->order[i]);
@@ -414,8 +415,8 @@ static bool take_listed_apart(fg_arena *arena, fg_walk *walk)
     return n_events == 0;
 }
 
-/* One pass over a walk's list takes all of its sums apart. With a pass for each sum, a closure that looks inside of many
- * would take quadratic time. */
+/* One pass over a walk's list takes all of its sums apart. With a pass for each sum, a closure that looks inside of
+ * many would take quadratic time. */
 bool fg_take_apart(fg_arena *arena, fg_index index)
 {
     for (fg_walk *walk = arena->walks; walk; walk = walk->next)
