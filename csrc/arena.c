@@ -34,8 +34,8 @@ void *fg_allocate(void *block, size_t size)
 
 #define NO_SLAB UINT32_MAX
 
-/* The node FG_NONE of an arena without memory, so that FG_NONE can be read like any node. It's a leaf that never dies,
- * and its flags make the face take its long way, which asks for FG_NONE. */
+/* The node FG_NONE of an arena without memory, so that FG_NONE can be read like any node. It's a leaf that never dies.
+ * Its flags keep it out of the face's short ways, which don't ask whether an index is FG_NONE. */
 static fg_node nothing;
 
 static void init_first_slot(fg_node *node)
@@ -90,7 +90,7 @@ static bool resize(fg_arena *arena, uint32_t slabs)
     /* realloc keeps the distance of bytes from the start of the block, but the block may start elsewhere in a cache
      * line. */
     size_t before = arena->block ? (size_t)((char *)arena->nodes - (char *)arena->block) : 0;
-    const uint32_t refs = arena->nodes->refs; /* to FG_NONE, to which columns refer for constants */
+    const uint32_t refs = arena->nodes->refs; /* of FG_NONE, to which columns refer for their constants */
     char *block = fg_allocate(arena->block, (slots + 1) * FG_NODE_BYTES);
     if (!block)
         return false;
@@ -207,8 +207,9 @@ static bool has_no_live_node(const fg_arena *arena, uint32_t slab)
     return arena->taken[slab] == (slab == arena->current ? (arena->end - arena->next) / FG_STEP : 0);
 }
 
-/* Decide how many slabs are kept when they are vacant. A graph has died, of `before` live nodes, and the last slab is
- * vacant. */
+/* Decide how many vacant slabs are kept. A graph has died, and the last slab is vacant. before: how many nodes were
+ * live before. It counts as a large graph if there were more nodes than FG_KEEP_SLABS slabs have, and less than half of
+ * them are left. */
 static void note_death(fg_arena *arena, uint32_t before)
 {
     const uint32_t live = fg_arena_live(arena);
@@ -223,7 +224,7 @@ static void note_death(fg_arena *arena, uint32_t before)
             arena->last = arena->one_before = 0;
     }
     const uint32_t nodes = arena->last < arena->one_before ? arena->last : arena->one_before;
-    const uint32_t slabs = nodes / FG_SLAB + nodes / FG_SLAB / 8; /* a few of them are never quite full */
+    const uint32_t slabs = nodes / FG_SLAB + nodes / FG_SLAB / 8; /* more, since a few are never quite full */
     arena->kept = slabs < FG_KEEP_SLABS ? FG_KEEP_SLABS : slabs > FG_KEEP_MOST ? FG_KEEP_MOST : slabs;
 }
 
@@ -277,7 +278,8 @@ static inline fg_index drop_one(fg_arena *arena, fg_index child, fg_index dying)
     return child;
 }
 
-/* Drop a fused sum's column, and its operands if no other sum has it. */
+/* Drop a fused sum's reference to a column, and with the last one the column and its operands. Operands that die are
+ * put in front of the list `dying`. Returns the list. */
 FG_SELDOM fg_index drop_column(fg_arena *arena, fg_column *column, fg_index dying)
 {
     if (--column->refs > 0)
@@ -288,8 +290,8 @@ FG_SELDOM fg_index drop_column(fg_arena *arena, fg_column *column, fg_index dyin
     return dying;
 }
 
-/* Drop the children of any node, or the operands of a fused sum, and put those that die in front of the list `dying`.
- * Returns the list. */
+/* Drop the children of any node, or the columns and the start of a fused sum, and put the nodes that die in front of
+ * the list `dying`. Returns the list. */
 FG_SELDOM fg_index drop_children(fg_arena *arena, fg_node *node, fg_index dying)
 {
     if (node->flags & (FG_ATTACHED | FG_PARKED))
@@ -519,7 +521,7 @@ static void check_child(const fg_arena *arena, fg_index child, uint64_t *parents
     ++*parents;
 }
 
-/* Check the operands of a column that this check hasn't come by yet. */
+/* Check a column, unless this check has done so already. */
 static void check_column(const fg_arena *arena, fg_column *column, uint64_t *parents)
 {
     uint32_t n_constants = 0;

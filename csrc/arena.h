@@ -61,17 +61,19 @@ typedef uint32_t fg_index;
 #ifndef FG_MAX_NODES
 #define FG_MAX_NODES (UINT32_MAX / 8 - FG_SLAB)
 #endif
-/* A node with this many references, half of what `refs` can count, gets no more from fg_node_set_edges, since a wide
- * node may have any number of edges. Nothing else needs a check: there are fewer than 2**29 nodes, so nodes with at
- * most two edges have fewer than 2**30 of them, and what is left is more than enough for a handle and running calls. */
+/* A node gets at most so many references, half of what `refs` can count, from fg_node_set_edges and fg_column_take: a
+ * wide node or a column may have any number of children or operands. Nothing else needs a check: there are fewer than
+ * 2**29 nodes, so nodes with at most two edges have fewer than 2**30 of them, and what is left is more than enough for
+ * a handle and running calls. */
 #ifndef FG_MAX_REFS
 #define FG_MAX_REFS (UINT32_MAX / 2)
 #endif
 #define FG_COLUMNS 8192u    /* places for columns that may be found again, in sets of 4 */
-#define FG_KEEP_SUMS 8192u  /* so many free sums at most, of 88 bytes, are kept for new ones */
-/* A training loop makes and drops a graph a step. An arena keeps these slabs at least (64 MiB), and as many as both of
- * the last two graphs needed that were larger, up to 1 GiB: so a loop doesn't fetch its memory anew in each step. After
- * FG_IDLE smaller graphs, or so many slabs of them, it keeps no more than 64 MiB. */
+#define FG_KEEP_SUMS 8192u  /* so many free sums at most, of 72 bytes, are kept for new ones */
+/* A training loop makes and drops a graph in each step. So that it doesn't fetch its memory anew each time, an arena
+ * keeps vacant slabs: at least FG_KEEP_SLABS (64 MiB). If graphs have been larger, it keeps as many as the smaller of
+ * the last two of those needed, but at most FG_KEEP_MOST (1 GiB). After FG_IDLE smaller graphs, or so many slabs of
+ * them, it keeps FG_KEEP_SLABS again. */
 #define FG_KEEP_SLABS 1024u
 #define FG_KEEP_MOST 16384u
 #define FG_IDLE 65536u
@@ -112,7 +114,7 @@ enum fg_flag {
     FG_SEEN = 64,     /* Python got its handle by way of a parent, and may have noted the handle's id */
     FG_PARKED = 128,  /* `face` is a handle, or has one, that nothing in Python refers to */
     FG_WAITING = 256, /* it died while the arena was held, and is freed when the hold ends */
-    FG_DEFERRED = 512, /* the sweep computes its local gradients, from the numbers its children have then */
+    FG_DEFERRED = 512, /* the sweep computes the node's local gradients from the numbers that its children have then */
     FG_CLASS_UNIT = 1024, /* the lowest bit of FG_CLASS: a number by which the face knows the node's class */
     FG_CLASS = UINT16_MAX - (FG_CLASS_UNIT - 1),
 };
@@ -134,11 +136,12 @@ enum fg_arity {
     FG_FUSED, /* a fused sum: fused.h */
 };
 
-#define FG_PASSED_OVER UINT32_MAX /* the mark of a leaf: larger than any epoch, so every walk takes it for visited */
+/* The mark of a leaf. It's larger than any epoch, so a walk without leaves takes it for visited. */
+#define FG_PASSED_OVER UINT32_MAX
 
 /* A pointer to a node points to its first half. The second half is always at the same distance from the first. */
 typedef struct {
-    fg_index child[2];
+    fg_index child[2];      /* of a fused sum child[0] is the start, or FG_NONE if that is a number */
     void *face;             /* the face's, which is the layer above: a handle, an attachment, or NULL */
     uint32_t refs;
     uint32_t mark;          /* the epoch of the last walk that visited it, or FG_PASSED_OVER */
@@ -156,7 +159,8 @@ typedef struct {
 
     double data, grad;
     union {
-        double local[2];    /* the derivatives by the children; FG_POW_CONST, FG_CONST_POW: the one and the constant */
+        double local[2];    /* the derivatives by the children. FG_POW_CONST and FG_CONST_POW have one child, and the
+                             * constant as local[1] */
         fg_edges *edges;    /* if arity is FG_WIDE */
         struct fg_sum *sum; /* if arity is FG_FUSED */
     };
@@ -174,9 +178,9 @@ typedef struct {
     uint32_t all_taken;     /* the sum of `taken` */
     uint32_t epoch;         /* of the last walk */
     uint32_t peak;          /* the most live nodes there have been; see fg_arena_note_peak */
-    uint32_t most;          /* the most live nodes since a large graph died */
+    uint32_t most;          /* the most live nodes since the last death of a large graph: see note_death */
     uint32_t last, one_before; /* what `most` was when the last two large graphs died */
-    uint32_t since;         /* how many smaller ones, or slabs of them, have died since then */
+    uint32_t since;         /* what has died since then: 1 for each smaller graph, and 1 for each slab of it */
     uint32_t kept;          /* slabs that are kept when they are vacant */
     uint32_t holds;         /* while > 0, nodes that die are not freed */
     fg_index waiting;       /* the list of those nodes */
@@ -189,16 +193,16 @@ typedef struct {
     uint32_t n_vacant;
     uint32_t probe;         /* the slab where the next search for a half vacant one starts */
     void *block;            /* the allocated memory; `nodes` is the first cache line in it */
-    size_t edge_bytes;      /* in all fg_edges, fg_sums and fg_columns */
+    size_t edge_bytes;      /* of all fg_edges, fg_columns and the fg_sums of live nodes */
 
     uint32_t edits;         /* how often edges have been replaced */
-    uint64_t assigned;      /* how often a number has been assigned to a node that something else refers to */
+    uint64_t assigned;      /* how often numbers have been assigned that columns may have: see fg_node_note_assigned */
     uint64_t sweeps;        /* how often fg_sweep has been called */
     struct fg_walk *walks;  /* the walks that run, as a list */
-    uint32_t n_fused;       /* live fused sums, */
-    uint64_t n_terms;       /* their terms, */
-    uint64_t n_stood_for;   /* and how many scalar nodes they stand for, each itself included */
-    struct fg_sum *free_sums; /* a list, kept for new sums */
+    uint32_t n_fused;       /* how many fused sums are live */
+    uint64_t n_terms;       /* how many terms these have */
+    uint64_t n_stood_for;   /* how many scalar nodes they stand for, each sum itself included */
+    struct fg_sum *free_sums; /* a list of free ones, kept for new sums */
     uint32_t n_free_sums;
     struct fg_column *running; /* the columns that have running gradients, as a list */
     struct fg_column *columns[FG_COLUMNS]; /* see fg_column_find */
@@ -327,7 +331,8 @@ static inline fg_index fg_node_new(fg_arena *arena)
     return fg_node_take(arena);
 }
 
-/* Set all of a new node but its edges. It has one reference. A leaf's mark is FG_PASSED_OVER, any other node's 0. */
+/* Set everything in a new node but its edges. It has one reference. A leaf's mark is FG_PASSED_OVER, any other node's
+ * 0. */
 static inline void fg_node_init(fg_node *node, uint32_t kind, uint32_t mark, double data)
 {
     node->data = data;
@@ -338,7 +343,7 @@ static inline void fg_node_init(fg_node *node, uint32_t kind, uint32_t mark, dou
     node->kind = kind;
 }
 
-/* Make the sweep stop at this node. So walks have to list it, even if it's a leaf. */
+/* Make the sweep stop at this node. Walks then list it even if it's a leaf. */
 static inline void fg_node_set_closure(fg_node *node)
 {
     node->flags |= FG_CLOSURE;
@@ -346,7 +351,8 @@ static inline void fg_node_set_closure(fg_node *node)
         node->mark = 0;
 }
 
-/* Say that a node's number is being assigned. Columns that have the old number aren't found any more. */
+/* Say that a node's number is being assigned. If something refers to the node besides its handle, which may be a column
+ * with the old number, no column made before is found again. (optim.c counts a whole step once.) */
 static inline void fg_node_note_assigned(fg_arena *arena, const fg_node *node)
 {
     arena->assigned += node->refs > 1;
@@ -391,8 +397,8 @@ static inline bool fg_node_undo(fg_arena *arena, fg_index index)
     return true;
 }
 
-/* A node's edges, be they in the node or in an fg_edges. A fused sum shows none: its children are nodes that aren't
- * there before it's taken apart. */
+/* A node's edges, be they in the node or in an fg_edges. A fused sum shows none: most of its children only exist once
+ * it's taken apart. */
 
 static inline uint32_t fg_node_n_children(const fg_node *node)
 {

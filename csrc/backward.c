@@ -6,7 +6,8 @@
 
 /* ---- The order ---- */
 
-/* Room for one array more; false if there's no memory. */
+/* Make an array n elements long. array: the address of the pointer to it. False if there's no memory; then the array is
+ * as it was. */
 static bool grow(void *array, uint64_t n, size_t size)
 {
     void *block = n <= SIZE_MAX / size ? fg_allocate(*(void **)array, (size_t)n * size) : NULL;
@@ -15,8 +16,8 @@ static bool grow(void *array, uint64_t n, size_t size)
     return block != NULL;
 }
 
-/* A node is listed once, but a fused sum once for each of its events. It closes one where the walk enters an operand,
- * and one at its end. */
+/* Make room for all nodes that a walk can list. A node is listed once, but a fused sum once for each of its events: one
+ * where the walk enters an operand, at most, and one at the sum's end. No walk enters a node twice. */
 static bool reserve(fg_arena *arena, fg_walk *walk)
 {
     uint64_t live = fg_arena_live(arena), operands = 2 * arena->n_terms + arena->n_fused;
@@ -38,7 +39,7 @@ static bool reserve(fg_arena *arena, fg_walk *walk)
 
 static uint32_t new_epoch(fg_arena *arena)
 {
-    if (++arena->epoch == FG_PASSED_OVER) { /* the epochs are used up: start again, or old marks would look new */
+    if (++arena->epoch == FG_PASSED_OVER) { /* all epochs are used: begin at 1 again, without the old marks */
         for (fg_index i = fg_arena_live_from(arena, 0); i != FG_NONE; i = fg_arena_live_from(arena, i + FG_STEP)) {
             fg_node *node = fg_at(arena->nodes, i);
             if (node->mark != FG_PASSED_OVER)
@@ -51,11 +52,16 @@ static uint32_t new_epoch(fg_arena *arena)
     return arena->epoch;
 }
 
-/* An entry of the stack is a node's index. The lowest bits of an index are always 0, so the entry has there where to go
- * on with the node, once the child that was entered is listed: at its SECOND child, at the END of its children, or, if
- * its arity is FG_WIDE, at the child whose number is the entry below; if FG_FUSED, as the two entries below say to
- * next_operand. At first the stack has the root, whose children are gone through from the BEGINNING, above FG_NONE,
- * which ends the walk. */
+/* The stack has an entry for each node that waits until a child of it is listed. An entry is the node's index plus the
+ * place where the walk goes on with the node. There is room for the place, since the lowest bits of an index are 0:
+ *
+ *     BEGINNING   at the first child
+ *     SECOND      at the second child
+ *     END         all children are done
+ *     WIDE        for the arity FG_WIDE: at the child whose number is the entry below. For FG_FUSED: where the two
+ *                 entries below say, which are the `state` of next_operand
+ *
+ * At first the stack has FG_NONE, which ends the walk, and above it the root. */
 enum { SECOND, END, WIDE, BEGINNING, STATE = FG_STEP - 1 };
 
 static void begin(fg_arena *arena, fg_walk *walk)
@@ -68,7 +74,7 @@ static void begin(fg_arena *arena, fg_walk *walk)
     walk->stack[0] = FG_NONE | BEGINNING;
     walk->stack[1] = walk->root | BEGINNING;
     fg_at(arena->nodes, walk->root)->mark = walk->epoch;
-    fg_at(arena->nodes, FG_NONE)->mark = walk->epoch; /* constants of fused sums: with leaves or without, not ahead */
+    fg_at(arena->nodes, FG_NONE)->mark = walk->epoch; /* operands of fused sums that are constants are never ahead */
 }
 
 fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with_leaves, fg_apart apart)
@@ -86,7 +92,7 @@ fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bool with
     return FG_OK;
 }
 
-/* Whether the walk has still to visit a node: it hasn't yet, and the node isn't a leaf that it leaves out. */
+/* Whether the walk still has to visit a node: it hasn't visited it, and it isn't a leaf that the walk leaves out. */
 static inline bool is_ahead(const fg_node *node, uint32_t epoch, bool with_leaves)
 {
     return node->mark < epoch || (with_leaves && node->mark == FG_PASSED_OVER);
@@ -104,10 +110,11 @@ static inline bool has_to_be_apart(const fg_walk *walk, const fg_sum *sum)
     return walk->apart == FG_APART_ALL || (walk->apart == FG_APART_IF_TOUCHED && fg_sum_is_touched(sum));
 }
 
-/* The next operand of a fused sum that the walk has to visit, or FG_NONE. `state` is what the stack has of the sum: the
- * first term that no event has, and the operand's number (0 is the start, 1 + 2 * k and 2 + 2 * k are term k's). Before
- * an operand, and at the end, the event of the terms before is closed: the sum has to be listed. CLOSED in the result
- * says so. FG_NONE is the end, where the sum always has to be listed. */
+/* The next operand of a fused sum that the walk has to enter, or FG_NONE if there's none left. `state` is what the
+ * stack has of the sum: the first term that isn't in an event yet, and the number of the next operand to look at (0 is
+ * the start, 1 + 2 * k and 2 + 2 * k are term k's). If there are terms between the last event and the operand, they
+ * become an event, and the caller has to list the sum for it. CLOSED, a bit of the result, says so. With FG_NONE the
+ * last event is closed, and the caller always has to list the sum. */
 enum { CLOSED = 1 };
 FG_SELDOM fg_index next_operand(fg_walk *walk, const fg_node *nodes, const fg_node *node, uint32_t *state,
                                 const bool with_leaves)
@@ -148,7 +155,7 @@ FG_SELDOM fg_index next_operand(fg_walk *walk, const fg_node *nodes, const fg_no
     return FG_NONE;
 }
 
-/* The walk proper, compiled once with and once without leaves. With recursion it would be:
+/* List about `budget` more nodes. Compiled once with and once without leaves. With recursion the walk would be:
  *
  *     visit(node):
  *         node.mark = epoch
@@ -161,9 +168,10 @@ FG_SELDOM fg_index next_operand(fg_walk *walk, const fg_node *nodes, const fg_no
  * children is written out, since nearly all nodes have two. The labels are the places in it:
  *
  *     enter           visit(child) is called; the stack has where to go on in the caller
- *     first, second   which child is next, of two
- *     not_binary      the same of none, one, or (wide) more: then the next is number i
- *     fused           the same of the operands of a fused sum
+ *     first, second   the first or the second of two children is next
+ *     not_binary      the node has another number of children than two
+ *     wide            child number i of any number of children is next
+ *     fused           next_operand says which operand of a fused sum is next
  *     list            the node is appended; visit returns to what is on top of the stack
  *
  * A second child that has both its own children done is listed without a call. Most second children are like that: the
@@ -286,10 +294,10 @@ fused:
 fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget)
 {
     for (;;) {
-        if (!reserve(arena, walk)) /* since the last portion, Python may have put new nodes below the root */
+        if (!reserve(arena, walk)) /* since the last portion Python may have put new nodes below the root */
             return FG_NO_MEMORY;
         if (walk->epoch != arena->epoch || walk->edits != arena->edits) {
-            begin(arena, walk); /* Python has walked, and changed this walk's marks, or has replaced edges */
+            begin(arena, walk); /* Python has run another walk, which has other marks, or has replaced edges */
             if (++walk->restarts == FG_RESTARTS)
                 budget = UINT32_MAX;
         }
@@ -303,7 +311,7 @@ fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget)
         const uint32_t done = walk->n - n + fg_at(arena->nodes, sum)->sum->n;
         if (!fg_take_apart(arena, sum))
             return FG_NO_MEMORY;
-        walk->edits = arena->edits; /* it has listed nothing of the sum yet */
+        walk->edits = arena->edits; /* this walk goes on: it has listed nothing of the sum yet */
         if (budget != UINT32_MAX && budget <= done)
             return FG_MORE;
         budget -= budget != UINT32_MAX ? done : 0;
@@ -331,14 +339,14 @@ void fg_walk_end(fg_arena *arena, fg_walk *walk)
 
 /* ---- Taking fused sums apart ---- */
 
-/* What fg_sum_take_apart fills for a sum, and one place more. */
+/* How many places a sum has in take_listed_apart's `parts`: one for itself, then those that fg_sum_take_apart fills. */
 static uint64_t n_places(const fg_sum *sum)
 {
     return (uint64_t)sum->n_inner + sum->n + 2;
 }
 
-/* Take all fused sums apart that a walk has still listed, and put their parts in the place of their events. False if
- * there's no memory for some of them: then those stay as they were. */
+/* Take apart all fused sums that a walk still lists, and put their parts in the place of their events. False if there's
+ * no memory for some of them: then those stay as they were. */
 static bool take_listed_apart(fg_arena *arena, fg_walk *walk)
 {
     enum { EVENT = 1 };
@@ -356,8 +364,10 @@ static bool take_listed_apart(fg_arena *arena, fg_walk *walk)
         return false;
     }
 
-    /* First mark the events, since a sum that's apart can't be told from other nodes. An event now has the sum's place
-     * in `parts`, and how many terms it has. The sweep has taken off the last events, so the first ones are there. */
+    /* First mark the entries of the order that are events, since a sum that is apart looks like any other node. In
+     * walk->events, `from` becomes the sum's place in `parts`, and `to` becomes how many terms the event has. The sweep
+     * takes off events from the last. So a sum that is still listed has its first event, from which it gets its
+     * place. */
     n_parts = event = 0;
     for (uint32_t i = 0; i < walk->n; i++) {
         fg_node *node = fg_at(arena->nodes, walk->order[i]);
@@ -382,7 +392,7 @@ static bool take_listed_apart(fg_arena *arena, fg_walk *walk)
         const fg_index sum = walk->order[i] - EVENT;
         const uint32_t place = walk->events[event].from;
         uint32_t terms = walk->events[event++].to;
-        uint32_t *next = &parts[place]; /* where the next part is; or, of a sum that stays, the next term's number */
+        uint32_t *next = &parts[place]; /* the next part's place; for a sum that stays, the number of the next term */
         if (*next == 0 && fg_sum_take_apart(arena, sum, parts + place + 1))
             *next = place + 1;
         if (fg_at(arena->nodes, sum)->arity == FG_FUSED) {
@@ -405,7 +415,8 @@ static bool take_listed_apart(fg_arena *arena, fg_walk *walk)
     return n_events == 0;
 }
 
-/* A walk's list is gone through for all of its sums at once, not again for each: a closure may take apart as many. */
+/* One pass over a walk's list takes all of its sums apart. With a pass for each sum, a closure that looks inside of
+ * many would take quadratic time. */
 bool fg_take_apart(fg_arena *arena, fg_index index)
 {
     for (fg_walk *walk = arena->walks; walk; walk = walk->next)
@@ -422,7 +433,7 @@ bool fg_take_apart(fg_arena *arena, fg_index index)
 
 /* ---- The sweep ---- */
 
-/* child.grad += local * grad, where both factors are ints. The sum may be one too. */
+/* child.grad += local * grad, where both factors are ints. The child's gradient may be an int too. */
 static void add_ints(fg_node *child, double local, double grad)
 {
     bool is_int;
@@ -529,7 +540,7 @@ void fg_node_pass_on(fg_arena *arena, fg_index index)
     pass_on(arena->nodes, fg_at(arena->nodes, index));
 }
 
-enum { TERMS = 8 }; /* so many terms of a fused sum take as long as a node, or less */
+enum { TERMS = 8 }; /* so many terms of a fused sum take at most as long as a node */
 
 fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
 {

@@ -1,4 +1,4 @@
-/* Making, passing on and taking apart fused sums. fused.h says what they are. */
+/* Making fused sums, passing their gradients on, and taking them apart. fused.h says what they are. */
 #include "fused.h"
 
 #include "numbers.h"
@@ -59,7 +59,7 @@ fg_status fg_column_take(fg_arena *arena, fg_column *column)
     return most <= FG_MAX_REFS ? FG_INTS : FG_TOO_MANY;
 }
 
-/* The set of places that a key has. */
+/* The first of the 4 places that a key has in arena->columns. */
 static uint32_t set_of(const void *key)
 {
     return (uint32_t)(((uint64_t)(uintptr_t)key * 0x9E3779B97F4A7C15u) >> 32) % FG_COLUMNS & ~3u;
@@ -133,7 +133,7 @@ static double add_operands(double total, const double *u, uint32_t n)
 
 static uint32_t n_inner_of(uint32_t n, const fg_column *u, const fg_column *v, bool is_single, fg_index start)
 {
-    uint32_t n_inner = u->n_constants + n - 1; /* leaves, and the partial sums but for the last */
+    uint32_t n_inner = u->n_constants + n - 1; /* the constants' leaves, and all partial sums but the last */
     if (!is_single)
         n_inner += v->n_constants + n;
     return start == FG_NONE ? n_inner + 1 : n_inner;
@@ -239,7 +239,7 @@ static inline void add(fg_node *child, double contribution)
     child->flags &= (uint16_t)~FG_GRAD_INT;
 }
 
-/* Add local * grad into a child's gradient, where either may be an int. */
+/* child.grad += local * grad, where each of the three may be an int. */
 static void add_exactly(fg_node *child, double local, bool local_is_int, double grad, bool grad_is_int)
 {
     if (!local_is_int || !grad_is_int) {
@@ -258,7 +258,8 @@ static void add_exactly(fg_node *child, double local, bool local_is_int, double 
         child->flags &= (uint16_t)~FG_GRAD_INT;
 }
 
-/* A product's derivative by one operand, which is the other's number. A deferred sum takes what that is now. */
+/* The number of operand i of a column, which is a product's derivative by the other factor: the number when the sum was
+ * made, or, if the sum is deferred, the number now. */
 static double number_now(const fg_node *nodes, const fg_column *column, uint32_t i, bool is_deferred, bool *is_int)
 {
     const fg_index other = fg_column_nodes(column)[i];
@@ -270,7 +271,7 @@ static double number_now(const fg_node *nodes, const fg_column *column, uint32_t
     return fg_at(nodes, other)->data;
 }
 
-/* One term of a sum, with everything that can be unusual. */
+/* Pass on the gradients of the nodes of term k, in any sum. */
 static void pass_on_term(fg_node *nodes, fg_node *node, uint32_t k)
 {
     const fg_sum *sum = node->sum;
@@ -292,8 +293,8 @@ static void pass_on_term(fg_node *nodes, fg_node *node, uint32_t k)
     add_exactly(v, of_u, u_is_int, sum->inner, sum->inner_is_int);
 }
 
-/* Make the gradients of a column's operands floats, if this sweep hasn't done so yet. What a sweep adds to a float is a
- * float again, and no Python runs in a sweep. */
+/* Make the gradients of a column's operands floats, if this call of fg_sweep hasn't done so yet. They stay floats until
+ * the call returns: a float plus anything is a float, and no Python runs before that. */
 static void be_floats(fg_node *nodes, fg_column *column, uint64_t sweep)
 {
     if (column->sweep == sweep)
@@ -303,9 +304,9 @@ static void be_floats(fg_node *nodes, fg_column *column, uint64_t sweep)
         fg_at(nodes, fg_column_nodes(column)[k])->flags &= (uint16_t)~FG_GRAD_INT;
 }
 
-enum { MANY = 4 }; /* sums that share a column, from which on running gradients pay */
+enum { MANY = 4 }; /* if so many sums share a column, running gradients pay */
 
-/* Whether nothing but this column and perhaps a handle refers to any of its operands, which are all leaves. */
+/* Whether a column's operands are all leaves, to which nothing refers but this column, once, and perhaps a handle. */
 static bool is_exclusive(const fg_node *nodes, const fg_column *column)
 {
     for (uint32_t k = 0; k < column->n; k++) {
@@ -317,8 +318,8 @@ static bool is_exclusive(const fg_node *nodes, const fg_column *column)
     return true;
 }
 
-/* Give a column running gradients, if that is right and pays. Whether it has some. */
-static bool run(fg_arena *arena, fg_column *column)
+/* Give a column running gradients, if that is right and pays, and if there's memory. Returns whether it has them. */
+static bool start_running(fg_arena *arena, fg_column *column)
 {
     if (column->is_running)
         return true;
@@ -348,13 +349,14 @@ void fg_columns_stop_running(fg_arena *arena)
     arena->running = NULL;
 }
 
-/* The products from, ..., to - 1 of a usual sum, from the last. are_floats: the operands' gradients are. */
+/* Pass on the gradients of the products from, ..., to - 1 of a usual sum, from the last. are_floats: the operands'
+ * gradients are known to be floats. */
 static void pass_on_terms(fg_node *nodes, const fg_sum *sum, uint32_t from, uint32_t to, const bool are_floats)
 {
     const double inner = sum->inner;
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
     const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
-    if (sum->u->is_running) { /* so no operand of v is one of u */
+    if (sum->u->is_running) { /* then no operand of v is one of u's, and the two loops don't meet */
         double *const grads = sum->u->grads;
         for (uint32_t k = from; k < to; k++)
             grads[k] += of_vs[k] * inner;
@@ -386,9 +388,11 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
         sum->inner_is_int = sum->rest_is_int && node->flags & FG_GRAD_INT;
     }
     sum->left = from;
+    /* The gradient is a float, and the numbers are those in the columns. With a single term A_0 is the sum itself,
+     * whose gradient may be -0.0 where `inner` is 0.0. */
     const bool is_usual = !sum->is_single && !sum->inner_is_int && !(node->flags & FG_DEFERRED) && sum->n > 1;
     if (sum->v->is_running || (sum->u->is_running && !is_usual))
-        fg_columns_stop_running(arena); /* running gradients are for the first column of usual sums */
+        fg_columns_stop_running(arena); /* only u of a usual sum may have running gradients */
     if (!is_usual) {
         for (uint32_t k = to; k-- > from;)
             pass_on_term(nodes, node, k);
@@ -399,9 +403,9 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
         be_floats(nodes, sum->u, arena->sweeps);
         be_floats(nodes, sum->v, arena->sweeps);
         if (sum->u != sum->v)
-            run(arena, sum->u);
+            start_running(arena, sum->u);
     }
-    if (from == 0 && node->child[0] != FG_NONE) {
+    if (from == 0 && node->child[0] != FG_NONE) { /* A_0 passes its gradient on to the start before P_0 does to u_0 */
         pass_on_terms(nodes, sum, 1, to, is_whole);
         add(fg_at(nodes, node->child[0]), sum->inner);
         to = 1;
@@ -430,7 +434,7 @@ void fg_sum_zero(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to)
 
 /* ---- Taking apart ---- */
 
-/* Set a part's gradient: of an inner node that has passed its own on, or else 0. */
+/* Set a part's gradient: to `grad`, if has_grad says that a sweep has reached the part, or else to 0. */
 static void set_grad(fg_node *part, const fg_sum *sum, bool has_grad, double grad, bool is_int)
 {
     part->grad = has_grad ? grad : 0.0;
@@ -440,7 +444,7 @@ static void set_grad(fg_node *part, const fg_sum *sum, bool has_grad, double gra
         part->flags &= (uint16_t)~FG_GRAD_INT;
 }
 
-/* Make a part a leaf. grad: what its parent has passed on to it, if it has. */
+/* Make a part a leaf. grad: what its parent has passed on to it, if has_grad. */
 static fg_index be_leaf(fg_arena *arena, fg_index part, const fg_sum *sum, double data, bool is_int, bool has_grad,
                         double grad, bool grad_is_int)
 {
@@ -450,7 +454,7 @@ static fg_index be_leaf(fg_arena *arena, fg_index part, const fg_sum *sum, doubl
     return part;
 }
 
-/* Make a part the leaf of a constant, which is the second factor of term k. */
+/* Make a part the leaf of a constant that is the second factor of term k. */
 static fg_index be_factor(fg_arena *arena, fg_index part, const fg_sum *sum, uint32_t k, bool has_grad)
 {
     const double other = sum->u->numbers[k];
@@ -473,7 +477,7 @@ static fg_index be_binary(fg_arena *arena, fg_index part, const fg_sum *sum, uin
     return part;
 }
 
-/* Take new nodes for the parts: leaves for now. False if there's no memory. */
+/* Make n new nodes, which are leaves for now. False if there's no memory; then there are none. */
 static bool new_parts(fg_arena *arena, fg_index *parts, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
@@ -494,12 +498,14 @@ bool fg_sum_take_apart(fg_arena *arena, fg_index index, fg_index *parts)
     const uint32_t n = sum->n;
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
     const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
-    fg_index *next = parts + n + 1, *end = parts; /* `end` never overtakes `next` */
+    /* The new nodes lie at the end of `parts`. They are taken from there (`next`) and put in order at its start
+     * (`end`), which never overtakes. */
+    fg_index *next = parts + n + 1, *end = parts;
     if (!new_parts(arena, next, sum->n_inner))
         return false;
 
-    fg_index total = fg_at(arena->nodes, index)->child[0]; /* the partial sum so far, */
-    double number = sum->start_number;                     /* and its number */
+    fg_index total = fg_at(arena->nodes, index)->child[0]; /* the partial sum so far; at first the start, or FG_NONE */
+    double number = sum->start_number;                     /* the partial sum's number */
     for (uint32_t k = 0; k < n; k++) {
         const bool has_grad = k >= sum->left;
         fg_index u = us[k], v = vs[k], term;

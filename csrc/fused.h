@@ -1,31 +1,33 @@
 /* Fused sums: one node that stands for a sum of products.
  *
- * `sum(u * v for u, v in zip(us, vs))` makes 2 n nodes: n products P and n partial sums A. A node with the arity
- * FG_FUSED stands for all of them. It keeps the operands of its n terms, and their numbers as they were. Nobody can
- * tell: numbers and gradients have the same bits, and whoever looks at the inside finds the scalar nodes, because then
- * the sum is taken apart (fg_take_apart in backward.h). These are the sums that there are:
+ * `sum(u * v for u, v in zip(us, vs))` makes n products P and n partial sums A. One node with the arity FG_FUSED stands
+ * for all of them. It keeps the operands of the n terms, and the operands' numbers as they were. Nobody can tell the
+ * difference: numbers and gradients have the same bits. Whoever looks at the inside finds the scalar nodes, because the
+ * sum is taken apart first (fg_take_apart in backward.h). A fused sum stands for these nodes:
  *
  *     A_0 = start + P_0           if the start is a node
  *     A_0 = P_0 + a new leaf      if the start is a number, since Python makes `0 + v` a sum of v and 0
  *     A_k = A_(k-1) + P_k         for k = 1, ..., n - 1; the last A is the fused node itself
  *
- * P_k is u_k * v_k, or if the sum has one column only it's u_k itself, and no node is made for it.
+ * P_k is the product u_k * v_k. In a sum of single operands, which has one column only, P_k is u_k itself. A constant
+ * among the operands stands for a leaf of its own. The *inner nodes* are all of these but the last A.
  *
  * The order in which contributions are added decides the bits of a gradient. The walk over the scalar nodes lists
  *
  *     [the start's subgraph] [u_0's] [v_0's] P_0 A_0 [u_1's] [v_1's] P_1 A_1 ...
  *
- * where a subgraph is what the walk hasn't come by before. So the walk (backward.c) lists a fused sum as *events*, runs
- * of terms. Before it goes down into an operand it closes the event of the terms before. The sweep takes the events
- * from the last to the first. An event passes on the gradients of its terms' nodes, from its last term to its first. In
- * a layer of a network, the walk goes down into the inputs from the first row, which so has an event for each term. All
- * other rows have one event each.
+ * where a subgraph is without the nodes that the walk has visited before. So the walk (backward.c) lists a fused sum
+ * once for each of its *events*. An event is a run of terms. The walk closes an event before it enters the next operand
+ * that it hasn't visited, and at the sum's end. The sweep takes the events from the last to the first. An event passes
+ * on the gradients of its terms' nodes, from its last term to its first. In a layer of a network, the walk enters the
+ * inputs from the first row. So the first row has an event for each term, and each other row has one event.
  *
- * After one sweep all inner nodes have the same gradient, 0 + the sum's. A second sweep would make them differ. So a
- * walk takes a sum apart whose inner gradients aren't zero (fg_sum_is_touched), or which another walk may have listed.
+ * After one sweep all products and partial sums among the inner nodes have the same gradient, 0 + the sum's. After a
+ * second sweep theirs would differ. So a walk takes a sum apart first if inner nodes have gradients already
+ * (fg_sum_is_touched), or if another walk runs, which may have listed the sum.
  *
- * A column is what sums keep of a list of operands. Sums may share one, as the rows of a layer share their inputs. It
- * holds one reference to each operand, and takes 12 bytes for it.
+ * A column is what sums keep of a list of operands. Sums may share a column, as the rows of a layer share their inputs.
+ * A column holds one reference to each operand, and takes 12 bytes for each: a number and an index.
  */
 #ifndef FG_FUSED_H
 #define FG_FUSED_H
@@ -33,31 +35,32 @@
 #include "arena.h"
 
 typedef struct fg_column {
-    uint32_t refs;          /* the sums that have it, and whoever made it */
-    uint32_t n;
-    uint32_t n_constants;
+    uint32_t refs;          /* from the sums that have it, and from callers that have made or found it */
+    uint32_t n;             /* operands */
+    uint32_t n_constants;   /* how many operands are constants */
     uint32_t epoch;         /* of the last walk that has visited all operands */
-    uint64_t sweep;         /* the last of the arena's sweeps in which all operands' gradients have become floats */
-    double *grads;          /* running gradients: see fg_columns_stop_running. NULL if it never had any */
-    struct fg_column *next_running;
-    bool is_running;
-    uint64_t assigned;      /* the arena's when the column was made */
-    const void *key;        /* by which it's found; NULL if it isn't */
-    bool has_ints;          /* one number at least is an int in Python; fg_column_is_int says which */
+    uint64_t sweep;         /* arena->sweeps when all operands' gradients last became floats: see be_floats */
+    double *grads;          /* room for running gradients: see fg_columns_stop_running. NULL if it never had any */
+    struct fg_column *next_running; /* the next in arena->running */
+    bool is_running;        /* the operands' gradients are in `grads` now, not in the nodes */
+    uint64_t assigned;      /* arena->assigned when the column was made */
+    const void *key;        /* what fg_column_find finds it by, or NULL */
+    bool has_ints;          /* there is a byte for each number, which says whether it's an int: fg_column_kinds */
 #if FG_TESTING
-    uint32_t checked;       /* the last fg_arena_check that has come by */
+    uint32_t checked;       /* the number of the last fg_arena_check that has checked it */
 #endif
-    double numbers[];       /* the operands' data when the column was made. Then the operands: fg_column_nodes. Then,
-                             * if it has ints, a byte for each number */
+    double numbers[];       /* the operands' data when the column was made. Behind them are the operands
+                             * (fg_column_nodes), and behind those the bytes (fg_column_kinds) */
 } fg_column;
 
-/* The operands of a column: nodes, or FG_NONE for a constant. FG_NONE can take references and gradients like any node,
- * which saves a test for each operand. */
+/* The operands of a column: nodes, or FG_NONE for a constant. The node FG_NONE takes references and gradients like any
+ * node, which saves a test for each operand. */
 static inline fg_index *fg_column_nodes(const fg_column *column)
 {
     return (fg_index *)(column->numbers + column->n);
 }
 
+/* Whether each number is an int in Python, a byte each. Only for a column with has_ints. */
 static inline uint8_t *fg_column_kinds(const fg_column *column)
 {
     return (uint8_t *)(fg_column_nodes(column) + column->n);
@@ -71,51 +74,58 @@ static inline bool fg_column_is_int(const fg_column *column, uint32_t i)
 typedef struct fg_sum {
     uint32_t n;             /* terms */
     uint32_t n_inner;       /* the nodes that it stands for, besides itself */
-    uint32_t left;          /* so many of them, the first ones, have not passed on a gradient yet */
+    uint32_t left;          /* so many terms, the first ones, have not passed on a gradient yet */
     fg_column *u, *v;       /* v is u if terms are single operands */
-    double inner;           /* the gradient of the inner nodes that have passed theirs on */
-    double start_number;    /* the start's number, as it was; if it's a node, that is child[0] of the fused node */
-    bool start_is_int;
+    double inner;           /* the gradient of the products and partial sums that a sweep has reached */
+    double start_number;    /* the start's number, as it was. A start that is a node is the fused node's child[0] */
+    bool start_is_int;      /* whether start_number is an int, if the start is a number */
     bool is_single;         /* terms are single operands */
-    bool inner_is_int;
-    bool rest_is_int;       /* whether the gradients of the other inner nodes, all 0, are ints */
-    uint32_t kind;          /* the flags of a new node, as fg_kind makes them */
-    uint32_t place;         /* fg_take_apart's */
-    struct fg_sum *next;    /* of a free one: see fg_sum_free */
+    bool inner_is_int;      /* whether `inner` is an int */
+    bool rest_is_int;       /* whether the gradients of the other inner nodes, which are all 0, are ints */
+    uint32_t kind;          /* the flags of the nodes that it stands for, as fg_kind makes them */
+    uint32_t place;         /* where its parts are while take_listed_apart (backward.c) runs */
+    struct fg_sum *next;    /* the next in arena->free_sums, if it's free */
 } fg_sum;
 
-/* A column for n operands, with one reference, or NULL if there's no memory. has_ints: with room for kinds. The caller
- * then sets each operand: a node, or FG_NONE, the constant among the numbers, and if there's room its kind.
- * fg_column_take has to follow, or fg_column_discard. */
+/* A new column for n operands, with one reference, or NULL if there's no memory. has_ints: with room for kinds. The
+ * caller has to fill fg_column_nodes. For a constant that is FG_NONE, and the caller also sets its number, and its kind
+ * if there's room. Then fg_column_take has to follow, or fg_column_discard. */
 fg_column *fg_column_new(fg_arena *arena, uint32_t n, bool has_ints);
-void fg_column_discard(fg_arena *arena, fg_column *column);
+void fg_column_discard(fg_arena *arena, fg_column *column); /* free a column without references to operands */
 
-/* Take the operands' numbers, and a reference to each. If it fails, nothing has changed: FG_TOO_MANY references to an
- * operand, or FG_INTS for which there's no room. */
+/* Copy the nodes' numbers and kinds into the column, and take a reference to each operand. If it fails, nothing has
+ * changed: FG_TOO_MANY if an operand would have more than FG_MAX_REFS references; FG_INTS if some node's number is an
+ * int and there's no room for kinds. */
 fg_status fg_column_take(fg_arena *arena, fg_column *column);
+
+/* Drop a reference to a column. With the last one, drop its references to operands and free it. */
 void fg_column_release(fg_arena *arena, fg_column *column);
 
-/* A live column that was noted with a key and whose numbers are all still those of its operands, or NULL. (A key is a
- * list's address, which another list may have now: the caller has to compare the operands.) The arena holds no
- * reference to a noted column. A column that finds no place in its set isn't noted: weights come before what is
- * computed of them, and so have theirs. */
+/* fg_column_find: the live column that was noted with a key, if its numbers are still its operands' numbers, or NULL. A
+ * key is the address of a list. Another list may have that address by now, so the caller has to compare the operands.
+ *
+ * fg_column_note: let a column be found by a key. The arena takes no reference to the column. A key has a set of 4
+ * places. If all are taken by columns whose numbers are still right, the new column isn't noted. A column of weights is
+ * seldom left out, since a training step makes it before most columns of results. */
 fg_column *fg_column_find(const fg_arena *arena, const void *key);
 void fg_column_note(fg_arena *arena, fg_column *column, const void *key);
 
 /* A new fused sum of the products of two columns of the same length, or, if v is NULL, of the operands in u. It has one
  * reference, and takes references to the columns and the start's operand. FG_NONE if there's no memory.
  *
- * start: the node that the sum starts with, or FG_NONE, and then number is what it starts with. kind: the flags of new
- * nodes, as fg_kind makes them.
+ * start: the node that the sum starts with, or FG_NONE; then the sum starts with `number`, a constant. kind: the flags
+ * of new nodes, as fg_kind makes them.
  *
- * In each product one number at least is a float, and so are all single operands; the start may be an int. Python
- * makes `2.0 * v` a product of v and 2.0: so only v, and of single operands only u from the second on, may have
- * constants. With FG_DEFERRED only the start may be a constant. */
+ * The caller has to see to this. At least one factor of each product is a float, and all single operands are floats,
+ * so that no partial sum is an int. The start may be an int. Of two columns only v may have constants, since Python
+ * makes `2.0 * v` a product of v and 2.0. Single operands may be constants, but the first one only if the start is a
+ * node. With FG_DEFERRED nothing but the start may be a constant. */
 fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start, double number, bool number_is_int,
                     uint32_t kind);
 
-/* Whether another sweep could give the inner nodes different gradients, or different kinds of zero. (A constant's
- * gradient may be nan after a gradient of 0, if the other operand is infinite.) */
+/* Whether another sweep over the sum could give inner nodes other gradients than the sum can keep: they have gradients
+ * already, and not all the same zero. (A constant's gradient may be nan even if the sum's is 0: then the other factor
+ * is infinite.) */
 static inline bool fg_sum_is_touched(const fg_sum *sum)
 {
     return sum->left < sum->n
@@ -124,30 +134,32 @@ static inline bool fg_sum_is_touched(const fg_sum *sum)
 
 /* Write the running gradients of all columns back into the nodes.
  *
- * In a sweep, the rows of a layer's weights come by once for each position of a text. Their gradients are spread over
- * memory, a cache line for two. So while a sweep runs, a column that many sums share keeps the gradients of its
- * operands side by side. That is right for leaves that nothing else in the graph refers to: nobody else reads or adds
- * to their gradients before the sweep pauses, and the order of additions is the same. */
+ * A sweep uses a row of a layer's weights once for each position of a text. The gradients in nodes are spread over
+ * memory: a cache line has two. So in a call of fg_sweep, a column that many sums share keeps its operands' gradients
+ * side by side, in `grads`. That is right if the operands are leaves that nothing else in the graph refers to. Then
+ * nobody else reads these gradients or adds to them before the call returns, and the order of additions is the same. */
 void fg_columns_stop_running(fg_arena *arena);
 
-/* Whether a node is an operand of a fused sum, or its start. */
+/* Whether `operand` is an operand of the fused sum `node`, or its start. */
 bool fg_sum_has(const fg_node *node, fg_index operand);
 
-/* Pass on the gradients of the nodes of the terms from, ..., to - 1, and of the start with the first term. After the
- * last call of a portion fg_columns_stop_running has to follow. */
+/* Pass on the gradients of the nodes of the terms from, ..., to - 1: to the terms' operands, and with term 0 also to
+ * the start. fg_columns_stop_running has to follow before anybody else reads gradients or adds to them. */
 void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to);
 
-/* Set the gradients of all inner nodes to the int 0, and of the operands of some terms, and of the start. */
+/* Set gradients to the int 0: those of all inner nodes, of the start, and of the operands of the terms from, ...,
+ * to - 1. */
 void fg_sum_zero(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to);
 
-/* Make the scalar nodes that a fused sum stands for. parts: room for n_inner + n + 1 indices. They are the nodes
- * of each term in the order of a walk with leaves, and an FG_NONE behind each term; the last node is the sum itself,
- * which is binary now. False if there is no memory; then nothing has changed. Walks that have listed the sum must be
- * told: use fg_take_apart. */
+/* Make the scalar nodes that a fused sum stands for. Only for fg_take_apart, which also puts them into the lists of
+ * walks. parts: room for n_inner + n + 1 indices. It gets the nodes of each term, in the order of a walk with leaves,
+ * and an FG_NONE behind each term. The last node is the sum itself, which is binary from then on. False if there's no
+ * memory; then nothing has changed. */
 bool fg_sum_take_apart(fg_arena *arena, fg_index index, fg_index *parts);
 
-/* Free a dead sum, but not the columns that it refers to. The arena keeps some free sums for new ones. */
+/* Free a sum, but release neither its columns nor its start. The arena keeps up to FG_KEEP_SUMS free sums for new
+ * ones. */
 void fg_sum_free(fg_arena *arena, fg_sum *sum);
-void fg_sums_clear(fg_arena *arena); /* free those too */
+void fg_sums_clear(fg_arena *arena); /* give the memory of the free sums back */
 
 #endif

@@ -1,15 +1,15 @@
 """Functions on lists of Values and numbers, with torch's names: `import fastgrad.functional as F`.
 
-Each makes the nodes of a plain loop over scalars, which its docstring shows: the same graph, the same bits, the same
-gradients. Where the compiled engine can, a sum of products is one node that stands for all of the loop's (a fused sum;
-csrc/fused.h), which takes a fraction of the time and the memory. Whoever looks inside finds the loop's nodes.
+Each does what a plain loop over scalars does, which its docstring shows: it gives the same graph, the same bits and the
+same gradients. Where the compiled engine can, it makes one node for a sum, which stands for all nodes of the loop (a
+fused sum; csrc/fused.h) and takes a fraction of their time and memory. Whoever looks inside finds the loop's nodes.
 
 A vector is a list, a tuple, a NumPy array of one dimension, or whatever else gives Values and numbers in an order. A
-matrix is a vector of rows. What a function returns are lists. In the loops `sum` is Python's own, and where they call a
-method of a Value, a number counts as a leaf, `Value(x)`.
+matrix is a vector of rows, each of which is a vector. Functions return lists where they return more than one Value. In
+the loops `sum` is Python's own, and where they call a method of a Value, a number counts as a leaf, `Value(x)`.
 
-Arguments that aren't vectors, or have no elements, or whose lengths don't fit raise TypeError or ValueError, which say
-so, before anything is computed. Operations raise what they raise on a Value.
+An argument that isn't a vector, or has anything but Values and numbers in it, raises TypeError. One that is empty, or
+whose length doesn't fit, raises ValueError. Operations raise what they raise on a Value.
 """
 import builtins
 import operator
@@ -36,27 +36,27 @@ def _each(name, xs):
 
 
 def _with(symbol, xs, ys):
-    """[x symbol y for x, y in zip(xs, ys)]; if ys is no list and no tuple, y is ys each time."""
+    """[x symbol y for x, y in zip(xs, ys)]; if ys is neither a list nor a tuple, y is ys each time."""
     function = {"+": operator.add, "*": operator.mul, "-": operator.sub, "/": operator.truediv}[symbol]
     return list(map(function, xs, ys if type(ys) in (list, tuple) else [ys] * len(xs)))
 
 
 def _largest(xs):
-    """The largest number in Values."""
+    """max(x.data for x in xs)"""
     return max(x.data for x in xs)
 
 
 def _are_values(xs):
-    """Whether xs is a list or a tuple of Values, and has some."""
+    """Whether xs is a list or a tuple of Values that isn't empty."""
     return type(xs) in (list, tuple) and len(xs) > 0 and all(isinstance(x, AnyValue) for x in xs)
 
 
 _each, _with = getattr(engine, "_each", _each), getattr(engine, "_with", _with)
 _largest, _are_values = getattr(engine, "_largest", _largest), getattr(engine, "_are_values", _are_values)
-_is_vector = getattr(engine, "_is_vector", _declines)           # whether xs is a list or a tuple of Values and numbers
+_is_vector = getattr(engine, "_is_vector", _declines)           # True only for a good vector, a list or a tuple
 _total = getattr(engine, "_total", builtins.sum)                # sum(xs, start)
-# These two return None, and have done nothing, if the loop has to run, or arguments are wrong.
-_fused_products = getattr(engine, "_products", _declines)       # what _products returns
+# These two return None, without any effect, if the loop has to run or arguments are wrong.
+_fused_products = getattr(engine, "_products", _declines)       # what _products (below) returns
 _columns = getattr(engine, "_columns", _declines)               # [list(column) for column in zip(*rows)]
 
 
@@ -71,11 +71,11 @@ def _products(us, vs, starts=None):
 
 # ---- Arguments ----
 
-NO_VECTORS = str, bytes, bytearray, dict, set, frozenset, AnyValue     # though some of them can be iterated
+NO_VECTORS = str, bytes, bytearray, dict, set, frozenset, AnyValue     # these aren't, though some can be iterated
 
 
 def _sequence(x, name, content):
-    """An argument as a list or a tuple that isn't empty."""
+    """An argument as a list or a tuple that isn't empty. name and content: what an error calls it and its elements."""
     if type(x) is not list and type(x) is not tuple:
         if hasattr(type(x), "tolist"):      # a NumPy array
             x = x.tolist()
@@ -88,7 +88,7 @@ def _sequence(x, name, content):
 
 
 def _vector(x, name):
-    """The same of Values and numbers."""
+    """An argument as a list or a tuple of Values and numbers that isn't empty."""
     if _is_vector(x):
         return x
     x = _sequence(x, name, "Values or numbers")
@@ -99,14 +99,14 @@ def _vector(x, name):
 
 
 def _values(x, name):
-    """The same with leaves in place of numbers."""
+    """An argument as a list or a tuple of Values that isn't empty. Numbers become leaves."""
     if _are_values(x):
         return x
     return [v if isinstance(v, AnyValue) else Value(v) for v in _vector(x, name)]
 
 
 def _matrix(rows, name):
-    """An argument as a list of rows, none of which is empty."""
+    """An argument as a list of rows, each as _vector gives it."""
     return [row if _is_vector(row) else _vector(row, f"row {i} of {name}")
             for i, row in enumerate(_sequence(rows, name, "rows"))]
 
@@ -153,8 +153,8 @@ def dot(a, b, start=0):
 def linear(x, weight, bias=None):
     """A layer: the sum of products of x and each row of weights, and a bias.
 
-    x: a vector of n. weight: m rows of n each, as in torch. bias: a vector of m, or None; a row's sum starts with it.
-    Returns a list of m. The same as
+    x: a vector of n. weight: m rows of n each, as in torch. bias: a vector of m, or None. The sum of row i starts with
+    bias[i], or with 0. Returns a list of m. The same as
 
         biases = [0] * len(weight) if bias is None else bias
         return [sum((w * xi for w, xi in zip(row, x)), b) for row, b in zip(weight, biases)]
@@ -191,7 +191,8 @@ def matmul(a, b):
 def sum(xs, start=0):
     """The sum of a vector.
 
-    xs: a vector. start: a Value or a number, to which the elements are added. With Python's own `sum`, the same as
+    xs: a vector. start: a Value or a number, to which the elements are added. Returns a Value, or a number if there is
+    no Value among the arguments. With Python's own `sum`, the same as
 
         return sum(xs, start)
 
@@ -203,7 +204,7 @@ def sum(xs, start=0):
 def mean(xs):
     """The arithmetic mean of a vector.
 
-    xs: a vector. The same as
+    xs: a vector. Returns a Value, or a number if there is no Value in xs. The same as
 
         return sum(xs) / len(xs)
 
@@ -214,7 +215,7 @@ def mean(xs):
 
 
 def scaled_dot_product_attention(q, k, v):
-    """What one head of attention gives for one query (Vaswani et al. 2017, "Attention is all you need", equation 1).
+    """The output of one head of attention for one query (Vaswani et al. 2017, "Attention is all you need", equation 1).
 
     q: a vector of d. k: t rows of d each. v: t rows, all of the same length m. Returns a list of m. The same as
 
@@ -354,7 +355,7 @@ def silu(xs):
 def softmax(xs):
     """Probabilities in proportion to e to the power of each element, as microgpt computes them.
 
-    xs: a vector. Returns a list of Values between 0 and 1 whose sum is 1. The same as
+    xs: a vector. Returns a list of Values from 0 to 1, whose sum is 1 but for rounding. The same as
 
         largest = max(x.data for x in xs)
         exps = [(x - largest).exp() for x in xs]
@@ -407,7 +408,7 @@ def cross_entropy(logits, target):
 def mse_loss(a, b):
     """The mean of the squares of the differences of two vectors' elements.
 
-    a, b: vectors of the same length. The same as
+    a, b: vectors of the same length. Returns a Value, or a number if there is no Value among the arguments. The same as
 
         return sum((x - y) ** 2 for x, y in zip(a, b)) / len(a)
 

@@ -2,8 +2,8 @@
 
 Signatures, the order of the random numbers, the order of the parameters and the reprs are micrograd's, so that the same
 seed gives the same network. Three things are new. `nonlin` also takes the name of a nonlinearity or any function of a
-Value. A wrong number of inputs is an error, where micrograd's zip would cut. And weighted sums are those of
-fastgrad.functional: the same graph and bits in less time.
+Value. A wrong number of inputs raises ValueError, where micrograd's zip ignores what is too much. Weighted sums are
+those of fastgrad.functional, which give the same graph and bits in less time.
 """
 import random
 
@@ -15,7 +15,7 @@ NONLINEARITIES = {"relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid"}     # me
 
 
 class Module:
-    """What has parameters."""
+    """The base of everything that has parameters."""
 
     def zero_grad(self):
         """Set the gradient of every parameter to 0."""
@@ -31,8 +31,8 @@ class Neuron(Module):
     """A weighted sum of nin inputs and a bias, then a nonlinearity.
 
     nonlin: True for relu, False for none, 'relu', 'tanh', 'sigmoid', or a function of a Value. Raises ValueError for
-    any other name, and when it's called with another number of inputs. Weights are uniform in -1 to 1, the bias starts
-    at 0.
+    any other name, and when it's called with another number of inputs than nin. Weights start as random numbers,
+    uniform from -1 to 1, and the bias starts as 0.
     """
 
     def __init__(self, nin, nonlin=True):
@@ -70,7 +70,11 @@ _NEURON_CALL = Neuron.__call__
 
 
 def _weighted_sums(neurons, x):
-    """[sum((wi * xi for wi, xi in zip(n.w, x)), n.b) for n in neurons]"""
+    """[sum((wi * xi for wi, xi in zip(n.w, x)), n.b) for n in neurons]
+
+    x: an iterable of Values and numbers, which may be empty. Raises ValueError if some neuron has another number of
+    weights than x has inputs.
+    """
     if type(x) not in (list, tuple):
         x = x.tolist() if hasattr(type(x), "tolist") else list(x)       # tolist: a NumPy array's
     for n in neurons:
@@ -89,7 +93,7 @@ class Layer(Module):
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
 
     def __call__(self, x):
-        if all(type(n).__call__ is _NEURON_CALL for n in self.neurons):
+        if all(type(n).__call__ is _NEURON_CALL for n in self.neurons):     # else call what the user has made of them
             out = [n._activate(act) for n, act in zip(self.neurons, _weighted_sums(self.neurons, x))]
         else:
             out = [n(x) for n in self.neurons]

@@ -2,7 +2,7 @@
 
 # ---- Walks ----
 
-cdef uint32_t PORTION = 1 << 17         # so many nodes between two looks for Ctrl-C, which takes some milliseconds
+cdef uint32_t PORTION = 1 << 17         # so many nodes between two looks for Ctrl-C; they take some milliseconds
 cdef fg_walk idle_scratch               # kept for the next walk
 cdef bint scratch_is_idle = True
 
@@ -10,10 +10,10 @@ cdef bint scratch_is_idle = True
 @cython.final
 @cython.no_gc
 cdef class Walk:
-    """The nodes below a root, listed children first. As long as a Walk lives it holds the arena: dead nodes aren't
-    freed."""
+    """The nodes from a root down, listed children first. As long as a Walk lives it holds the arena: dead nodes aren't
+    freed. apart: which fused sums it takes apart."""
     cdef fg_walk *scratch
-    cdef fg_walk own                    # for a walk within a walk
+    cdef fg_walk own                    # the scratch of a walk within a walk
     cdef Node root
 
     def __cinit__(self, Node root not None, bint with_leaves, fg_apart apart=FG_APART_IF_TOUCHED):
@@ -54,8 +54,8 @@ cdef class Walk:
 # - A node has been given a `_backward` of its own, or its subclass has one. The node has FG_CLOSURE, the core stops
 #   there, and backward() asks has_own_backward and calls it.
 # - A class with a dialect has another `_backward`, or some class is odd: it has another `grad` or `_local_grads`
-#   (overrides.pxi). Then must_call_all is true, and backward() calls the `_backward` of each node. While a class is
-#   odd, Node._accumulate also reads and writes gradients as attributes.
+#   (overrides.pxi). Then must_call_all is true, and backward() takes fused sums apart and calls the `_backward` of each
+#   node. While a class is odd, Node._accumulate also reads and writes gradients as attributes.
 # - may_run_python (handle.pxi) is true as soon as there has been a closure or an instance of a subclass. Python code
 #   that runs in the sweep may give a leaf a `_backward`. So the walk then lists leaves too, which it leaves out
 #   otherwise.
@@ -167,7 +167,7 @@ cdef bint is_below_any(Node node, tuple children) except -1:
         for i in range(walk.scratch.n):
             if walk.scratch.order[i] == node.index:
                 return True
-        walk = None             # the next one takes all fused sums apart while another runs
+        walk = None             # a walk that starts while another one runs takes all fused sums apart
     return False
 
 
@@ -199,7 +199,7 @@ cdef list parents_of(Node self):
     cdef fg_index index
     take_apart_parents(self.index)
     index = fg_arena_live_from(&arena, 0)
-    cdef fg_index end = arena.used_slabs * FG_SLAB_STEP     # no further: Python may run and make parents for ever
+    cdef fg_index end = arena.used_slabs * FG_SLAB_STEP     # no further: Python may run, and make parents for ever
     while index != FG_NONE and index < end:
         if is_child(self.index, node_at(index)):
             parents.append(handle_of(index))
@@ -208,7 +208,7 @@ cdef list parents_of(Node self):
 
 
 cdef int take_apart_parents(fg_index operand) except -1:
-    """Take all fused sums apart that have a node as an operand."""
+    """Take apart all fused sums that have a node as an operand or as their start."""
     cdef fg_index index = fg_arena_live_from(&arena, 0)
     while index != FG_NONE and arena.n_fused > 0:
         if node_at(index).arity == FG_FUSED and fg_sum_has(node_at(index), operand):

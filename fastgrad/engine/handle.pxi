@@ -301,7 +301,7 @@ cdef Attachment *attach(fg_index index, PyObject *handle, PyTypeObject *cls) noe
 
 
 cdef inline int take_apart(fg_index index) except -1:
-    """Make of a fused sum the nodes that it stands for, before somebody looks at its inside or changes that."""
+    """Take a node apart if it's a fused sum. This comes before anybody reads or changes the node's inside."""
     if node_at(index).arity == FG_FUSED and not fg_take_apart(&arena, index):
         raise MemoryError("no memory for the nodes that a fused sum stands for")
     return 0

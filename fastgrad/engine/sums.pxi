@@ -1,8 +1,9 @@
 # Sums of products as fused sums (csrc/fused.h), and loops over lists, for fastgrad/functional.py.
 #
-# Functions here do what a loop over Values does, or decline: they return None, and nothing has happened. Then the loop
-# itself runs, with its own errors. They decline when anything is unusual: operands of other classes, ints, operators
-# that somebody has assigned to the class (as detect_anomaly does), too little memory.
+# A function that can decline does what a loop over Values does, or returns None without any effect. Then its caller
+# runs the loop itself, which raises its own errors. A function declines when anything is unusual: operands of several
+# classes, ints where a partial sum could be one, large ints, operators that somebody has assigned to the class (as
+# detect_anomaly does), too little memory.
 
 cdef enum:
     FEWEST_TERMS = 2            # a fused sum of one term saves nothing
@@ -13,7 +14,7 @@ cdef bint is_sequence(object x) noexcept:
 
 
 cdef PyTypeObject *class_among(PyObject **items, Py_ssize_t n) noexcept:
-    """The class of the first Value among some objects, or NULL."""
+    """The class of the first Value among n objects, or NULL if there's no Value."""
     cdef Py_ssize_t i
     for i in range(n):
         if is_value(<object>items[i]):
@@ -22,7 +23,7 @@ cdef PyTypeObject *class_among(PyObject **items, Py_ssize_t n) noexcept:
 
 
 cdef bint may_fuse(PyTypeObject *cls) noexcept:
-    """Whether sums of Values of a class may be fused. Makes the class the active one."""
+    """Whether sums of Values of a class may be fused. If the class has a dialect, makes it the active one."""
     if cls is NULL or not has_own_dialect(cls):
         return False
     if cls is not active_class:
@@ -31,7 +32,7 @@ cdef bint may_fuse(PyTypeObject *cls) noexcept:
 
 
 cdef inline bint read_small_int(object x, Number *number) noexcept:
-    """Read an int that an operation would make a leaf of. False if it's too large for one."""
+    """Read an int as the number of the leaf that an operation would make of it. False if it's too large."""
     cdef int overflow
     number[0] = constant(Number(<double>PyLong_AsLongLongAndOverflow(x, &overflow), True))
     return not overflow and fabs(number.value) < FG_EXACT
@@ -64,7 +65,8 @@ cdef bint read_start(object x, Start *start) noexcept:
 # ---- Columns ----
 
 cdef fg_column *column_of(object values) noexcept:
-    """A column of a list's Values, floats and small ints, or NULL if it has anything else or there's no memory."""
+    """The column of a list or a tuple, found or new, with a reference for the caller. NULL if there's anything in it
+    but Values of the active class, floats and small ints, or if there's no memory."""
     cdef fg_column *column = fg_column_find(&arena, <PyObject *>values)
     cdef fg_status status
     if column is not NULL and has_operands(column, items_of(values), n_items(values)):
@@ -92,7 +94,8 @@ cdef bint has_operands(fg_column *column, PyObject **items, Py_ssize_t n) noexce
 
 
 cdef fg_status read_column(object values, bint has_ints, fg_column **result) noexcept:
-    """Make the column, with room for kinds or without. FG_INTS: it needs that room. FG_CALLERS: it can't be made."""
+    """Make the column of a list or a tuple. has_ints: with room for kinds. Returns FG_INTS if it needs that room and
+    has none, and FG_CALLERS or FG_TOO_MANY if it can't be made."""
     cdef Py_ssize_t i, n = n_items(values)
     cdef PyObject **items = items_of(values)
     cdef fg_column *column = fg_column_new(&arena, n, has_ints) if n < FG_MAX_NODES else NULL
@@ -125,15 +128,15 @@ cdef fg_status read_column(object values, bint has_ints, fg_column **result) noe
 
 
 cdef object new_sum_of(PyTypeObject *cls, fg_column *u, fg_column *v, const Start *start):
-    """A fused sum as a Value of a class; None if the columns don't fit or there's no memory. (A list may have changed,
-    or another class be active, if Python has run meanwhile.)"""
+    """A fused sum as a Value of a class. v: NULL for a sum of single operands. None if the columns don't fit or there's
+    no memory. (If Python has run meanwhile, a list may have changed, or another class may be active.)"""
     cdef fg_index index
     if cls is not active_class or u.n < FEWEST_TERMS or v is not NULL and v.n != u.n:
         return None
     if u.has_ints and (v is NULL or v.has_ints):
         return None                     # some partial sum may be an int
     if v is not NULL and u.n_constants == u.n and v.n_constants == 0:
-        u, v = v, u                     # 2.0 * v is v * 2.0
+        u, v = v, u                     # Python makes 2.0 * v a product of v and 2.0
     if u.n_constants > 0 and v is not NULL:
         return None
     if active_dialect.new_flags & FG_DEFERRED and (v.n_constants if v is not NULL else u.n_constants):
@@ -213,7 +216,8 @@ cdef bint are_rows(object rows, object others, PyTypeObject **cls) noexcept:
 
 
 cdef object sums_as_leaves(PyTypeObject *cls, us, vs, starts):
-    """The same under no_grad(). Declines if a product has no Value: it's a number, which sum() adds in its own way."""
+    """What _products returns under no_grad(), where each sum is a leaf. Declines if no factor of a product is a Value:
+    then the product is a number, and sum() adds numbers in its own way."""
     cdef list results = []
     cdef Number x, y
     cdef double total
@@ -240,13 +244,13 @@ cdef object sums_as_leaves(PyTypeObject *cls, us, vs, starts):
 
 
 def _total(xs, start=ZERO):
-    """sum(xs, start) of a list or a tuple."""
+    """sum(xs, start) of a list or a tuple, fused if it can be."""
     result = fused_total(xs, start)
     return sum(xs, start) if result is None else result
 
 
 cdef object fused_total(xs, start):
-    """The same as a fused sum, or None to decline."""
+    """sum(xs, start) as a fused sum, or as a leaf under no_grad(); None to decline."""
     cdef Py_ssize_t n, k
     cdef fg_column *column
     cdef Start first
@@ -256,7 +260,7 @@ cdef object fused_total(xs, start):
     if n < FEWEST_TERMS or not may_fuse(class_among(items_of(xs), n)) or not read_start(start, &first):
         return None
     if first.node == FG_NONE and class_of(xs[0]) is not active_class:
-        return None                     # two numbers make no node
+        return None                     # the loop adds two numbers first, and makes no node of them
     if not is_recording():
         total = first.number.value
         for k in range(n_items(xs)):    # not n: is_recording may run Python
@@ -297,7 +301,7 @@ def _columns(rows):
 
 
 def _are_values(xs):
-    """Whether xs is a list or a tuple of Values, and has some."""
+    """Whether xs is a list or a tuple of Values that isn't empty."""
     cdef Py_ssize_t i, n = n_items(xs) if is_sequence(xs) else 0
     for i in range(n):
         if not is_value(<object>items_of(xs)[i]):
@@ -306,7 +310,7 @@ def _are_values(xs):
 
 
 def _largest(xs):
-    """max(x.data for x in xs) of a list or a tuple of Values."""
+    """max(x.data for x in xs) of a list or a tuple of Values that isn't empty."""
     cdef Py_ssize_t i, n = n_items(xs)
     cdef double largest = -INFINITY
     cdef fg_node *node
@@ -328,7 +332,7 @@ ctypedef object (*Operation)(object, object)
 
 
 def _each(str name, xs):
-    """[x.name() for x in xs], where name is that of a method."""
+    """[x.name() for x in xs], where `name` is the name of a method."""
     cdef list results = []
     cdef PyObject *method
     for x in xs:
@@ -342,7 +346,7 @@ def _each(str name, xs):
 
 
 def _with(str symbol, xs, ys):
-    """[x symbol y for x, y in zip(xs, ys)] for symbol + - * or /; if ys is no list and no tuple, y is ys each time."""
+    """[x symbol y for x, y in zip(xs, ys)] for symbol + - * or /; if ys isn't a list or a tuple, y is ys each time."""
     cdef list results = []
     cdef Operation operation = PyNumber_TrueDivide
     cdef bint is_one = not is_sequence(ys)
@@ -356,7 +360,7 @@ def _with(str symbol, xs, ys):
         operation = PyNumber_Subtract
     for i, x in enumerate(xs):
         if not is_one:
-            if i >= len(ys):            # an operator has made it shorter
+            if i >= len(ys):            # an operator has made ys shorter
                 break
             y = ys[i]
         results.append(operation(x, y))

@@ -1,7 +1,9 @@
 /* A fused sum's promise: nobody can tell it from the scalar nodes that it stands for.
  *
- * Random programs run twice, once with fused sums and once with the nodes that the interpreter would make. Both are
- * compared to the last bit: what can be seen from outside after each step, and the whole graph at the end. */
+ * Random programs run twice, once with fused sums and once with the nodes that the interpreter would make. The two are
+ * compared to the last bit: after each step the nodes that the program holds, and at the end sometimes the whole graph.
+ *
+ * An argument is the number of random programs. The first ones are always the same. */
 #include "check.h"
 #include "fused.h"
 
@@ -18,7 +20,7 @@ static uint32_t below(uint32_t n)
     return (uint32_t)(state >> 33) % n;
 }
 
-static uint32_t is_odd; /* in this program one number in so many is */
+static uint32_t is_odd; /* in this program about one number in so many is odd: 0, -0, 1, large or infinite */
 
 static double number(void)
 {
@@ -59,7 +61,7 @@ static fg_index scalar(fg_arena *arena, uint8_t op, fg_index a, fg_index b)
     return index;
 }
 
-/* The same for a caller who gives its references to some operands away. */
+/* The same, but the new node takes over the caller's reference to a if gives_a, and to b if gives_b. */
 static fg_index scalar_of(fg_arena *arena, uint8_t op, fg_index a, bool gives_a, fg_index b, bool gives_b)
 {
     fg_index index = scalar(arena, op, a, b);
@@ -70,7 +72,7 @@ static fg_index scalar_of(fg_arena *arena, uint8_t op, fg_index a, bool gives_a,
     return index;
 }
 
-/* ---- A sum of the program, as indices into its values; -1: a constant ---- */
+/* ---- A sum of the program. Operands are indices into the program's values; -1 is a constant ---- */
 
 enum { MOST = 8, VALUES = 60 };
 typedef struct {
@@ -84,7 +86,7 @@ typedef struct {
 static bool is_int[VALUES]; /* which values of the program are ints */
 static int first_weight, n_weights; /* leaves that are operands of one column alone, which many sums share */
 
-/* A value that is a float, if it has to be. The first one always is. */
+/* A random value's index. The value is no weight, and unless may_be_int it's a float. (Value 0 always is a float.) */
 static int pick(int n_values, bool may_be_int)
 {
     int value = (int)below((uint32_t)n_values);
@@ -208,7 +210,7 @@ static void walk(int i, fg_index root, bool with_leaves, fg_apart apart)
     CHECK(status == FG_OK);
 }
 
-/* The whole graphs below two roots. What looks at the fused one takes it apart. */
+/* Compare the whole graphs below two roots. The walk takes all fused sums apart. */
 static void compare_graphs(int root)
 {
     static uint32_t place[2][1 << 20];
@@ -220,7 +222,7 @@ static void compare_graphs(int root)
     CHECK(walks[0].n == walks[1].n);
     for (uint32_t n = 0; n < walks[0].n; n++) {
         fg_node *a = fg_at(arenas[0].nodes, walks[0].order[n]), *b = fg_at(arenas[1].nodes, walks[1].order[n]);
-        if (a->flags & FG_DEFERRED && b->flags & FG_DEFERRED) /* whoever reads local gradients takes them anew */
+        if (a->flags & FG_DEFERRED && b->flags & FG_DEFERRED) /* the face computes these when it's asked for them */
             CHECK(fg_node_refresh(arenas[0].nodes, a) && fg_node_refresh(arenas[1].nodes, b));
         CHECK(a->kind == b->kind && same_bits(a->data, b->data) && same_bits(a->grad, b->grad));
         for (uint32_t k = 0; k < fg_node_n_children(a); k++) {
@@ -232,8 +234,8 @@ static void compare_graphs(int root)
         fg_walk_end(&arenas[i], &walks[i]);
 }
 
-/* backward() on both. at: a value where both sweeps stop and are given up; or where another backward() runs, from
- * another root, before they go on. */
+/* backward() on both. at: -1, or a value with FG_CLOSURE, at which both sweeps stop. If `other` is the root, the sweeps
+ * are given up there. If not, another backward() runs from `other`, and then they go on. */
 static void backward_both(int root, int at, int other, double seed, bool seed_is_int)
 {
     for (int i = 0; i < 2; i++) {

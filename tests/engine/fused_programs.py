@@ -33,6 +33,7 @@ INTS = (0, 1, -1, 2, 3, -7, 2 ** 53, 2 ** 53 - 1, 10 ** 16, True)
 
 # ---- The loops ----
 
+# Their loops call methods of Values, so numbers become leaves first.
 OF_LEAVES = {"relu", "tanh", "sigmoid", "exp", "log", "gelu", "silu", "softmax", "log_softmax", "cross_entropy"}
 
 
@@ -72,7 +73,7 @@ def a_constant(rng):
 
 
 def vector(rng, n, length, constants):
-    """constants: how likely one is."""
+    """A random vector of a step. constants: how likely an element is a constant."""
     return tuple((a_constant(rng),) if rng.random() < constants else index(rng, n) for _ in range(length))
 
 
@@ -82,7 +83,7 @@ def a_length(rng):
 
 
 def share(rng):
-    """How likely constants are in a vector: mostly not at all, and seldom certain."""
+    """How likely an element of a vector is a constant: mostly 0, seldom 1."""
     return pick(rng, (0.0, 0.0, 0.0, 0.0, 0.3, 1.0))
 
 
@@ -149,7 +150,7 @@ def rnn(rng, n):
 
 
 def chain(rng, n):
-    """Sums of which each one has the one before as an operand, or its start, or both factors of a term."""
+    """Sums that each have the sum before as an operand, as both factors of a term, or as the start."""
     return "chain", index(rng, n), index(rng, n), tuple(int(4 * rng.random()) for _ in range(2 + int(5 * rng.random())))
 
 
@@ -165,7 +166,7 @@ def look(rng, n):
 
 
 def act(rng, n):
-    """What a closure does when the sweep comes by, before it passes the gradient on or after that."""
+    """Assign a closure that plays a step when the sweep calls it, before it passes its gradient on or after that."""
     what = pick(rng, ("raise", "backward", "zero_grad", "look", "set children", "set local_grads", "set data",
                       "set grad", "drop", "dot", "closure"))
     first, i = rng.random() < 0.5, index(rng, n)
@@ -223,8 +224,8 @@ MAKERS = {is_calm: tuple(make for weight, make in CALM + (() if is_calm else WIT
 
 
 def generate(rng, is_calm=False, most=24):
-    """A random program. is_calm: no closures, no subclasses, no looks. The last steps are a backward pass and a look
-    at everything."""
+    """A random program. is_calm: no closures, no subclasses, no looks. most: about how many random steps it has at
+    most. The last steps are a backward pass and a look at everything."""
     n = 3 + int(4 * rng.random())
     steps = [("leaf", a_float(rng)) for _ in range(n)]
     r = rng.random()
@@ -232,14 +233,14 @@ def generate(rng, is_calm=False, most=24):
         rare = not is_calm and rng.random() < 0.004
         steps.append(pick(rng, RARE if rare else MAKERS[is_calm])(rng, n))
         n += 1
-        if rng.random() < 0.04:         # a step of training, say, again
+        if rng.random() < 0.04:         # some steps again, as in a loop of training
             steps += steps[-(1 + int(4 * rng.random())):]
     return steps + [("backward", n - 1), ("look", "state", n - 1)]
 
 
 def make_dialects():
-    """Classes for the programs, of every dialect in which something about sums could differ. There is room for few in
-    a process."""
+    """Classes for the programs, one for each of twelve dialects in which sums could differ. (A process has room for few
+    such classes.)"""
     options = ("deferred", "float_data", "float_grad", "float_seed", "micrograd_relu")
     made = []
     for bits in (1, 0, 3, 5, 9, 17, 31, 2, 4, 8, 7, 29):
@@ -254,7 +255,7 @@ def make_dialects():
 # ---- How programs run ----
 
 class Run:
-    """A run of a program on one engine: what closures have to know."""
+    """A run of a program on one engine. Closures that the program assigns keep it."""
 
     def __init__(self, engine):
         self.Value, self.no_grad, self.F = engine["Value"], engine["no_grad"], engine["F"]
@@ -268,7 +269,7 @@ class Run:
         return () if x is None else self.vector((x,))
 
     def put(self, result):
-        """Take Values among the results into the program's; what else there is is shown."""
+        """Append the Values among the results to the program's. Returns the other results as text, or None."""
         results = list(flat(result))
         self.values.extend(x for x in results if isinstance(x, self.Value))
         numbers = [repr(x) for x in results if not isinstance(x, self.Value)]
@@ -393,7 +394,7 @@ class Nothing:
 
 
 class Patch:
-    """While it's open, a class has another function or property of a name, which does the same."""
+    """A context manager: inside, a class has another function or property of the same name, which does the same."""
 
     def __init__(self, cls, name):
         self.cls, self.name = cls, name
@@ -425,7 +426,7 @@ def flat(x):
 
 
 def numbers(values):
-    """The data and grad of Values, and their operations, as an entry of a transcript."""
+    """The data, grads, classes and operations of Values, as an entry of a transcript."""
     found, graph = [], []
     for v in values:
         found.append(v.data)

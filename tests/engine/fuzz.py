@@ -4,8 +4,8 @@
     python tests/engine/fuzz.py --kind fused --count 1000000
 
 Program k is made from random.Random(seed + k). The first difference, crash or hang ends the run with status 1 and
-prints the seed, and for a difference also the shrunk program with both transcripts. `--seed THAT --count 1` runs that
-program again. There are kinds of programs:
+prints the seed, and for a difference also the shrunk program with both transcripts. `--seed THAT --count 1`, with the
+same --kind, runs that program again. These are the kinds of programs:
 
     scalar      those of programs.py
     fused       those of fused_programs.py: with fused sums on the C engine, and loops on the oracle
