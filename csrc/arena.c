@@ -219,8 +219,8 @@ static void note_death(fg_arena *arena, uint32_t before)
         arena->most = live;
         arena->since = 0;
     } else {
-        arena->since += 1 + (before - live) / FG_SLAB;
-        if (arena->since >= FG_IDLE)
+        arena->since += before - live;
+        if (arena->since > FG_IDLE * (uint64_t)arena->last)
             arena->last = arena->one_before = 0;
     }
     const uint32_t nodes = arena->last < arena->one_before ? arena->last : arena->one_before;

@@ -72,11 +72,11 @@ typedef uint32_t fg_index;
 #define FG_KEEP_SUMS 8192u  /* so many free sums at most, of 72 bytes, are kept for new ones */
 /* A training loop makes and drops a graph in each step. So that it doesn't fetch its memory anew each time, an arena
  * keeps vacant slabs: at least FG_KEEP_SLABS (64 MiB). If graphs have been larger, it keeps as many as the smaller of
- * the last two of those needed, but at most FG_KEEP_MOST (1 GiB). After FG_IDLE smaller graphs, or so many slabs of
- * them, it keeps FG_KEEP_SLABS again. */
+ * the last two of those needed, but at most FG_KEEP_MOST (1 GiB). When so many nodes have died in smaller graphs
+ * since as in FG_IDLE large ones, it keeps FG_KEEP_SLABS again. */
 #define FG_KEEP_SLABS 1024u
 #define FG_KEEP_MOST 16384u
-#define FG_IDLE 65536u
+#define FG_IDLE 4u
 
 /* The operation that made a node's number. The names that Python shows are in the table of operations. */
 enum fg_op {
@@ -180,7 +180,7 @@ typedef struct {
     uint32_t peak;          /* the most live nodes there have been; see fg_arena_note_peak */
     uint32_t most;          /* the most live nodes since the last death of a large graph: see note_death */
     uint32_t last, one_before; /* what `most` was when the last two large graphs died */
-    uint32_t since;         /* what has died since then: 1 for each smaller graph, and 1 for each slab of it */
+    uint64_t since;         /* how many nodes have died in smaller ones since then */
     uint32_t kept;          /* slabs that are kept when they are vacant */
     uint32_t holds;         /* while > 0, nodes that die are not freed */
     fg_index waiting;       /* the list of those nodes */
@@ -219,6 +219,7 @@ typedef enum {
     FG_OK,
     FG_MORE,      /* the portion is over, the work isn't: call again */
     FG_CALLERS,   /* the sweep has come to a node that the caller has to pass on: see fg_sweep */
+    FG_UNFIT,     /* the face's: something that a column doesn't take */
     FG_INTS,      /* a column has ints, and no room for kinds: see fg_column_take */
     FG_APART,     /* the walk has come to a fused sum that has to be taken apart first; only within backward.c */
     FG_NO_MEMORY,

@@ -2,7 +2,7 @@
 #include "backward.h"
 
 #include "fused.h"
-#include "numbers.h"
+#include "gradients.h"
 
 /* ---- The order ---- */
 
@@ -43,7 +43,7 @@ static uint32_t new_epoch(fg_arena *arena)
         for (fg_index i = fg_arena_live_from(arena, 0); i != FG_NONE; i = fg_arena_live_from(arena, i + FG_STEP)) {
             fg_node *node = fg_at(arena->nodes, i);
             if (node->mark != FG_PASSED_OVER)
-                fg_at(arena->nodes, i)->mark = 0;
+                node->mark = 0;
             if (node->arity == FG_FUSED)
                 node->sum->u->epoch = node->sum->v->epoch = 0;
         }
@@ -433,21 +433,6 @@ bool fg_take_apart(fg_arena *arena, fg_index index)
 
 /* ---- The sweep ---- */
 
-/* child.grad += local * grad, where both factors are ints. The child's gradient may be an int too. */
-static void add_ints(fg_node *child, double local, double grad)
-{
-    bool is_int;
-    double product = fg_int_mul(local, grad, &is_int);
-    if (is_int && child->flags & FG_GRAD_INT) {
-        child->grad = fg_int_add(child->grad, product, &is_int);
-    } else {
-        child->grad += product;
-        is_int = false;
-    }
-    if (!is_int)
-        child->flags &= (uint16_t)~FG_GRAD_INT;
-}
-
 /* How many children a node passes its gradient on to: as many as it has local gradients, like zip() in microgpt. */
 static uint32_t n_passing(const fg_node *node)
 {
@@ -458,29 +443,17 @@ static uint32_t n_passing(const fg_node *node)
 static void pass_on_ints(fg_node *nodes, const fg_node *node)
 {
     uint32_t n = n_passing(node);
-    for (uint32_t i = 0; i < n; i++) {
-        fg_node *child = fg_at(nodes, fg_node_child(node, i));
-        if (fg_node_local_is_int(node, i)) {
-            add_ints(child, fg_node_local(node, i), node->grad);
-        } else {
-            child->grad += fg_node_local(node, i) * node->grad;
-            child->flags &= (uint16_t)~FG_GRAD_INT;
-        }
-    }
-}
-
-static inline void add(fg_node *child, double local, double grad)
-{
-    child->grad += local * grad;
-    child->flags &= (uint16_t)~FG_GRAD_INT;
+    for (uint32_t i = 0; i < n; i++)
+        fg_grad_add_product(fg_at(nodes, fg_node_child(node, i)), fg_node_local(node, i),
+                            fg_node_local_is_int(node, i), node->grad, true);
 }
 
 /* Pass a gradient that is a float on to two children. */
 static inline void pass_on_to_two(fg_node *nodes, const fg_node *node)
 {
     const double grad = node->grad;
-    add(fg_at(nodes, node->child[0]), node->local[0], grad);
-    add(fg_at(nodes, node->child[1]), node->local[1], grad);
+    fg_grad_add(fg_at(nodes, node->child[0]), node->local[0] * grad);
+    fg_grad_add(fg_at(nodes, node->child[1]), node->local[1] * grad);
 }
 
 /* Pass a gradient that is a float on to any number of children. */
@@ -490,11 +463,11 @@ static void pass_on_float(fg_node *nodes, const fg_node *node)
     if (node->arity == FG_BINARY) {
         pass_on_to_two(nodes, node);
     } else if (node->arity == FG_UNARY) {
-        add(fg_at(nodes, node->child[0]), node->local[0], grad);
+        fg_grad_add(fg_at(nodes, node->child[0]), node->local[0] * grad);
     } else {
         uint32_t n = n_passing(node);
         for (uint32_t i = 0; i < n; i++)
-            add(fg_at(nodes, node->edges->children[i]), node->edges->locals[i], grad);
+            fg_grad_add(fg_at(nodes, node->edges->children[i]), node->edges->locals[i] * grad);
     }
 }
 
@@ -579,12 +552,6 @@ fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
     return walk->n > 0 ? FG_MORE : FG_OK;
 }
 
-static void zero(fg_node *node)
-{
-    node->grad = 0.0;
-    node->flags |= FG_GRAD_INT;
-}
-
 uint32_t fg_walk_n_nodes(const fg_arena *arena, const fg_walk *walk)
 {
     const fg_event *event = walk->events;
@@ -605,12 +572,12 @@ void fg_walk_zero(fg_arena *arena, const fg_walk *walk)
     for (uint32_t i = 0; i < walk->n; i++) {
         fg_node *node = fg_at(arena->nodes, walk->order[i]);
         uint32_t n_children = fg_node_n_children(node);
-        zero(node);
+        fg_grad_zero(node);
         if (node->arity == FG_FUSED) {
             fg_sum_zero(arena->nodes, node, event->from, event->to);
             event++;
         }
         for (uint32_t j = 0; j < n_children; j++)
-            zero(fg_at(arena->nodes, fg_node_child(node, j)));
+            fg_grad_zero(fg_at(arena->nodes, fg_node_child(node, j)));
     }
 }

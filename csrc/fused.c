@@ -1,7 +1,7 @@
 /* Making fused sums, passing their gradients on, and taking them apart. fused.h says what they are. */
 #include "fused.h"
 
-#include "numbers.h"
+#include "gradients.h"
 
 /* ---- Columns ---- */
 
@@ -233,31 +233,6 @@ void fg_sum_free(fg_arena *arena, fg_sum *sum)
 
 /* ---- The sweep ---- */
 
-static inline void add(fg_node *child, double contribution)
-{
-    child->grad += contribution;
-    child->flags &= (uint16_t)~FG_GRAD_INT;
-}
-
-/* child.grad += local * grad, where each of the three may be an int. */
-static void add_exactly(fg_node *child, double local, bool local_is_int, double grad, bool grad_is_int)
-{
-    if (!local_is_int || !grad_is_int) {
-        add(child, local * grad);
-        return;
-    }
-    bool is_int;
-    double product = fg_int_mul(local, grad, &is_int);
-    if (is_int && child->flags & FG_GRAD_INT)
-        child->grad = fg_int_add(child->grad, product, &is_int);
-    else {
-        child->grad += product;
-        is_int = false;
-    }
-    if (!is_int)
-        child->flags &= (uint16_t)~FG_GRAD_INT;
-}
-
 /* The number of operand i of a column, which is a product's derivative by the other factor: the number when the sum was
  * made, or, if the sum is deferred, the number now. */
 static double number_now(const fg_node *nodes, const fg_column *column, uint32_t i, bool is_deferred, bool *is_int)
@@ -279,18 +254,18 @@ static void pass_on_term(fg_node *nodes, fg_node *node, uint32_t k)
     const double grad = is_last ? node->grad : sum->inner; /* of A_k */
     const bool is_int = is_last ? (node->flags & FG_GRAD_INT) != 0 : sum->inner_is_int;
     if (k == 0 && node->child[0] != FG_NONE)
-        add_exactly(fg_at(nodes, node->child[0]), 1.0, true, grad, is_int);
+        fg_grad_add_product(fg_at(nodes, node->child[0]), 1.0, true, grad, is_int);
     fg_node *u = fg_at(nodes, fg_column_nodes(sum->u)[k]), *v = fg_at(nodes, fg_column_nodes(sum->v)[k]);
     if (sum->is_single) {
-        add_exactly(u, 1.0, true, grad, is_int);
+        fg_grad_add_product(u, 1.0, true, grad, is_int);
         return;
     }
     const bool is_deferred = (node->flags & FG_DEFERRED) != 0;
     bool u_is_int, v_is_int;
     double of_u = number_now(nodes, sum->u, k, is_deferred, &u_is_int);
     double of_v = number_now(nodes, sum->v, k, is_deferred, &v_is_int);
-    add_exactly(u, of_v, v_is_int, sum->inner, sum->inner_is_int);
-    add_exactly(v, of_u, u_is_int, sum->inner, sum->inner_is_int);
+    fg_grad_add_product(u, of_v, v_is_int, sum->inner, sum->inner_is_int);
+    fg_grad_add_product(v, of_u, u_is_int, sum->inner, sum->inner_is_int);
 }
 
 /* Make the gradients of a column's operands floats, if this call of fg_sweep hasn't done so yet. They stay floats until
@@ -311,24 +286,22 @@ static bool is_exclusive(const fg_node *nodes, const fg_column *column)
 {
     for (uint32_t k = 0; k < column->n; k++) {
         const fg_node *node = fg_at(nodes, fg_column_nodes(column)[k]);
-        const bool has_handle = node->face && !(node->flags & (FG_PARKED | FG_ATTACHED));
-        if (node->refs != 1u + has_handle || !fg_node_is_leaf_without(node, FG_CLOSURE | FG_ATTACHED | FG_PARKED))
+        if (node->refs != 1u + (node->face != NULL)
+            || !fg_node_is_leaf_without(node, FG_CLOSURE | FG_ATTACHED | FG_PARKED))
             return false;
     }
     return true;
 }
 
-/* Give a column running gradients, if that is right and pays, and if there's memory. Returns whether it has them. */
-static bool start_running(fg_arena *arena, fg_column *column)
+/* Give a column running gradients, if that is right and pays, and if there's memory. */
+static void start_running(fg_arena *arena, fg_column *column)
 {
-    if (column->is_running)
-        return true;
-    if (column->refs < MANY || !is_exclusive(arena->nodes, column))
-        return false;
+    if (column->is_running || column->refs < MANY || !is_exclusive(arena->nodes, column))
+        return;
     if (!column->grads) {
         column->grads = fg_allocate(NULL, column->n * sizeof *column->grads);
         if (!column->grads)
-            return false;
+            return;
         arena->edge_bytes += column->n * sizeof *column->grads;
     }
     for (uint32_t k = 0; k < column->n; k++)
@@ -336,7 +309,6 @@ static bool start_running(fg_arena *arena, fg_column *column)
     column->is_running = true;
     column->next_running = arena->running;
     arena->running = column;
-    return true;
 }
 
 void fg_columns_stop_running(fg_arena *arena)
@@ -407,16 +379,10 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
     }
     if (from == 0 && node->child[0] != FG_NONE) { /* A_0 passes its gradient on to the start before P_0 does to u_0 */
         pass_on_terms(nodes, sum, 1, to, is_whole);
-        add(fg_at(nodes, node->child[0]), sum->inner);
+        fg_grad_add(fg_at(nodes, node->child[0]), sum->inner);
         to = 1;
     }
     pass_on_terms(nodes, sum, from, to, is_whole);
-}
-
-static void zero(fg_node *node)
-{
-    node->grad = 0.0;
-    node->flags |= FG_GRAD_INT;
 }
 
 void fg_sum_zero(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to)
@@ -425,10 +391,10 @@ void fg_sum_zero(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to)
     sum->left = sum->n;
     sum->inner = 0.0;
     sum->inner_is_int = sum->rest_is_int = true;
-    zero(fg_at(nodes, node->child[0]));
+    fg_grad_zero(fg_at(nodes, node->child[0]));
     for (uint32_t k = from; k < to; k++) {
-        zero(fg_at(nodes, fg_column_nodes(sum->u)[k]));
-        zero(fg_at(nodes, fg_column_nodes(sum->v)[k]));
+        fg_grad_zero(fg_at(nodes, fg_column_nodes(sum->u)[k]));
+        fg_grad_zero(fg_at(nodes, fg_column_nodes(sum->v)[k]));
     }
 }
 

@@ -2,6 +2,7 @@
 #include "optim.h"
 
 #include "exact_pow.h"
+#include "gradients.h"
 
 /* g ** 2 of a gradient. Python computes an int's square exactly and rounds it then, which grad * grad does too. */
 static inline double square_of_grad(double grad, uint16_t flags)
@@ -17,11 +18,8 @@ static inline void set_data(fg_node *node, double data)
 
 void fg_grads_zero(fg_arena *arena, size_t n, const fg_index *params)
 {
-    for (size_t i = 0; i < n; i++) {
-        fg_node *node = fg_at(arena->nodes, params[i]);
-        node->grad = 0.0;
-        node->flags |= FG_GRAD_INT;
-    }
+    for (size_t i = 0; i < n; i++)
+        fg_grad_zero(fg_at(arena->nodes, params[i]));
 }
 
 void fg_grads_scale(fg_arena *arena, size_t n, const fg_index *params, double factor)

@@ -53,10 +53,10 @@ def _are_values(xs):
 
 _each, _with = getattr(engine, "_each", _each), getattr(engine, "_with", _with)
 _largest, _are_values = getattr(engine, "_largest", _largest), getattr(engine, "_are_values", _are_values)
-_is_vector = getattr(engine, "_is_vector", _declines)           # True only for a good vector, a list or a tuple
+_is_vector = getattr(engine, "_is_vector", lambda xs: False)           # True only for a good vector, a list or a tuple
 _total = getattr(engine, "_total", builtins.sum)                # sum(xs, start)
 # These two return None, without any effect, if the loop has to run or arguments are wrong.
-_fused_products = getattr(engine, "_products", _declines)       # what _products (below) returns
+_fused_products = getattr(engine, "_fused_products", _declines)       # what _products (below) returns
 _columns = getattr(engine, "_columns", _declines)               # [list(column) for column in zip(*rows)]
 
 

@@ -4,7 +4,8 @@ All is compiled into fastgrad.engine.engine. Where fastgrad runs in plain Python
 name and place, and this one isn't imported.
 """
 from fastgrad.engine.engine import (CODES, Node, Parameters, Value, Walk, _are_values, _at_next_operation, _columns,
-                                    _each, _is_vector, _largest, _make_class, _products, _total, _with, arena_stats)
+                                    _each, _fused_products, _is_vector, _largest, _make_class, _total, _with,
+                                    arena_stats)
 
 try:
     from fastgrad.engine.engine import _check, _fail_allocation     # hooks for the tests, which few builds have

@@ -95,6 +95,7 @@ cdef extern from "arena.h":
         FG_OK
         FG_MORE
         FG_CALLERS
+        FG_UNFIT
         FG_INTS
         FG_NO_MEMORY
         FG_TOO_MANY

@@ -105,13 +105,3 @@ cdef inline void set_grad(Node self, Number number) noexcept:
     cdef fg_node *node = node_at(self.index)
     node.grad = number.value
     node.flags = (node.flags | FG_GRAD_INT) if number.is_int else (node.flags & ~FG_GRAD_INT)
-
-
-def _is_vector(xs):
-    """Whether xs is a list or a tuple of Values, floats and ints that isn't empty."""
-    if type(xs) is not list and type(xs) is not tuple or not xs:
-        return False
-    for x in xs:
-        if not is_value(x) and not is_plain_number(x):
-            return False
-    return True

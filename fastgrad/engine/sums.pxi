@@ -95,13 +95,13 @@ cdef bint has_operands(fg_column *column, PyObject **items, Py_ssize_t n) noexce
 
 cdef fg_status read_column(object values, bint has_ints, fg_column **result) noexcept:
     """Make the column of a list or a tuple. has_ints: with room for kinds. Returns FG_INTS if it needs that room and
-    has none, and FG_CALLERS or FG_TOO_MANY if it can't be made."""
+    has none, and FG_UNFIT or FG_TOO_MANY if it can't be made."""
     cdef Py_ssize_t i, n = n_items(values)
     cdef PyObject **items = items_of(values)
     cdef fg_column *column = fg_column_new(&arena, n, has_ints) if n < FG_MAX_NODES else NULL
     cdef fg_index *nodes
     cdef Number number
-    cdef fg_status status = FG_CALLERS
+    cdef fg_status status = FG_UNFIT
     if column is NULL:
         return status
     nodes = fg_column_nodes(column)
@@ -147,7 +147,7 @@ cdef object new_sum_of(PyTypeObject *cls, fg_column *u, fg_column *v, const Star
 
 # ---- Sums ----
 
-def _products(us, vs, starts):
+def _fused_products(us, vs, starts):
     """[sum((x * y for x, y in zip(u, v)), start) for u, start in zip(us, starts) for v in vs], or None to decline.
 
     us, vs: lists or tuples of lists or tuples, all of the same length. starts: one for each of us, or None: all are 0.
@@ -216,7 +216,7 @@ cdef bint are_rows(object rows, object others, PyTypeObject **cls) noexcept:
 
 
 cdef object sums_as_leaves(PyTypeObject *cls, us, vs, starts):
-    """What _products returns under no_grad(), where each sum is a leaf. Declines if no factor of a product is a Value:
+    """What _fused_products returns under no_grad(), where each sum is a leaf. Declines if no factor of a product is a Value:
     then the product is a number, and sum() adds numbers in its own way."""
     cdef list results = []
     cdef Number x, y
@@ -298,6 +298,16 @@ def _columns(rows):
             column.append(row[j])
         columns.append(column)
     return columns
+
+
+def _is_vector(xs):
+    """Whether xs is a list or a tuple of Values, floats and ints that isn't empty."""
+    if type(xs) is not list and type(xs) is not tuple or not xs:
+        return False
+    for x in xs:
+        if not is_value(x) and not is_plain_number(x):
+            return False
+    return True
 
 
 def _are_values(xs):
