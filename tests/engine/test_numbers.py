@@ -329,8 +329,10 @@ def test_negative_zero_of_gradients(Value):
 
 def test_local_derivatives_keep_their_kind(Value):
     a, b = Value(2), Value(3.5)
-    results = (a + b, a * b, a ** 2, a ** 2.0, b ** 2, a.relu(), a.exp(), 3 * a)
-    expected = ((1, 1), (3.5, 2), (4,), (4.0,), (7.0,), (1.0,), (math.exp(2),), (3, 2))
+    class Sub(Value):
+        pass
+    results = (a + b, a * b, a ** 2, a ** 2.0, b ** 2, a.relu(), a.exp(), 3 * a, Sub(2) * b, b * Sub(2))
+    expected = ((1, 1), (3.5, 2), (4,), (4.0,), (7.0,), (1.0,), (math.exp(2),), (3, 2), (3.5, 2), (2, 3.5))
     assert [list(map(typed, v._local_grads)) for v in results] == [list(map(typed, x)) for x in expected]
     user = Value(1, (a,) * 5, (1, 1.0, True, -0.0, np.float32(0.5)))
     assert list(map(typed, user._local_grads)) == list(map(typed, (1, 1.0, 1, -0.0, 0.5)))
