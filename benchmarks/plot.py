@@ -5,7 +5,8 @@
 
 A dot is a median and the line through it spans the quartiles; on a log axis dots are honest where bars aren't, since
 it has no zero that a bar could stand on. The vertical line is the floor: the same script on plain floats, below which
-no engine under an unmodified Python script can get; what is left of it works on arrays.
+no engine under an unmodified Python script can get. What is left of it takes loops out of the script, or works on
+arrays.
 """
 import json
 import os
@@ -14,6 +15,7 @@ import sys
 from commandline import Parser
 
 OURS, OTHERS, FLOOR = "#c2410c", "#475569", "#0f766e"
+OUR_ENGINES = {"fastgrad", "adam", "functional"}
 ARRAYS = {"numpy", "torch", "jax", "jax-jit"}       # engines whose names are set in lighter ink
 
 
@@ -47,7 +49,7 @@ def draw(result, pyplot):
         axes.axvline(floor, color=FLOOR, linewidth=1.2, linestyle=(0, (4, 2)), zorder=1)
     for y, row in enumerate(reversed(rows)):
         ms = row["ms"]["step"]
-        ours = row["engine"] in ("fastgrad", "adam")
+        ours = row["engine"] in OUR_ENGINES
         color = OURS if ours else FLOOR if row["engine"] == "floats" else OTHERS
         axes.plot([ms["low"], ms["high"]], [y, y], color=color, linewidth=2, alpha=0.5, solid_capstyle="round")
         axes.plot(ms["median"], y, "o", color=color, markersize=7)
@@ -59,7 +61,7 @@ def draw(result, pyplot):
                       bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
     axes.set_yticks(range(len(rows)), [row["name"] for row in reversed(rows)])
     for label, row in zip(axes.get_yticklabels(), reversed(rows)):
-        if row["engine"] in ("fastgrad", "adam"):
+        if row["engine"] in OUR_ENGINES:
             label.set(color=OURS, fontweight="bold")
         elif row["engine"] in ARRAYS:
             label.set_color("#94a3b8")

@@ -70,17 +70,24 @@ _NEURON_CALL = Neuron.__call__
 
 
 def _weighted_sums(neurons, x):
-    """[sum((wi * xi for wi, xi in zip(n.w, x)), n.b) for n in neurons]
-
-    x: an iterable of Values and numbers, which may be empty. Raises ValueError if some neuron has another number of
-    weights than x has inputs.
-    """
+    """[sum((wi * xi for wi, xi in zip(n.w, x)), n.b) for n in neurons]"""
     if type(x) not in (list, tuple):
         x = x.tolist() if hasattr(type(x), "tolist") else list(x)       # tolist: a NumPy array's
-    for n in neurons:
-        if len(n.w) != len(x):
-            raise ValueError(f"this neuron has {len(n.w)} input{'s' * (len(n.w) != 1)}, not {len(x)}")
-    return functional.linear(x, [n.w for n in neurons], [n.b for n in neurons]) if x else [n.b for n in neurons]
+    weights, biases = [n.w for n in neurons], [n.b for n in neurons]
+    fused = functional._fused_products(weights, (x,), biases)
+    if fused is not None:
+        return fused
+    for n_inputs in set(map(len, weights)) - {len(x)}:
+        raise ValueError(f"this neuron has {n_inputs} input{'s' * (n_inputs != 1)}, not {len(x)}")
+    return functional.linear(x, weights, biases) if x and weights else biases
+
+
+def _activations(neurons, acts):
+    """[n._activate(act) for n, act in zip(neurons, acts)]"""
+    nonlins = [n.nonlin for n in neurons]
+    if nonlins and (nonlins[0] is True or nonlins[0] is False) and nonlins.count(nonlins[0]) == len(nonlins):
+        return functional.relu(acts) if nonlins[0] else acts
+    return [n._activate(act) for n, act in zip(neurons, acts)]
 
 
 class Layer(Module):
@@ -93,9 +100,9 @@ class Layer(Module):
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
 
     def __call__(self, x):
-        if all(type(n).__call__ is _NEURON_CALL for n in self.neurons):     # else call what the user has made of them
-            out = [n._activate(act) for n, act in zip(self.neurons, _weighted_sums(self.neurons, x))]
-        else:
+        if set(map(type, self.neurons)) <= {Neuron} and Neuron.__call__ is _NEURON_CALL:
+            out = _activations(self.neurons, _weighted_sums(self.neurons, x))
+        else:       # what the user has made of them
             out = [n(x) for n in self.neurons]
         return out[0] if len(out) == 1 else out
 
