@@ -177,6 +177,8 @@ def _fused_products(us, vs, starts):
                 return None
         results = []
         for i in range(n_u):
+            if n_items(us) != n_u or starts is not None and n_items(starts) != n_u:
+                return None             # Python has run: a collection in the middle of a call, up to CPython 3.11
             u = column_of(us[i])
             if u is NULL or starts is not None and not read_start(starts[i], &start):
                 return None
