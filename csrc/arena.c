@@ -279,7 +279,8 @@ static inline fg_index drop_one(fg_arena *arena, fg_index child, fg_index dying)
 }
 
 /* Drop a fused sum's reference to a column, and with the last one the column and its operands. Operands that die are
- * put in front of the list `dying`. Returns the list. */
+ * put in front of the list `dying`. Returns the list. (fg_column_release is for those who aren't in the middle of
+ * burying nodes.) */
 FG_SELDOM fg_index drop_column(fg_arena *arena, fg_column *column, fg_index dying)
 {
     if (--column->refs > 0)

@@ -8,12 +8,10 @@ import textwrap
 import pytest
 
 import fastgrad
-from launcher import DEMO, ENGINE, notebook, python
+from launcher import ADD, DEMO, ENGINE, MUL, engine, notebook, python
 
 pytestmark = pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engine replaces nothing")
 
-ADD = "out = Value(self.data + other.data, (self, other), '+')"
-MUL = "out = Value(self.data * other.data, (self, other), '*')"
 POW = "out = Value(self.data ** other, (self,), f'**{other}')"
 LABEL = "self.label = label"
 DOUBLE = "    def double(self):"
@@ -30,15 +28,6 @@ LEAK = "def leak(x): return 0\ndef slope(): return 0.0\n"
 NEGATIVE = "y = Value(-2.0)\nz = y.relu()\nz.backward()\nprint(y, z)\n"
 OTHER_LEAK = "leak = lambda x: 0.25 * x\nslope = lambda: 0.25\n"
 WITH_RELU = (DOUBLE, RELU + DOUBLE)
-
-
-def engine(*changes):
-    """The lecture's engine with parts replaced."""
-    source = ENGINE
-    for old, new in zip(changes[::2], changes[1::2]):
-        assert old in source
-        source = source.replace(old, new)
-    return "import math\n" + source
 
 
 def same(folder, script, **files):

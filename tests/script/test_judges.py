@@ -6,27 +6,16 @@ mutants.py has them, one by one.
 import pytest
 
 import fastgrad
-from launcher import DEMO, ENGINE, engine_of
+from launcher import DEMO, MUL, engine, engine_of
 
 pytestmark = pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engine replaces nothing")
 
-ADD = "out = Value(self.data + other.data, (self, other), '+')"
-MUL = "out = Value(self.data * other.data, (self, other), '*')"
 NEG = "def __neg__(self): return self * -1"
 BACK = "topo, visited = [], set()"
 BUILD = ("def build(v):", "def build(v, depth=0):\n            if depth > {}: return", "build(child)",
          "build(child, depth + 1)")
 LARGE = "print(a * 41.0, a * 39.0, Value(50) * Value(60))\n"
 LONG = "x = a\nfor i in range(100): x = x + b\na.grad = b.grad = 0.0\nx.backward()\nprint(a, b)\n"
-
-
-def engine(*changes):
-    """The lecture's engine with parts replaced."""
-    source = ENGINE
-    for old, new in zip(changes[::2], changes[1::2]):
-        assert old in source
-        source = source.replace(old, new)
-    return "import math\n" + source
 
 
 def in_mul(line):

@@ -9,12 +9,10 @@ import functools
 import pytest
 
 import fastgrad
-from launcher import DEMO, ENGINE, MICROGPT_ENGINE, Folder, engine_of
+from launcher import ADD, DEMO, MICROGPT_ENGINE, MUL, Folder, engine, engine_of
 
 pytestmark = pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engine replaces nothing")
 
-ADD = "out = Value(self.data + other.data, (self, other), '+')"
-MUL = "out = Value(self.data * other.data, (self, other), '*')"
 NEG = "def __neg__(self): return self * -1"
 LABEL = "self.label = label"
 OPERANDS = "self._prev = set(_children)"
@@ -25,15 +23,6 @@ SLOTS = "    __slots__ = ('data', 'grad', '_backward', '_prev', '_op', 'label', 
 DOCTEST = ("def __add__(self, other):\n",
            "def __add__(self, other):\n        '''\n        >>> 1 + 1\n        2\n        '''\n")
 EQUAL = "def __eq__(self, other): return self.data == other.data\n    def __hash__(self): return hash(self.data)"
-
-
-def engine(*changes):
-    """The lecture's engine with parts replaced."""
-    source = ENGINE
-    for old, new in zip(changes[::2], changes[1::2]):
-        assert old in source
-        source = source.replace(old, new)
-    return "import math\n" + source
 
 
 def then(old, *lines):
