@@ -3,9 +3,9 @@
 All is compiled into fastgrad.engine.engine. Where fastgrad runs in plain Python, fastgrad.reference has this module's
 name and place, and this one isn't imported.
 """
-from fastgrad.engine.engine import (CODES, Node, Parameters, Value, Walk, _are_values, _at_next_operation, _columns,
-                                    _each, _fused_products, _is_vector, _largest, _make_class, _total, _with,
-                                    arena_stats)
+from fastgrad.engine.engine import (_LOOP_CODES, CODES, Loop, Node, Parameters, Value, Walk, _are_values,
+                                    _at_next_operation, _columns, _each, _fused_products, _is_vector, _largest,
+                                    _make_class, _total, _with, arena_stats)
 
 try:
     from fastgrad.engine.engine import _check, _fail_allocation     # hooks for the tests, which few builds have

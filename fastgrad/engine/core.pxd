@@ -159,6 +159,51 @@ cdef extern from "fused.h":
                         fg_bool number_is_int, uint32_t kind)
     fg_bool fg_sum_has(const fg_node *node, fg_index operand)
 
+cdef extern from "program.h":
+    ctypedef struct fg_operand:
+        double number
+        fg_index node
+        fg_bool is_value
+        fg_bool is_int
+    ctypedef struct fg_register:
+        fg_operand *at
+        uint32_t step
+    ctypedef struct fg_instruction:
+        uint8_t what
+        uint8_t function
+        uint16_t result
+        uint16_t a
+        uint16_t b
+    ctypedef struct fg_rules:
+        uint32_t kind
+        fg_bool records
+        fg_bool float_data
+        fg_bool micrograd_relu
+        fg_bool lacks[4]
+
+    enum:   # fg_do
+        FG_DO_ADD
+        FG_DO_SUBTRACT
+        FG_DO_MULTIPLY
+        FG_DO_DIVIDE
+        FG_DO_POWER
+        FG_DO_NEGATE
+        FG_DO_DATA
+        FG_DO_GRAD
+        FG_DO_METHOD
+        FG_DO_MATH
+        FG_DO_ABS
+        FG_DO_MAX
+        FG_DO_MIN
+
+    fg_status fg_program_run(fg_arena *arena, const fg_rules *rules, const fg_instruction *code, uint32_t n_code,
+                             fg_register *registers, uint32_t n)
+    void fg_register_release(fg_arena *arena, const fg_register *reg, uint32_t n)
+    fg_status fg_program_sum(fg_arena *arena, const fg_rules *rules, const fg_register *a, const fg_register *b,
+                             const fg_operand *start, uint32_t n, fg_operand *result)
+    fg_index fg_program_fuse(fg_arena *arena, const fg_rules *rules, fg_column *u, fg_column *v,
+                             const fg_operand *start)
+
 cdef extern from "backward.h":
     ctypedef struct fg_walk:
         fg_index *order

@@ -54,6 +54,7 @@ include "operators.pxi"
 include "attributes.pxi"
 include "graph.pxi"
 include "sums.pxi"
+include "loops.pxi"
 # Cold.
 include "cycles.pxi"
 include "dialects.pxi"

@@ -41,6 +41,12 @@ static inline bool fg_is_collectable(PyObject *object)
     return PyType_IS_GC(type) && (!type->tp_is_gc || type->tp_is_gc(object));
 }
 
+/* Give a float that nobody else holds another number. */
+static inline void fg_set_float(PyObject *object, double x)
+{
+    ((PyFloatObject *)object)->ob_fval = x;
+}
+
 FG_SELDOM PyObject *fg_new_float(PyObject **spare, double x)
 {
     PyObject *made = PyFloat_FromDouble(x);
@@ -56,7 +62,7 @@ static inline PyObject *fg_float(PyObject **spare, double x)
 {
     PyObject *made = *spare;
     if (FG_LIKELY(made && Py_REFCNT(made) == 1)) {
-        ((PyFloatObject *)made)->ob_fval = x;
+        fg_set_float(made, x);
         Py_INCREF(made);
         return made;
     }

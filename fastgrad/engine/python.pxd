@@ -8,6 +8,8 @@ cdef extern from "Python.h":
     ctypedef struct PyNumberMethods:
         void *nb_add
         void *nb_multiply
+        void *nb_subtract
+        void *nb_true_divide
         void *nb_negative
         void *nb_power
     ctypedef struct PyTypeObject:
@@ -23,6 +25,7 @@ cdef extern from "Python.h":
         unsigned int tp_version_tag
         void (*tp_dealloc)(PyObject *) noexcept
         void *tp_getattro
+        void *tp_descr_get
         PyNumberMethods *tp_as_number
 
     # Objects and reference counts.
@@ -55,7 +58,9 @@ cdef extern from "Python.h":
     PyObject *PyCell_GET(PyObject *)                                                    # borrowed
     Py_ssize_t n_items "PySequence_Fast_GET_SIZE" (object)      # of a list or a tuple
     PyObject **items_of "PySequence_Fast_ITEMS" (object)        # of a list or a tuple, borrowed
-    PyTypeObject PyMethodDescr_Type
+    PyTypeObject PyMethodDescr_Type, PyMemberDescr_Type, PyType_Type, PyModule_Type, PyRange_Type, PyList_Type
+    PyTypeObject PyUnicode_Type
+    PyObject *PyModule_GetDict(PyObject *) noexcept                                     # borrowed
 
     # Classes.
     ctypedef struct PyType_Slot:
@@ -90,15 +95,41 @@ cdef extern from "Python.h":
     ctypedef struct PyThreadState:
         uint64_t id
         uint64_t context_ver        # another number whenever the thread enters or leaves a context
+        void *c_tracefunc
+        void *c_profilefunc
     PyThreadState *PyThreadState_Get() noexcept
     int PyContextVar_Get(object, PyObject *, PyObject **) except -1
     int PyErr_CheckSignals() except -1                                                  # runs signal handlers
+    void PyErr_Clear() noexcept
+    PyObject *PyErr_Occurred_or_null "PyErr_Occurred" () noexcept
+    PyObject *PyEval_GetGlobals() noexcept                                              # borrowed, as the next three
+    PyObject *PyEval_GetBuiltins() noexcept
+    PyObject *PyEval_GetLocals() noexcept
+    void *PyEval_GetFrame() noexcept
+    bint PyGC_Disable() noexcept
+    bint PyGC_Enable() noexcept
+    Py_ssize_t PY_SSIZE_T_MAX
+
+    # New references or NULL. The caller looks at NULL, and Cython doesn't.
+    PyObject *PyObject_GetAttr_or_null "PyObject_GetAttr" (PyObject *, object) noexcept
+    PyObject *PyObject_GetItem_or_null "PyObject_GetItem" (PyObject *, PyObject *) noexcept
+    Py_ssize_t PyObject_Size_or_minus "PyObject_Size" (PyObject *) noexcept
+    PyObject *PySlice_New_or_null "PySlice_New" (PyObject *, PyObject *, PyObject *) noexcept
+    PyObject *PyLong_FromSsize_t_or_null "PyLong_FromSsize_t" (Py_ssize_t) noexcept
+    PyObject *PyLong_FromDouble_or_null "PyLong_FromDouble" (double) noexcept
+    PyObject *PyFloat_FromDouble_or_null "PyFloat_FromDouble" (double) noexcept
+    PyObject *PyNumber_Add_or_null "PyNumber_Add" (PyObject *, PyObject *) noexcept
+    PyObject *PyNumber_Subtract_or_null "PyNumber_Subtract" (PyObject *, PyObject *) noexcept
+    PyObject *PyNumber_Multiply_or_null "PyNumber_Multiply" (PyObject *, PyObject *) noexcept
+    PyObject *PyNumber_FloorDivide_or_null "PyNumber_FloorDivide" (PyObject *, PyObject *) noexcept
+    PyObject *PyNumber_Remainder_or_null "PyNumber_Remainder" (PyObject *, PyObject *) noexcept
 
 cdef extern from "face.h":
     unsigned int NO_VERSION "UINT32_MAX"        # no class has this version: Python counts up to it from 1
     bint is_collectable "fg_is_collectable" (PyObject *) noexcept
     PyObject *new_reference "fg_revived" (PyObject *)
     PyObject *float_of "fg_float" (PyObject **spare, double x)
+    void set_float "fg_set_float" (PyObject *, double x) noexcept
 
 # Types of slots. Cython checks what a function that returns an object has returned, and adds a line to the traceback if
 # it's an exception. A slot that returns another function's result as it is needs neither: it calls that function by

@@ -1,0 +1,623 @@
+/* Running programs. program.h says what they are.
+ *
+ * The functions here do what the operators of the face do (fastgrad/engine/operators.pxi, operations.pxi), on operands
+ * in place of objects. tests/loops compares the two, and both with the oracle. */
+#include "program.h"
+
+#include "exact_pow.h"
+#include "functions.h"
+#include "numbers.h"
+
+typedef struct {
+    fg_arena *arena;
+    const fg_rules *rules;
+    /* The last powers, by whether the exponent is -1: `[e / total for e in exps]` asks for the same two for each e. */
+    double base[2], exponent[2], power[2];
+} fg_run;
+
+static const fg_operand minus_one = {.number = -1.0, .node = FG_NONE, .is_int = true};
+
+/* ---- Numbers ---- */
+
+static fg_operand number_operand(double number, bool is_int)
+{
+    return (fg_operand){.number = number, .node = FG_NONE, .is_int = is_int};
+}
+
+static fg_operand sum_of(const fg_operand *a, const fg_operand *b)
+{
+    bool is_int = a->is_int && b->is_int;
+    double sum = is_int ? fg_int_add(a->number, b->number, &is_int) : a->number + b->number;
+    return number_operand(sum, is_int);
+}
+
+static fg_operand product_of(const fg_operand *a, const fg_operand *b)
+{
+    bool is_int = a->is_int && b->is_int;
+    double product = is_int ? fg_int_mul(a->number, b->number, &is_int) : a->number * b->number;
+    return number_operand(product, is_int);
+}
+
+static fg_operand negative_of(const fg_operand *a)
+{
+    return number_operand(a->is_int ? 0.0 - a->number : -a->number, a->is_int);
+}
+
+/* x ** n of an int and an int that isn't negative. False if it's too large. */
+static bool int_power(double x, double n, double *y)
+{
+    *y = 1.0;
+    if (n > 64.0)
+        return false;
+    for (; n > 0.0; n -= 1.0) {
+        *y *= x;
+        if (fabs(*y) > FG_EXACT)
+            return false;
+    }
+    return true;
+}
+
+/* x ** n. False where Python has to compute it. */
+static bool power(fg_run *run, const fg_operand *x, const fg_operand *n, fg_operand *result)
+{
+    const bool at = n->number == -1.0;
+    double y;
+    *result = number_operand(0.0, x->is_int && n->is_int && n->number >= 0.0);
+    if (result->is_int)
+        return int_power(x->number, n->number, &result->number);
+    if (x->number == 0.0) {
+        result->number = fmod(n->number, 2.0) == 1.0 ? x->number : 0.0;
+        return n->number > 0.0 && isfinite(n->number);
+    }
+    if (x->number == run->base[at] && n->number == run->exponent[at]) {
+        result->number = run->power[at];
+        return true;
+    }
+    if (n->number == 2.0 && fg_square_is_sure(x->number))
+        y = x->number * x->number;
+    else if (n->number == 0.5 && x->number > 0.0)
+        y = fg_root(x->number);
+    else if (!fg_power(x->number, n->number, &y))
+        return false;
+    run->base[at] = x->number;
+    run->exponent[at] = n->number;
+    run->power[at] = result->number = y;
+    return true;
+}
+
+/* The derivative of x ** n by x. */
+static bool power_slope(fg_run *run, const fg_operand *x, const fg_operand *n, fg_operand *slope)
+{
+    const fg_operand one_less = number_operand(n->number - 1.0, n->is_int);
+    fg_operand y;
+    if (n->number == 0.0)
+        return false;
+    if (n->number == 1.0 && !x->is_int)
+        y = number_operand(1.0, false);
+    else if (!power(run, x, &one_less, &y))
+        return false;
+    *slope = product_of(n, &y);
+    return true;
+}
+
+/* ---- New nodes ---- */
+
+/* Make an operand the Value of a new node, or of none if operations don't record. */
+static bool be_value(fg_run *run, fg_operand *out, uint8_t op, uint8_t arity, uint16_t flags, fg_operand data)
+{
+    *out = data;
+    out->is_value = true;
+    if (!run->rules->records)
+        return true;
+    out->node = fg_node_new(run->arena);
+    if (out->node == FG_NONE)
+        return false;
+    fg_node_init(fg_at(run->arena->nodes, out->node),
+                 run->rules->kind | fg_kind(op, arity, flags | (data.is_int ? FG_DATA_INT : 0)),
+                 arity == FG_NULLARY ? FG_PASSED_OVER : 0, data.number);
+    return true;
+}
+
+static void drop(fg_run *run, const fg_operand *operand)
+{
+    if (operand->node != FG_NONE)
+        fg_node_release(run->arena, operand->node);
+}
+
+/* The leaf that an operation makes of a number. */
+static bool be_leaf(fg_run *run, fg_operand *out, const fg_operand *number)
+{
+    return be_value(run, out, FG_LEAF, FG_NULLARY, 0,
+                    number_operand(number->number, number->is_int && !run->rules->float_data));
+}
+
+static bool be_binary(fg_run *run, fg_operand *out, uint8_t op, uint16_t flags, fg_operand data, const fg_operand *a,
+                      const fg_operand *b, double by_a, double by_b)
+{
+    const fg_index first = a->node, second = b->node; /* out may be a or b */
+    if (!be_value(run, out, op, FG_BINARY, flags, data))
+        return false;
+    if (run->rules->records) {
+        fg_node *node = fg_at(run->arena->nodes, out->node);
+        node->child[0] = first;
+        node->child[1] = second;
+        node->local[0] = by_a;
+        node->local[1] = by_b;
+        fg_node_retain(run->arena, first);
+        fg_node_retain(run->arena, second);
+    }
+    return true;
+}
+
+static bool be_unary(fg_run *run, fg_operand *out, uint8_t op, fg_operand data, const fg_operand *a, fg_operand by_a,
+                     fg_operand constant)
+{
+    const uint16_t flags = (by_a.is_int ? FG_LOCAL0_INT : 0) | (constant.is_int ? FG_LOCAL1_INT : 0);
+    if (!be_value(run, out, op, FG_UNARY, flags, data))
+        return false;
+    if (run->rules->records) {
+        fg_node *node = fg_at(run->arena->nodes, out->node);
+        node->child[0] = a->node;
+        node->local[0] = by_a.number;
+        node->local[1] = constant.number;
+        fg_node_retain(run->arena, a->node);
+    }
+    return true;
+}
+
+/* ---- Operators ---- */
+
+static bool sum_of_values(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
+{
+    return be_binary(run, out, FG_ADD, FG_LOCAL0_INT | FG_LOCAL1_INT, sum_of(a, b), a, b, 1.0, 1.0);
+}
+
+static bool product_of_values(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
+{
+    const uint16_t flags = (b->is_int ? FG_LOCAL0_INT : 0) | (a->is_int ? FG_LOCAL1_INT : 0);
+    return be_binary(run, out, FG_MUL, flags, product_of(a, b), a, b, b->number, a->number);
+}
+
+typedef bool fg_operation(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out);
+
+/* A Value and a Value or a number: the number becomes a leaf. */
+static bool with_leaf(fg_run *run, fg_operation *operation, const fg_operand *a, const fg_operand *b, fg_operand *out)
+{
+    fg_operand leaf;
+    if (b->is_value)
+        return operation(run, a, b, out);
+    if (!be_leaf(run, &leaf, b))
+        return false;
+    bool done = operation(run, a, &leaf, out);
+    drop(run, &leaf);
+    return done;
+}
+
+enum { ADD, MULTIPLY, SUBTRACT, DIVIDE }; /* places in fg_rules.lacks */
+
+static bool add(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
+{
+    if (a->is_value)
+        return with_leaf(run, sum_of_values, a, b, out);
+    if (b->is_value) /* 2 + v is v + 2 */
+        return !run->rules->lacks[ADD] && with_leaf(run, sum_of_values, b, a, out);
+    *out = sum_of(a, b);
+    return !a->is_int || !b->is_int || out->is_int;
+}
+
+static bool multiply(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
+{
+    if (a->is_value)
+        return with_leaf(run, product_of_values, a, b, out);
+    if (b->is_value)
+        return !run->rules->lacks[MULTIPLY] && with_leaf(run, product_of_values, b, a, out);
+    *out = product_of(a, b);
+    return !a->is_int || !b->is_int || out->is_int;
+}
+
+static bool negate(fg_run *run, const fg_operand *a, fg_operand *out)
+{
+    if (a->is_value)
+        return with_leaf(run, product_of_values, a, &minus_one, out);
+    *out = negative_of(a);
+    return true;
+}
+
+/* a + (-b) */
+static bool subtract(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
+{
+    fg_operand negative;
+    if (!a->is_value && b->is_value && run->rules->lacks[SUBTRACT])
+        return false;
+    if (!a->is_value && !b->is_value) {
+        negative = negative_of(b);
+        return add(run, a, &negative, out);
+    }
+    if (!negate(run, b, &negative))
+        return false;
+    bool done = add(run, a, &negative, out);
+    drop(run, &negative);
+    return done;
+}
+
+static bool raise_to(fg_run *run, const fg_operand *a, const fg_operand *n, fg_operand *out)
+{
+    fg_operand y, slope = number_operand(NAN, false);
+    if (n->is_value || !power(run, a, n, &y))
+        return false;
+    if (!a->is_value) {
+        *out = y;
+        return true;
+    }
+    if (run->rules->records && !(run->rules->kind & fg_kind(0, 0, FG_DEFERRED)) && !power_slope(run, a, n, &slope))
+        return false;
+    return be_unary(run, out, FG_POW_CONST, y, a, slope, *n);
+}
+
+/* a * b ** -1 */
+static bool divide(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
+{
+    fg_operand inverse;
+    if (!a->is_value && !b->is_value) {
+        *out = number_operand(a->number / b->number, false);
+        return b->number != 0.0;
+    }
+    if (!a->is_value && run->rules->lacks[DIVIDE])
+        return false;
+    if (!raise_to(run, b, &minus_one, &inverse))
+        return false;
+    bool done = multiply(run, a, &inverse, out);
+    drop(run, &inverse);
+    return done;
+}
+
+/* ---- Functions ---- */
+
+static bool call_method(fg_run *run, uint8_t function, const fg_operand *a, fg_operand *out)
+{
+    const bool is_micrograds = run->rules->micrograd_relu;
+    double y, slope;
+    bool is_int = a->is_int;
+    if (!a->is_value)
+        return false;
+    switch (function) {
+    case FG_RELU:
+        y = fg_relu(a->number, &is_int, is_micrograds);
+        return be_unary(run, out, FG_RELU, number_operand(y, is_int), a, number_operand(a->number > 0.0, is_micrograds),
+                        number_operand(0.0, false));
+    case FG_ABS:
+        return be_unary(run, out, FG_ABS, number_operand(fabs(a->number), is_int), a,
+                        number_operand((a->number > 0.0) - (a->number < 0.0), false), number_operand(0.0, false));
+    default:
+        return fg_function(function, a->number, &y, &slope)
+               && be_unary(run, out, function, number_operand(y, false), a, number_operand(slope, false),
+                           number_operand(0.0, false));
+    }
+}
+
+static bool call_math(uint8_t function, const fg_operand *a, fg_operand *out)
+{
+    double slope;
+    *out = number_operand(0.0, false);
+    if (a->is_value)
+        return false;
+    if (function == FG_SQRT) { /* there is a root of 0, but no derivative */
+        out->number = sqrt(a->number);
+        return a->number >= 0.0;
+    }
+    return fg_function(function, a->number, &out->number, &slope);
+}
+
+static bool absolute(fg_run *run, const fg_operand *a, fg_operand *out)
+{
+    if (a->is_value)
+        return call_method(run, FG_ABS, a, out);
+    *out = number_operand(fabs(a->number), a->is_int);
+    return true;
+}
+
+static bool read_field(fg_run *run, bool is_grad, const fg_operand *a, fg_operand *out)
+{
+    if (a->is_value && a->node != FG_NONE) {
+        const fg_node *node = fg_at(run->arena->nodes, a->node);
+        *out = is_grad ? number_operand(node->grad, (node->flags & FG_GRAD_INT) != 0)
+                       : number_operand(node->data, (node->flags & FG_DATA_INT) != 0);
+        return true;
+    }
+    *out = number_operand(is_grad ? 0.0 : a->number, is_grad || a->is_int);
+    return a->is_value && (!is_grad || run->rules->kind & fg_kind(0, 0, FG_GRAD_INT));
+}
+
+static bool execute(fg_run *run, const fg_instruction *code, const fg_operand *a, const fg_operand *b, fg_operand *out)
+{
+    switch (code->what) {
+    case FG_DO_ADD:
+        return add(run, a, b, out);
+    case FG_DO_SUBTRACT:
+        return subtract(run, a, b, out);
+    case FG_DO_MULTIPLY:
+        return multiply(run, a, b, out);
+    case FG_DO_DIVIDE:
+        return divide(run, a, b, out);
+    case FG_DO_POWER:
+        return raise_to(run, a, b, out);
+    case FG_DO_NEGATE:
+        return negate(run, a, out);
+    case FG_DO_DATA:
+    case FG_DO_GRAD:
+        return read_field(run, code->what == FG_DO_GRAD, a, out);
+    case FG_DO_METHOD:
+        return call_method(run, code->function, a, out);
+    case FG_DO_MATH:
+        return call_math(code->function, a, out);
+    case FG_DO_ABS:
+        return absolute(run, a, out);
+    case FG_DO_MAX: /* of two that are equal, or of which one is nan, Python takes the first */
+        *out = b->number > a->number ? *b : *a;
+        return !a->is_value && !b->is_value;
+    case FG_DO_MIN:
+        *out = b->number < a->number ? *b : *a;
+        return !a->is_value && !b->is_value;
+    default:
+        return false;
+    }
+}
+
+/* ---- Running ---- */
+
+void fg_register_release(fg_arena *arena, const fg_register *reg, uint32_t n)
+{
+    if (reg->are_floats)
+        return;
+    for (uint32_t i = reg->step ? n : n > 0; i-- > 0;)
+        if (reg->nodes[i] != FG_NONE)
+            fg_node_release(arena, reg->nodes[i]);
+}
+
+/* Whether all of a register's operands are Values. */
+static bool are_values(const fg_register *reg, uint32_t n)
+{
+    for (uint32_t i = 0; i < (reg->step ? n : 1); i++)
+        if (!(reg->kinds[i] & FG_IS_VALUE))
+            return false;
+    return !reg->are_floats;
+}
+
+/* data or grad of n Values. Mostly all are floats. */
+static bool read_fields(fg_run *run, bool is_grad, const fg_register *a, uint32_t n, fg_register *out)
+{
+    const fg_node *nodes = run->arena->nodes;
+    uint16_t flags = 0;
+    if (!are_values(a, n))
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        const fg_node *node = fg_at(nodes, a->nodes[i * a->step]);
+        if (a->nodes[i * a->step] == FG_NONE)
+            return false;
+        out->numbers[i] = is_grad ? node->grad : node->data;
+        flags |= node->flags;
+    }
+    out->are_floats = !(flags & (is_grad ? FG_GRAD_INT : FG_DATA_INT));
+    for (uint32_t i = 0; i < n && !out->are_floats; i++) {
+        const uint16_t own = fg_at(nodes, a->nodes[i * a->step])->flags;
+        fg_register_set(out, i, number_operand(out->numbers[i], (own & (is_grad ? FG_GRAD_INT : FG_DATA_INT)) != 0));
+    }
+    return true;
+}
+
+/* Do for n elements what C's own operators on floats do. False if Python would raise for one of them. by_x and by_y are
+ * the registers' steps. The function is compiled once for each pair of them, which lets the compiler use vectors. */
+static inline bool calculate_by(uint8_t what, const double *restrict x, const uint32_t by_x, const double *restrict y,
+                                const uint32_t by_y, uint32_t n, double *restrict out)
+{
+    uint32_t n_zeros = 0;
+    switch (what) {
+    case FG_DO_ADD:
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = x[i * by_x] + y[i * by_y];
+        return true;
+    case FG_DO_SUBTRACT:
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = x[i * by_x] - y[i * by_y];
+        return true;
+    case FG_DO_MULTIPLY:
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = x[i * by_x] * y[i * by_y];
+        return true;
+    case FG_DO_DIVIDE:
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = x[i * by_x] / y[i * by_y];
+        for (uint32_t i = 0; i < (by_y ? n : 1); i++)
+            n_zeros += y[i] == 0.0;
+        return n_zeros == 0;
+    case FG_DO_NEGATE:
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = -x[i * by_x];
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool calculate(uint8_t what, const fg_register *a, const fg_register *b, uint32_t n, double *out)
+{
+    if (!a->are_floats || !b->are_floats)
+        return false;
+    if (!a->step)
+        return calculate_by(what, a->numbers, 0, b->numbers, 1, n, out); /* n is 1 if b's step is 0 as well */
+    return b->step ? calculate_by(what, a->numbers, 1, b->numbers, 1, n, out)
+                   : calculate_by(what, a->numbers, 1, b->numbers, 0, n, out);
+}
+
+/* Squares and roots of floats, since optimisers take them. False if Python has to compute one. */
+static bool calculate_power(const fg_register *x, const fg_register *n_register, uint32_t n, double *out)
+{
+    const double exponent = n_register->numbers[0];
+    if (!x->are_floats || n_register->step)
+        return false;
+    if (exponent == 2.0) {
+        for (uint32_t i = 0; i < n; i++) {
+            out[i] = fg_square(x->numbers[i * x->step]);
+            if (!(out[i] >= DBL_MIN && out[i] < INFINITY) && x->numbers[i * x->step] != 0.0)
+                return false;
+        }
+        return true;
+    }
+    if (exponent == 0.5) {
+        for (uint32_t i = 0; i < n; i++) {
+            if (!(x->numbers[i * x->step] >= 0.0 && x->numbers[i * x->step] < INFINITY))
+                return false;
+            out[i] = fg_root(x->numbers[i * x->step]);
+        }
+        return true;
+    }
+    return false;
+}
+
+/* Run one instruction for n elements. False after n_done elements, whose results are still there. */
+static bool run_instruction(fg_run *run, const fg_instruction *code, fg_register *registers, uint32_t n,
+                            uint32_t *n_done)
+{
+    const fg_register *a = &registers[code->a], *b = &registers[code->b];
+    fg_register *out = &registers[code->result];
+    *n_done = 0;
+    out->are_floats = calculate(code->what, a, b, n, out->numbers)
+                      || (code->what == FG_DO_POWER && calculate_power(a, b, n, out->numbers));
+    if (out->are_floats
+        || ((code->what == FG_DO_DATA || code->what == FG_DO_GRAD)
+            && read_fields(run, code->what == FG_DO_GRAD, a, n, out)))
+        return true;
+    for (; *n_done < n; ++*n_done) {
+        const fg_operand x = fg_register_get(a, *n_done), y = fg_register_get(b, *n_done);
+        fg_operand result;
+        if (!execute(run, code, &x, &y, &result))
+            return false;
+        fg_register_set(out, *n_done, result);
+    }
+    return true;
+}
+
+static bool is_one_number(const fg_register *reg)
+{
+    return !reg->step && (reg->are_floats || !(reg->kinds[0] & FG_IS_VALUE));
+}
+
+fg_status fg_program_run(fg_arena *arena, const fg_rules *rules, const fg_instruction *code, uint32_t n_code,
+                         fg_register *registers, uint32_t n)
+{
+    fg_run run = {.arena = arena, .rules = rules, .base = {NAN, NAN}};
+    uint32_t n_done;
+    for (uint32_t k = 0; k < n_code; k++) {
+        fg_register *result = &registers[code[k].result];
+        /* A number is the same for all elements, but each element has nodes of its own. */
+        const bool is_one = n > 0 && is_one_number(&registers[code[k].a]) && is_one_number(&registers[code[k].b]);
+        result->step = !is_one;
+        if (run_instruction(&run, &code[k], registers, is_one ? 1 : n, &n_done)) {
+            fg_register_note_floats(result, is_one ? 1 : 0);
+            continue;
+        }
+        fg_register_release(arena, result, n_done);
+        while (k-- > 0)
+            fg_register_release(arena, &registers[code[k].result], n);
+        return FG_UNFIT;
+    }
+    return FG_OK;
+}
+
+/* ---- Sums ---- */
+
+/* Whether an operand's number is an int in its node, or in the leaf that stands for it if it's a constant. */
+static bool is_int_in_node(const fg_rules *rules, const fg_operand *operand)
+{
+    return operand->is_int && (operand->is_value || !rules->float_data);
+}
+
+fg_column *fg_register_column(fg_arena *arena, const fg_rules *rules, const fg_register *reg, uint32_t n)
+{
+    bool has_ints = false;
+    for (uint32_t i = 0; i < n && !reg->are_floats; i++) {
+        const fg_operand operand = fg_register_get(reg, i);
+        has_ints |= is_int_in_node(rules, &operand);
+    }
+    fg_column *column = fg_column_new(arena, n, has_ints);
+    if (!column)
+        return NULL;
+    for (uint32_t i = 0; i < n; i++) {
+        const fg_operand operand = fg_register_get(reg, i);
+        fg_column_nodes(column)[i] = operand.node;
+        column->numbers[i] = operand.number;
+        if (has_ints)
+            fg_column_kinds(column)[i] = is_int_in_node(rules, &operand);
+    }
+    if (fg_column_take(arena, column) == FG_OK)
+        return column;
+    fg_column_discard(arena, column);
+    return NULL;
+}
+
+fg_index fg_program_fuse(fg_arena *arena, const fg_rules *rules, fg_column *u, fg_column *v, const fg_operand *start)
+{
+    const bool has_ints = v ? u->has_ints && v->has_ints : u->has_ints;
+    if (has_ints || (v && v->n != u->n))
+        return FG_NONE; /* some partial sum may be an int */
+    if (v && u->n_constants == u->n && v->n_constants == 0) {
+        fg_column *w = u; /* Python makes 2.0 * v a product of v and 2.0 */
+        u = v;
+        v = w;
+    }
+    const uint32_t n_constants = v ? v->n_constants : u->n_constants;
+    if ((v && u->n_constants > 0) || (n_constants > 0 && rules->lacks[v ? MULTIPLY : ADD])
+        || (n_constants > 0 && rules->kind & fg_kind(0, 0, FG_DEFERRED))
+        || (start->node == FG_NONE && rules->lacks[ADD])
+        || (!v && start->node == FG_NONE && fg_column_nodes(u)[0] == FG_NONE))
+        return FG_NONE;
+    return fg_sum_new(arena, u, v, start->node, start->number, is_int_in_node(rules, start), rules->kind);
+}
+
+static bool fused_sum(fg_run *run, const fg_register *a, const fg_register *b, const fg_operand *start, uint32_t n,
+                      fg_operand *result)
+{
+    fg_column *u = fg_register_column(run->arena, run->rules, a, n);
+    fg_column *v = b && u ? fg_register_column(run->arena, run->rules, b, n) : NULL;
+    *result = (fg_operand){.node = FG_NONE, .is_value = true};
+    if (u && (v || !b))
+        result->node = fg_program_fuse(run->arena, run->rules, u, v, start);
+    if (v)
+        fg_column_release(run->arena, v);
+    if (u)
+        fg_column_release(run->arena, u);
+    if (result->node == FG_NONE)
+        return false;
+    result->number = fg_at(run->arena->nodes, result->node)->data;
+    return true;
+}
+
+fg_status fg_program_sum(fg_arena *arena, const fg_rules *rules, const fg_register *a, const fg_register *b,
+                         const fg_operand *start, uint32_t n, fg_operand *result)
+{
+    enum { FEWEST_TERMS = 2 };
+    fg_run run = {.arena = arena, .rules = rules, .base = {NAN, NAN}};
+    fg_operand total = *start, term, sum;
+    if (rules->records && n >= FEWEST_TERMS && fused_sum(&run, a, b, start, n, result))
+        return FG_OK;
+    for (uint32_t i = 0; i < n; i++) {
+        bool done = true;
+        term = fg_register_get(a, i);
+        if (b) {
+            const fg_operand x = term, y = fg_register_get(b, i);
+            done = multiply(&run, &x, &y, &term);
+        }
+        if (done) { /* two numbers: Python's sum adds them in its own way */
+            done = (total.is_value || term.is_value) && add(&run, &total, &term, &sum);
+            if (b)
+                drop(&run, &term);
+        }
+        if (i > 0)
+            drop(&run, &total);
+        if (!done)
+            return FG_UNFIT;
+        total = sum;
+    }
+    *result = total;
+    return FG_OK;
+}

@@ -1,0 +1,1155 @@
+# Loops over Values, run in C: what fastgrad/loops/ puts in front of an author's loop.
+#
+# fastgrad/loops/meaning.py says what a loop means as a tree of levels, a loop within a loop being a level within a level.
+# A level has sequences, over which it goes; columns, which are operands read from objects; a program
+# (csrc/program.h) that computes others; and an output. `Loop` runs the tree, or declines: then nothing has happened, and
+# the author's own code runs.
+#
+# No Python code may run while a loop does: borrowed pointers to lists and their items stay valid then. So objects are
+# only read in ways that call nothing of the author's: items of lists, tuples and dicts, attributes of instances that
+# have no descriptor. The garbage collector is off meanwhile.
+
+cdef enum:
+    MOST_SLOTS = 16             # variables of a loop and of those within it
+    ELEMENTS_AT_A_TIME = 256    # in a loop that assigns
+    MOST_ELEMENTS = 1 << 20     # a longer loop is the author's: nobody could interrupt it
+    MOST_DECLINES = 8           # a loop that declines so often in a row isn't tried again
+
+cdef struct Frame:              # of one run
+    PyObject **locals           # the arguments: variables of the author's function
+    PyObject *globals
+    PyObject *builtins
+    PyObject *items[MOST_SLOTS]             # what each variable of the loops is now; NULL for an int,
+    Py_ssize_t ints[MOST_SLOTS]             # which is here
+    PyTypeObject *cls           # of the Values met, or NULL: none yet
+    fg_rules rules              # of that class
+    bint records
+    const char *reason          # why the loop declines
+    PyObject *result            # counted: a result that is an object already, or NULL
+
+
+
+# ---- Reading objects ----
+
+cdef enum Kind:
+    LOCAL
+    GLOBAL
+    CONSTANT
+    ITEM                        # a variable of a loop
+    PART                        # of an item that is unpacked
+    ATTRIBUTE
+    SUBSCRIPT
+    SLICE
+    LENGTH
+    ARITHMETIC
+
+KINDS = {"local": LOCAL, "global": GLOBAL, "constant": CONSTANT, "item": ITEM, "part": PART, "attribute": ATTRIBUTE,
+         "subscript": SUBSCRIPT, "slice": SLICE, "length": LENGTH, "arithmetic": ARITHMETIC}
+
+
+cdef PyObject *borrowed_to_new(PyObject *x) noexcept:
+    xincref(x)
+    return x
+
+
+cdef PyObject *plain_attribute(PyObject *x, object name) noexcept:
+    """An attribute that is read without running Python, as a new reference, or NULL."""
+    cdef PyTypeObject *cls = type_of(x)
+    cdef PyObject *found
+    if is_module(x):
+        return borrowed_to_new(PyDict_GetItem(<object>PyModule_GetDict(x), name)) if cls is &PyModule_Type else NULL
+    if is_class(x):
+        if cls is not &PyType_Type or PyType_Lookup(&PyType_Type, name) is not NULL:
+            return NULL
+        found = PyType_Lookup(<PyTypeObject *>x, name)
+        return NULL if found is NULL or type_of(found).tp_descr_get is not NULL else borrowed_to_new(found)
+    if cls.tp_getattro is not <void *>PyObject_GenericGetAttr:
+        return NULL
+    found = PyType_Lookup(cls, name)
+    if found is not NULL and type_of(found).tp_descr_get is not NULL and type_of(found) is not &PyMemberDescr_Type:
+        return NULL
+    found = PyObject_GetAttr_or_null(x, name)
+    if found is NULL:
+        PyErr_Clear()
+    return found
+
+
+cdef PyObject *looked_up(Frame *frame, object name) noexcept:
+    """A global or builtin name's object, borrowed, or NULL."""
+    cdef PyObject *x = PyDict_GetItem(<object>frame.globals, name)
+    return PyDict_GetItem(<object>frame.builtins, name) if x is NULL else x
+
+
+cdef bint is_exact_number(PyObject *x) noexcept:
+    return PyFloat_CheckExact(<object>x) or PyLong_CheckExact(<object>x)
+
+
+cdef class Outside:
+    """An expression whose value is an object that isn't computed by a program."""
+    cdef Kind kind
+    cdef int slot
+    cdef object value
+    cdef Outside a, b, c, d
+
+    def __cinit__(self, tuple text not None):
+        """text: the kind's name and what belongs to it, as fastgrad/loops/grammar.py makes it."""
+        self.kind = KINDS[text[0]]
+        if self.kind in (LOCAL, ITEM):
+            self.slot = text[1]
+        elif self.kind in (GLOBAL, CONSTANT):
+            self.value = text[1]
+        elif self.kind == PART:
+            self.a, self.slot, self.value = Outside(text[1]), text[2], text[3]
+        elif self.kind == ATTRIBUTE:
+            self.a, self.value = Outside(text[1]), text[2]
+        elif self.kind == ARITHMETIC:
+            self.value, self.a, self.b = text[1], Outside(text[2]), Outside(text[3])
+        else:
+            parts = [None if part is None else Outside(part) for part in text[1:]] + [None] * 4
+            self.a, self.b, self.c, self.d = parts[:4]
+
+    cdef PyObject *get(self, Frame *frame) noexcept:
+        """The object, a new reference; or NULL, if it can't be read without running Python."""
+        cdef PyObject *x
+        cdef PyObject *y
+        if self.kind == LOCAL:
+            return borrowed_to_new(frame.locals[self.slot])
+        if self.kind == ITEM:
+            x = frame.items[self.slot]
+            return PyLong_FromSsize_t_or_null(frame.ints[self.slot]) if x is NULL else borrowed_to_new(x)
+        if self.kind == GLOBAL:
+            return borrowed_to_new(looked_up(frame, self.value))
+        if self.kind == CONSTANT:
+            return borrowed_to_new(<PyObject *>self.value)
+        if self.kind == SLICE:
+            return self.slice(frame)
+        x = self.a.get(frame)
+        if x is NULL:
+            return NULL
+        y = self.of(frame, x)
+        if y is NULL and PyErr_Occurred_or_null() is not NULL:
+            PyErr_Clear()
+        decref(x)
+        return y
+
+    cdef PyObject *of(self, Frame *frame, PyObject *x) noexcept:
+        """The same of what x is part of, or of an operand x."""
+        cdef PyObject *y
+        cdef PyObject *result = NULL
+        cdef Py_ssize_t i
+        if self.kind == ATTRIBUTE:
+            return plain_attribute(x, self.value)
+        if self.kind == PART:
+            if not is_sequence(<object>x) or n_items(<object>x) != <Py_ssize_t>self.value:
+                return NULL
+            return borrowed_to_new(items_of(<object>x)[self.slot])
+        if self.kind == LENGTH:
+            if is_sequence(<object>x) or is_dict(x) or type_of(x) is &PyUnicode_Type or type_of(x) is &PyRange_Type:
+                return PyLong_FromSsize_t_or_null(PyObject_Size_or_minus(x))
+            return NULL
+        if self.kind == SUBSCRIPT and is_sequence(<object>x):
+            if not self.b.get_int(frame, &i):
+                return NULL
+            if i < 0:
+                i += n_items(<object>x)
+            return borrowed_to_new(items_of(<object>x)[i]) if 0 <= i < n_items(<object>x) else NULL
+        y = self.b.get(frame)
+        if y is NULL:
+            return NULL
+        if self.kind == SUBSCRIPT:
+            if is_dict(x) and (type_of(y) is &PyUnicode_Type or PyLong_CheckExact(<object>y)):
+                result = borrowed_to_new(PyDict_GetItem(<object>x, <object>y))
+        elif is_exact_number(x) and is_exact_number(y):
+            result = calculate(self.value, x, y)
+        decref(y)
+        return result
+
+    cdef PyObject *slice(self, Frame *frame) noexcept:
+        cdef PyObject *x = self.a.get(frame)
+        cdef PyObject *y = NULL
+        cdef PyObject *bounds[3]
+        cdef PyObject *at = NULL
+        cdef Outside part
+        cdef int i
+        bounds[0] = bounds[1] = bounds[2] = NULL
+        for i in range(3):
+            part = self.b if i == 0 else self.c if i == 1 else self.d
+            if part is not None:
+                bounds[i] = part.get(frame)
+                if bounds[i] is NULL or not PyLong_CheckExact(<object>bounds[i]):
+                    break
+        else:
+            if x is not NULL and is_sequence(<object>x):
+                at = PySlice_New_or_null(bounds[0], bounds[1], bounds[2])
+                if at is not NULL:
+                    y = PyObject_GetItem_or_null(x, at)
+                    decref(at)
+                if y is NULL:
+                    PyErr_Clear()
+        for i in range(3):
+            xdecref(bounds[i])
+        xdecref(x)
+        return y
+
+    cdef bint get_int(self, Frame *frame, Py_ssize_t *i) noexcept:
+        """The same as a small int."""
+        cdef PyObject *x
+        cdef int overflow
+        if self.kind == ITEM and frame.items[self.slot] is NULL:
+            i[0] = frame.ints[self.slot]
+            return True
+        x = self.get(frame)
+        if x is NULL:
+            return False
+        if not PyLong_CheckExact(<object>x):
+            decref(x)
+            return False
+        i[0] = PyLong_AsLongLongAndOverflow(<object>x, &overflow)
+        decref(x)
+        return not overflow and -(1LL << 53) < i[0] < 1LL << 53
+
+
+cdef PyObject *calculate(object symbol, PyObject *x, PyObject *y) noexcept:
+    """An operation of two exact ints or floats, a new reference, or NULL with an exception set."""
+    if symbol == "+":
+        return PyNumber_Add_or_null(x, y)
+    if symbol == "-":
+        return PyNumber_Subtract_or_null(x, y)
+    if symbol == "*":
+        return PyNumber_Multiply_or_null(x, y)
+    if symbol == "//":
+        return PyNumber_FloorDivide_or_null(x, y)
+    if symbol == "%":
+        return PyNumber_Remainder_or_null(x, y)
+    return NULL
+
+
+# ---- Reading operands ----
+
+cdef bint meet(Loop loop, Frame *frame, PyTypeObject *cls) noexcept:
+    """Note the class of the first Value that a run meets. False if the run has to decline: then frame.reason says why.
+    """
+    cdef PyNumberMethods *numbers
+    cdef PyObject *method
+    cdef int i
+    frame.reason = b"a Value's class of the author's own"
+    if frame.cls is not NULL or not has_own_dialect(cls):
+        return False
+    if cls is not active_class:
+        activate(dialect_of(cls))
+    frame.reason = b"operators or attributes that somebody has assigned to the class"
+    numbers = cls.tp_as_number
+    if (not operators_are_ours() or are_there_odd_classes or numbers.nb_subtract is not <void *>value_subtract
+            or numbers.nb_true_divide is not <void *>value_divide or cls.tp_getattro is not <void *>value_getattr
+            or not (numbers_are_ours() or look_again())):
+        return False
+    for name in loop.methods:
+        method = PyType_Lookup(cls, name)
+        if method is NULL or method is not PyType_Lookup(<PyTypeObject *>Node, name):
+            return False
+    for name in loop.absent:
+        if PyType_Lookup(cls, name) is not NULL:
+            return False
+    frame.cls = cls
+    frame.rules.kind = new_kind
+    frame.rules.records = frame.records
+    frame.rules.float_data = active_dialect.float_data
+    frame.rules.micrograd_relu = active_dialect.micrograd_relu
+    for i in range(4):
+        frame.rules.lacks[i] = active_dialect.lacks >> DO_LACKS[i] & 1
+    return True
+
+
+cdef unsigned int[4] DO_LACKS       # in the order of fg_rules.lacks: + * - /
+DO_LACKS[0], DO_LACKS[1], DO_LACKS[2], DO_LACKS[3] = RADD, RMUL, RSUB, RTRUEDIV
+
+
+cdef bint read_object(Loop loop, Frame *frame, PyObject *x, fg_operand *out) noexcept:
+    """Read an object as an operand. False if it's neither a Value of the class that the run has met nor a number."""
+    cdef fg_node *node
+    cdef int overflow
+    if type_of(x) is frame.cls or is_value(<object>x):
+        if type_of(x) is not frame.cls and not meet(loop, frame, type_of(x)):
+            return False
+        if loop.methods and (<Node>x).attributes is not NULL:       # which may hide a method
+            frame.reason = b"a Value with attributes, and a method"
+            return False
+        out.node = (<Node>x).index
+        node = node_at(out.node)
+        out.number = node.data
+        out.is_int = node.flags & FG_DATA_INT
+        out.is_value = True
+        return True
+    out.node = FG_NONE
+    out.is_value = False
+    if PyFloat_CheckExact(<object>x):
+        out.number = PyFloat_AS_DOUBLE(<object>x)
+        out.is_int = False
+        return True
+    if PyLong_CheckExact(<object>x):
+        out.number = <double>PyLong_AsLongLongAndOverflow(<object>x, &overflow)
+        out.is_int = True
+        if not overflow and fabs(out.number) < FG_EXACT:
+            return True
+        frame.reason = b"an int that isn't small"
+        return False
+    frame.reason = b"an operand that is neither a Value nor a number"
+    return False
+
+
+# ---- Sequences ----
+
+cdef enum SequenceKind:
+    ITEMS
+    REVERSED
+    RANGE
+    COUNT                       # enumerate's
+
+SEQUENCES = {"items": ITEMS, "reversed": REVERSED, "range": RANGE, "count": COUNT}
+
+
+cdef class Sequence:
+    """What a variable of a level goes over."""
+    cdef SequenceKind kind
+    cdef int slot
+    cdef Outside a, b, c
+    # While the level runs:
+    cdef PyObject *owner        # counted: the list or tuple
+    cdef PyObject **items
+    cdef Py_ssize_t start, step, n
+
+    def __cinit__(self, tuple text not None):
+        self.kind, self.slot = SEQUENCES[text[0]], text[1]
+        parts = [None if part is None else Outside(part) for part in text[2:]] + [None] * 3
+        self.a, self.b, self.c = parts[:3]
+        self.owner = NULL
+
+    cdef bint begin(self, Frame *frame) noexcept:
+        cdef Py_ssize_t stop
+        self.start, self.step = 0, 1
+        if self.kind == COUNT:
+            self.n = PY_SSIZE_T_MAX
+            return self.a.get_int(frame, &self.start)
+        if self.kind == RANGE:
+            if not self.a.get_int(frame, &stop):
+                return False
+            if self.b is not None:
+                self.start = stop
+                if not self.b.get_int(frame, &stop):
+                    return False
+            if self.c is not None and not self.c.get_int(frame, &self.step) or self.step == 0:
+                return False
+            if self.step > 0:
+                self.n = (stop - self.start - 1) // self.step + 1 if stop > self.start else 0
+            else:
+                self.n = (self.start - stop - 1) // -self.step + 1 if stop < self.start else 0
+            return True
+        self.owner = self.a.get(frame)
+        return self.owner is not NULL and self.open()
+
+    cdef bint open(self) noexcept:
+        """Begin with the owner that is set."""
+        if not is_sequence(<object>self.owner):
+            return False
+        self.n, self.items = n_items(<object>self.owner), items_of(<object>self.owner)
+        self.start, self.step = 0, 1
+        if self.kind == REVERSED:
+            self.start, self.step = self.n - 1, -1
+        return True
+
+    cdef void end(self) noexcept:
+        xdecref(self.owner)
+        self.owner = NULL
+
+    cdef inline void go_to(self, Frame *frame, Py_ssize_t k) noexcept:
+        if self.slot >= 0:
+            if self.kind == ITEMS or self.kind == REVERSED:
+                frame.items[self.slot] = self.items[self.start + k * self.step]
+            else:
+                frame.items[self.slot] = NULL
+                frame.ints[self.slot] = self.start + k * self.step
+
+
+# ---- Levels ----
+
+cdef class Column:
+    """Operands that are read from objects into a register."""
+    cdef int register
+    cdef Outside place
+    cdef bint is_one            # the same for all elements
+    cdef bint is_fixed          # the same each time that the level runs within the others
+    cdef Sequence sequence      # if they are a sequence's items, or those of a list from outside at its numbers,
+    cdef Outside items          # which is this list
+
+    def __cinit__(self, text, list sequences not None):
+        self.register, self.place = text.register, Outside(text.place)
+        self.is_one, self.is_fixed = text.is_one, text.is_fixed
+        if text.sequence is not None:
+            self.sequence = sequences[text.sequence]
+        if text.items is not None:
+            self.items = Outside(text.items)
+
+    cdef PyObject *whole_list(self, Frame *frame, Py_ssize_t n) noexcept:
+        """The list whose items are the operands, all of them and in order, as a new reference; or NULL."""
+        cdef PyObject *x = NULL
+        cdef Sequence sequence = self.sequence
+        if sequence is None or sequence.start != 0 or sequence.step != 1:
+            return NULL
+        if self.items is None:
+            x = borrowed_to_new(sequence.owner)
+        elif sequence.kind == RANGE or sequence.kind == COUNT:
+            x = self.items.get(frame)
+        if x is not NULL and not (is_sequence(<object>x) and n_items(<object>x) == n):
+            decref(x)
+            return NULL
+        return x
+
+
+cdef enum Output:
+    LIST
+    LISTS                       # a list of lists, of the level within
+    SUM
+    MAX
+    MIN
+    STORES                      # none; operands are assigned
+
+OUTPUTS = {"list": LIST, "lists": LISTS, "sum": SUM, "max": MAX, "min": MIN, "stores": STORES}
+
+
+cdef class Level:
+    cdef Loop loop
+    cdef list sequences, columns, levels, made
+    cdef bint strict
+    cdef int n_registers
+    cdef fg_register *registers
+    cdef fg_instruction *code
+    cdef uint32_t n_code
+    cdef Output output
+    cdef int a, b               # registers of the output; b is -1 for a sum of single operands
+    cdef int start              # the register of a sum's start, or -1: 0
+    cdef Column column_a, column_b      # if these operands are read, not computed
+    cdef Level rows             # of LISTS
+    cdef bint leaves_last       # the last element is the author's
+    cdef list stores, values    # of STORES: what is assigned, and the registers of Values that are read or assigned
+    cdef fg_column *kept[2]     # their columns, if they're fixed, until the loop's end
+    # While the level runs:
+    cdef Py_ssize_t n           # elements
+    cdef fg_operand *room       # of all registers
+    cdef Py_ssize_t capacity
+
+    def __cinit__(self, Loop loop not None, text):
+        """text: a Level of fastgrad/loops/meaning.py"""
+        cdef Column column
+        cdef int i
+        self.loop = loop
+        self.sequences = [Sequence(each) for each in text.sequences]
+        self.columns = [Column(each, self.sequences) for each in text.columns]
+        self.levels = [(register, Level(loop, level)) for register, level in text.levels]
+        self.strict, self.n_registers = text.strict, text.n_registers
+        self.n_code = len(text.code)
+        self.registers = <fg_register *>fg_allocate(NULL, (1 + self.n_registers) * sizeof(fg_register))
+        self.code = <fg_instruction *>fg_allocate(NULL, (1 + self.n_code) * sizeof(fg_instruction))
+        if self.registers is NULL or self.code is NULL:
+            raise MemoryError("no memory for a loop's program")
+        for i, (what, function, result, a, b) in enumerate(text.code):
+            self.code[i] = fg_instruction(what, function, result, a, b)
+        self.output, self.a, self.b, self.start = OUTPUTS[text.output], text.a, text.b, text.start
+        self.rows = None if text.rows is None else Level(loop, text.rows)
+        self.leaves_last = text.leaves_last
+        for column in self.columns:
+            if column.register == self.a:
+                self.column_a = column
+            if column.register == self.b:
+                self.column_b = column
+        self.made = [register for register, _ in self.levels] + [each[2] for each in text.code]
+        self.stores = [Store(self, each) for each in text.stores]
+        self.values = text.values
+        self.kept[0] = self.kept[1] = NULL
+        self.room, self.capacity = NULL, 0
+
+    def __dealloc__(self):
+        fg_allocate(self.registers, 0)
+        fg_allocate(self.code, 0)
+        fg_allocate(self.room, 0)
+
+    cdef bint begin(self, Frame *frame) noexcept:
+        """Open the sequences. False: decline; then they're closed."""
+        cdef Sequence sequence
+        cdef Py_ssize_t most = 0
+        self.n = PY_SSIZE_T_MAX
+        for sequence in self.sequences:
+            if not sequence.begin(frame):
+                frame.reason = b"something else than lists, tuples and ranges to go over"
+                self.end()
+                return False
+            if sequence.kind != COUNT:
+                self.n, most = min(self.n, sequence.n), max(most, sequence.n)
+        if self.strict and most != self.n or most > MOST_ELEMENTS:
+            frame.reason = b"lengths that differ" if most <= MOST_ELEMENTS else b"too many elements"
+            self.end()
+            return False
+        if self.leaves_last and self.n > 0:
+            self.n -= 1
+        return True
+
+    cdef void end(self) noexcept:
+        cdef Sequence sequence
+        for sequence in self.sequences:
+            sequence.end()
+
+    cdef void forget(self) noexcept:
+        """Drop what is kept until the loop's end."""
+        cdef Level level
+        cdef int i
+        for i in range(2):
+            if self.kept[i] is not NULL:
+                fg_column_release(&arena, self.kept[i])
+                self.kept[i] = NULL
+        for _, level in self.levels:
+            level.forget()
+        if self.rows is not None:
+            self.rows.forget()
+        if self.capacity > self.n_registers * ELEMENTS_AT_A_TIME:
+            fg_allocate(self.room, 0)
+            self.room, self.capacity = NULL, 0
+
+    cdef inline void go_to(self, Frame *frame, Py_ssize_t k) noexcept:
+        cdef Sequence sequence
+        for sequence in self.sequences:
+            sequence.go_to(frame, k)
+
+    cdef bint make_room(self, Frame *frame, Py_ssize_t n) noexcept:
+        cdef Py_ssize_t i, wanted = self.n_registers * max(n, 1)
+        cdef void *room
+        if wanted > self.capacity:
+            room = fg_allocate(self.room, wanted * sizeof(fg_operand))
+            if room is NULL:
+                frame.reason = b"too little memory"
+                return False
+            self.room, self.capacity = <fg_operand *>room, wanted
+        for i in range(self.n_registers):
+            self.registers[i] = fg_register(self.room + i * max(n, 1), 1)
+        return True
+
+    cdef bint read(self, Frame *frame, Column column, Py_ssize_t first, Py_ssize_t n) noexcept:
+        """Read a column's operands for n elements."""
+        cdef fg_operand *out = self.registers[column.register].at
+        cdef Sequence sequence = column.sequence
+        cdef PyObject *x
+        cdef PyObject *items = NULL
+        cdef Py_ssize_t i, k
+        cdef bint is_read = True
+        self.registers[column.register].step = not column.is_one
+        if sequence is not None and column.items is None:
+            for i in range(n):
+                if not read_object(self.loop, frame, sequence.items[sequence.start + (first + i) * sequence.step],
+                                   &out[i]):
+                    return False
+            return True
+        frame.reason = b"a list or an attribute that only Python can read"
+        if sequence is not None:
+            items = column.items.get(frame)
+            if items is NULL:
+                return False
+            if is_sequence(<object>items):
+                for i in range(n):
+                    k = sequence.start + (first + i) * sequence.step
+                    if k < 0:
+                        k += n_items(<object>items)
+                    if not 0 <= k < n_items(<object>items) or not read_object(
+                            self.loop, frame, items_of(<object>items)[k], &out[i]):
+                        is_read = False
+                        break
+                decref(items)
+                return is_read
+            decref(items)
+        for i in range(1 if column.is_one else n):
+            if not column.is_one:
+                self.go_to(frame, first + i)
+            x = column.place.get(frame)
+            if x is NULL:
+                frame.reason = b"a list or an attribute that only Python can read"
+                return False
+            is_read = read_object(self.loop, frame, x, &out[i])
+            decref(x)                       # what it was read from keeps a Value alive
+            if not is_read:
+                return False
+        return True
+
+    cdef bint compute(self, Frame *frame, Py_ssize_t first, Py_ssize_t n) noexcept:
+        """Fill all registers for n elements. False: decline, and there's nothing to release."""
+        cdef Column column
+        cdef Level level
+        cdef fg_operand *out
+        cdef Py_ssize_t i
+        cdef int register, done = 0
+        cdef bint is_done
+        if not self.make_room(frame, n):
+            return False
+        for column in self.columns:
+            if not self.read(frame, column, first, n):
+                return False
+        for register, level in self.levels:
+            out = self.registers[register].at
+            is_done = True
+            for i in range(n):
+                self.go_to(frame, first + i)
+                if not level.reduce(frame, &out[i]):
+                    fg_register_release(&arena, &self.registers[register], i)
+                    is_done = False
+                    break
+            if not is_done:
+                self.release(n, done)
+                return False
+            done += 1
+        if fg_program_run(&arena, &frame.rules, self.code, self.n_code, self.registers, n) != FG_OK:
+            frame.reason = b"a result that Python has to compute, or an error"
+            self.release(n, done)
+            return False
+        return True
+
+    cdef void release(self, Py_ssize_t n, Py_ssize_t n_made, int besides=-1) noexcept:
+        """Drop the references to the nodes that the first n_made results have, but for the register `besides`."""
+        cdef int register
+        for register in self.made[:n_made]:
+            if register != besides:
+                fg_register_release(&arena, &self.registers[register], n)
+
+    # ---- Outputs ----
+
+    cdef fg_column *column_of(self, Frame *frame, Column column, int which) noexcept:
+        """The column of a list that a sum's operands are, with a reference; or NULL."""
+        cdef PyObject *x
+        cdef fg_column *made
+        cdef PyTypeObject *cls
+        if self.kept[which] is not NULL and self.kept[which].n == <uint32_t>self.n:
+            self.kept[which].refs += 1
+            return self.kept[which]
+        x = column.whole_list(frame, self.n)
+        if x is NULL:
+            return NULL
+        made = NULL
+        if frame.cls is NULL:
+            cls = class_among(items_of(<object>x), self.n)
+            if cls is not NULL:
+                meet(self.loop, frame, cls)
+        if frame.cls is not NULL:
+            made = column_of(<object>x)
+        decref(x)
+        self.keep(column, which, made)
+        return made
+
+    cdef void keep(self, Column column, int which, fg_column *made) noexcept:
+        if made is not NULL and column.is_fixed and self.kept[which] is NULL:
+            self.kept[which] = made
+            made.refs += 1
+
+    cdef fg_index fuse_lists(self, Frame *frame, const fg_operand *start) noexcept:
+        """The fused sum of one or two lists from their beginnings to their ends, or FG_NONE."""
+        cdef fg_column *u
+        cdef fg_column *v = NULL
+        cdef fg_index result = FG_NONE
+        u = self.column_of(frame, self.column_a, 0)
+        if u is NULL:
+            return FG_NONE
+        if self.b >= 0:
+            v = self.column_of(frame, self.column_b, 1)
+        if v is not NULL or self.b < 0:
+            result = fg_program_fuse(&arena, &frame.rules, u, v, start)
+        if v is not NULL:
+            fg_column_release(&arena, v)
+        fg_column_release(&arena, u)
+        return result
+
+    cdef bint reduce(self, Frame *frame, fg_operand *result) noexcept:
+        """Run the level, whose output is a sum, max or min."""
+        cdef bint is_reduced
+        if not self.begin(frame):
+            return False
+        is_reduced = self.add_up(frame, result) if self.output == SUM else self.extreme(frame, result)
+        self.end()
+        return is_reduced
+
+    cdef bint add_up(self, Frame *frame, fg_operand *result) noexcept:
+        cdef fg_operand start = fg_operand(0.0, FG_NONE, False, True)
+        cdef Column column
+        cdef Level level
+        cdef Py_ssize_t n = self.n
+        cdef fg_status status
+        if n == 0:
+            frame.reason = b"an empty sum"
+            return False
+        if frame.records and n >= FEWEST_TERMS and self.column_a is not None and self.column_a.sequence is not None                 and (self.b < 0 or self.column_b is not None and self.column_b.sequence is not None):
+            if self.start >= 0:
+                if not self.make_room(frame, 1):
+                    return False
+                for column in self.columns:
+                    if column.register == self.start and not self.read(frame, column, 0, 1):
+                        return False
+                start = self.registers[self.start].at[0]
+            result.node = self.fuse_lists(frame, &start)
+            if result.node != FG_NONE:
+                result.number, result.is_value, result.is_int = node_at(result.node).data, True, False
+                return True
+        if not self.compute(frame, 0, n):
+            return False
+        if self.start >= 0:
+            start = self.registers[self.start].at[0]
+        if self is self.loop.level and self.are_numbers(n) and not start.is_value:
+            return self.sum_of_numbers(frame, start, n)
+        frame.reason = b"a sum that Python has to compute"
+        status = fg_program_sum(&arena, &frame.rules, &self.registers[self.a],
+                                &self.registers[self.b] if self.b >= 0 else NULL, &start, n, result)
+        self.release(n, len(self.made))
+        return status == FG_OK
+
+    cdef bint are_numbers(self, Py_ssize_t n) noexcept:
+        """Whether a sum's operands, which have been computed, are all numbers."""
+        cdef fg_register *register
+        cdef Py_ssize_t i
+        cdef int which
+        for which in (self.a, self.b):
+            if which >= 0:
+                register = &self.registers[which]
+                for i in range(n):
+                    if register.at[i * register.step].is_value:
+                        return False
+        return True
+
+    cdef bint sum_of_numbers(self, Frame *frame, fg_operand start, Py_ssize_t n) noexcept:
+        """Have Python add numbers in its own way, and set frame.result."""
+        cdef fg_register *a = &self.registers[self.a]
+        cdef fg_register *b = &self.registers[self.b] if self.b >= 0 else NULL
+        cdef fg_operand *x
+        cdef fg_operand *y
+        cdef Py_ssize_t i
+        cdef list terms = []
+        self.release(n, len(self.made))
+        try:
+            for i in range(n):
+                x = &a.at[i * a.step]
+                if b is NULL:
+                    terms.append(as_object(x.number, x.is_int))
+                else:
+                    y = &b.at[i * b.step]
+                    terms.append(PyNumber_Multiply(as_object(x.number, x.is_int), as_object(y.number, y.is_int)))
+            total = sum(terms, as_object(start.number, start.is_int))
+            frame.result = borrowed_to_new(<PyObject *>total)
+        except MemoryError:
+            frame.reason = b"too little memory"
+            return False
+        return True
+
+    cdef bint extreme(self, Frame *frame, fg_operand *result) noexcept:
+        """The largest or the smallest number."""
+        cdef fg_register *numbers
+        cdef fg_operand *x
+        cdef Py_ssize_t i
+        if self.n == 0:
+            frame.reason = b"an empty list"
+            return False
+        if not self.compute(frame, 0, self.n):
+            return False
+        numbers = &self.registers[self.a]
+        result[0] = numbers.at[0]
+        for i in range(self.n):
+            x = &numbers.at[i * numbers.step]
+            if x.is_value:
+                self.release(self.n, len(self.made))
+                frame.reason = b"the largest or smallest of Values"
+                return False
+            if x.number > result.number if self.output == MAX else x.number < result.number:
+                result[0] = x[0]
+        return True
+
+    cdef object make_list(self, Frame *frame):
+        """A list of the results, or None."""
+        cdef list results
+        cdef fg_register *register
+        cdef Py_ssize_t i
+        if not self.begin(frame):
+            return None
+        try:
+            if self.output == LISTS:
+                results = []
+                for i in range(self.n):
+                    self.go_to(frame, i)
+                    row = self.rows.make_list(frame)
+                    if row is None:
+                        return None
+                    results.append(row)
+                return results
+            if not self.compute(frame, 0, self.n):
+                return None
+            results = [None] * self.n
+            register = &self.registers[self.a]
+            i = 0
+            try:
+                while i < self.n:
+                    i += 1
+                    results[i - 1] = object_of(frame, &register.at[(i - 1) * register.step])
+            finally:
+                while i < self.n:           # there was no memory for one
+                    if register.at[i * register.step].node != FG_NONE:
+                        fg_node_release(&arena, register.at[i * register.step].node)
+                    i += 1
+                self.release(self.n, len(self.made), self.a)
+            return results
+        finally:
+            self.end()
+
+
+cdef object object_of(Frame *frame, fg_operand *x):
+    """A result as an object. A node's reference goes to it."""
+    if not x.is_value:
+        return as_object(x.number, x.is_int)
+    return wrap(new_leaf(Number(x.number, x.is_int)) if x.node == FG_NONE else x.node, frame.cls)
+
+
+# ---- Assigning ----
+
+cdef enum Place:
+    DATA_PLACE
+    GRAD_PLACE
+    ITEM_PLACE
+
+PLACES = {"data": DATA_PLACE, "grad": GRAD_PLACE, "item": ITEM_PLACE}
+
+
+cdef class Store:
+    """A place to which a loop assigns, for each element: a Value's data or grad, or an item of a list."""
+    cdef Place kind
+    cdef int register           # of what is assigned
+    cdef int value              # of the Value
+    cdef Column column          # the items, as they are before
+    # While the loop runs:
+    cdef PyObject *items        # counted: the list
+    cdef PyObject *fresh[ELEMENTS_AT_A_TIME]       # counted: new numbers for it, or NULL for an old float that gets another number
+
+    def __cinit__(self, Level level not None, text):
+        cdef Column column
+        self.kind, self.register, self.value = PLACES[text.kind], text.register, text.value
+        for column in level.columns:
+            if column.register == text.value:
+                self.column = column
+        self.items = NULL
+
+    cdef inline fg_operand *number(self, Level level, Py_ssize_t i) noexcept:
+        cdef fg_register *register = &level.registers[self.register]
+        return &register.at[i * register.step]
+
+    cdef bint is_ready(self, Level level, Frame *frame, Py_ssize_t first, Py_ssize_t n) noexcept:
+        """Make what it takes to assign n elements, so that it can't fail any more. False: decline."""
+        cdef fg_operand *x
+        cdef PyObject *old
+        cdef Py_ssize_t i, k
+        for i in range(n):
+            self.fresh[i] = NULL
+        for i in range(n):
+            x = self.number(level, i)
+            frame.reason = b"something else than a number in a place for numbers"
+            if x.is_value:
+                return False
+            if self.kind != ITEM_PLACE:
+                continue
+            k = self.index(first + i)
+            if not 0 <= k < n_items(<object>self.items):
+                return False
+            old = items_of(<object>self.items)[k]
+            if not is_exact_number(old):
+                return False
+            if x.is_int or not PyFloat_CheckExact(<object>old) or refcount(old) > 1:    # else nobody else has this float
+                self.fresh[i] = PyLong_FromDouble_or_null(x.number) if x.is_int else PyFloat_FromDouble_or_null(x.number)
+                if self.fresh[i] is NULL:
+                    PyErr_Clear()
+                    frame.reason = b"too little memory"
+                    return False
+        return True
+
+    cdef void discard(self, Py_ssize_t n) noexcept:
+        cdef Py_ssize_t i
+        for i in range(n):
+            xdecref(self.fresh[i])
+            self.fresh[i] = NULL
+
+    cdef inline Py_ssize_t index(self, Py_ssize_t k) noexcept:
+        return self.column.sequence.start + k * self.column.sequence.step
+
+    cdef void assign(self, Level level, Py_ssize_t first, Py_ssize_t n) noexcept:
+        cdef PyObject **items
+        cdef Py_ssize_t i, k
+        for i in range(n):
+            if self.kind != ITEM_PLACE:
+                set_number(level.registers[self.value].at[i].node, self.kind == GRAD_PLACE, self.number(level, i))
+                continue
+            items, k = items_of(<object>self.items), self.index(first + i)
+            if self.fresh[i] is NULL:
+                set_float(items[k], self.number(level, i).number)
+            else:
+                decref(items[k])                # an exact number: nothing of the author's runs
+                items[k] = self.fresh[i]
+                self.fresh[i] = NULL
+
+
+cdef void set_number(fg_index index, bint is_grad, const fg_operand *x) noexcept:
+    cdef fg_node *node = node_at(index)
+    cdef uint16_t flag = FG_GRAD_INT if is_grad else FG_DATA_INT
+    if is_grad:
+        node.grad = x.number
+    else:
+        fg_node_note_assigned(&arena, node)
+        node.data = x.number
+    node.flags = (node.flags | flag) if x.is_int else (node.flags & ~flag)
+
+
+cdef bint have_own_lists(Level level, Frame *frame) noexcept:
+    """Get the lists of all stores. False if one isn't a list, or is read or assigned under another name as well."""
+    cdef Store store, other
+    cdef Column column
+    cdef PyObject *x
+    cdef bint is_other
+    for store in level.stores:
+        if store.kind == ITEM_PLACE:
+            if store.column.items is None:
+                return False
+            store.items = store.column.items.get(frame)
+            if store.items is NULL or type_of(store.items) is not &PyList_Type:
+                return False
+    for store in level.stores:
+        for column in level.columns:
+            if store.kind == ITEM_PLACE and column is not store.column and column.items is not None:
+                x = column.items.get(frame)
+                is_other = x is not store.items
+                xdecref(x)
+                if not is_other:
+                    return False
+    return True
+
+
+cdef bint are_different(Level level, Py_ssize_t n) noexcept:
+    """Whether the Values of n elements that are read or assigned are all different: there's one for each element, and
+    they come in the order in which they were made; or there's one element."""
+    cdef fg_register *register
+    cdef fg_register *other
+    cdef Py_ssize_t i
+    if n > 1:
+        if len(level.values) > 1:
+            return False
+        if len(level.values) == 1:
+            register = &level.registers[<int>level.values[0]]
+            if register.step == 0:
+                return False
+            for i in range(1, n):
+                if register.at[i].node <= register.at[i - 1].node:
+                    return False
+        return True
+    for first in level.values:
+        for second in level.values:
+            if first != second and level.registers[<int>first].at.node == level.registers[<int>second].at.node:
+                return False
+    return True
+
+
+cdef Py_ssize_t assign_all(Level level, Frame *frame) noexcept:
+    """Run a level whose output is STORES. Returns how many elements are done: those of a portion are done all or none.
+    """
+    cdef Py_ssize_t first = 0, n, most = ELEMENTS_AT_A_TIME
+    cdef Store store
+    frame.reason = b"a list with two names"
+    if have_own_lists(level, frame):
+        while first < level.n:
+            n = min(most, level.n - first)
+            if not level.compute(frame, first, n):
+                break
+            level.release(n, len(level.made))
+            if not are_different(level, n):
+                frame.reason = b"the same Value twice"
+                if n == 1:
+                    break
+                most = 1                        # one after the other
+                continue
+            if not assign_portion(level, frame, first, n):
+                break
+            first += n
+    for store in level.stores:
+        xdecref(store.items)
+        store.items = NULL
+    return first
+
+
+cdef bint assign_portion(Level level, Frame *frame, Py_ssize_t first, Py_ssize_t n) noexcept:
+    cdef Store store
+    cdef bint is_ready = True
+    for store in level.stores:
+        is_ready = is_ready and store.is_ready(level, frame, first, n)
+    for store in level.stores:
+        if is_ready:
+            store.assign(level, first, n)
+        else:
+            store.discard(n)
+    return is_ready
+
+
+# ---- The iterable of a `for` ----
+
+cdef object authors_iterable(object shape, Frame *frame, tuple variables):
+    """What the author's loop goes over, made of the arguments: see Rewriter.split in fastgrad/loops/rewriting.py."""
+    cdef PyObject *function
+    if shape[0] == "argument":
+        return variables[shape[1]]
+    _, name, shapes, keywords = shape
+    function = looked_up(frame, name)
+    if function is NULL:
+        raise NameError(f"name {name!r} is not defined")
+    return (<object>function)(*[authors_iterable(each, frame, variables) for each in shapes], **keywords)
+
+
+cdef object rest_of(object shape, tuple variables, Py_ssize_t done):
+    """The same without the elements that are done."""
+    cdef object rest
+    if shape[0] == "argument":
+        rest = iter(variables[shape[1]])
+        rest.__setstate__(done)
+        return rest
+    _, name, shapes, keywords = shape
+    if name == "range":
+        return iter(range(*[variables[each[1]] for each in shapes])[done:])
+    if name == "reversed":
+        rest = reversed(variables[shapes[0][1]])
+        rest.__setstate__(len(variables[shapes[0][1]]) - 1 - done)
+        return rest
+    rests = [rest_of(each, variables, done) for each in shapes]
+    if name == "zip":
+        return zip(*rests, **keywords)
+    return enumerate(rests[0], keywords.get("start", 0) + done)
+
+
+# ---- Loops ----
+
+_LOOP_CODES = {
+    "add": FG_DO_ADD, "subtract": FG_DO_SUBTRACT, "multiply": FG_DO_MULTIPLY, "divide": FG_DO_DIVIDE,
+    "power": FG_DO_POWER, "negate": FG_DO_NEGATE, "data": FG_DO_DATA, "grad": FG_DO_GRAD, "method": FG_DO_METHOD,
+    "math": FG_DO_MATH, "abs": FG_DO_ABS, "max": FG_DO_MAX, "min": FG_DO_MIN,
+    **{f"function {function.method}": code for code, function in enumerate(operations.FUNCTIONS, FG_EXP)}}
+
+
+cdef class Loop:
+    """A loop of the author's that C runs. It's called with variables of the author's function.
+
+    - In front of an expression, `loop(ws, xs) or sum(...)`, it returns the result, or None if it declines.
+    - `for p in loop(params):` is a loop that assigns. It runs all but the last element, and returns an iterator over
+      what's left for the author's body.
+    - `total = loop(ws, xs, total)`, and then `for w, x in loop.rest():`, is one that accumulates.
+    """
+    cdef readonly str file, what
+    cdef readonly int line
+    cdef readonly Py_ssize_t runs, elements
+    cdef readonly dict declines
+    cdef public bint is_on
+    cdef tuple methods, absent, builtins_meant
+    cdef bint is_module_level
+    cdef Level level
+    cdef object iterable        # of a `for`, how the author's iterable is made of the arguments; else None
+    cdef int total              # which argument is the sum so far, or -1
+    cdef dict waiting           # by the frame's address: the iterable that rest() returns
+    cdef int failures
+
+    def __init__(self, text):
+        """text: a Meaning of fastgrad/loops/meaning.py."""
+        self.file, self.line, self.what = text.file, text.line, text.what
+        self.methods, self.absent, self.builtins_meant = text.methods, text.absent, text.builtins
+        self.is_module_level = text.is_module_level
+        self.iterable, self.total = text.iterable, text.total
+        self.declines, self.waiting, self.is_on = {}, {}, True
+        self.level = Level(self, text.level)
+
+    def __repr__(self):
+        return f"<loop {self.file}:{self.line}: {self.what}>"
+
+    def __reduce__(self):
+        raise TypeError("a loop that has been rewritten can't be pickled")
+
+    def __call__(self, *variables):
+        cdef Frame frame
+        cdef object result = None
+        cdef Py_ssize_t done = 0
+        frame.globals = PyEval_GetGlobals()
+        frame.builtins = PyEval_GetBuiltins()
+        if self.is_on and self.may_run(&frame):
+            frame.locals = items_of(variables)
+            result = self.run(&frame, &done)
+        if self.iterable is None:
+            return result
+        rest = authors_iterable(self.iterable, &frame, variables) if done == 0 else rest_of(self.iterable, variables, done)
+        if self.total < 0:
+            return rest
+        self.waiting[<Py_ssize_t>PyEval_GetFrame()] = rest
+        return variables[self.total] if result is None else result
+
+    def rest(self):
+        return self.waiting.pop(<Py_ssize_t>PyEval_GetFrame())
+
+    cdef bint may_run(self, Frame *frame) except -1:
+        cdef PyThreadState *thread = PyThreadState_Get()
+        if thread.c_tracefunc is not NULL or thread.c_profilefunc is not NULL:
+            self.decline(b"a trace or profile function")
+            return False
+        for name, meant in self.builtins_meant:
+            if looked_up(frame, name) is not <PyObject *>meant:
+                self.decline(b"a name that isn't the builtin")
+                return False
+        if self.is_module_level and PyEval_GetLocals() is not frame.globals:
+            self.decline(b"variables that aren't globals")
+            return False
+        frame.cls = NULL
+        frame.result = NULL
+        frame.reason = b""
+        memset(&frame.rules, 0, sizeof(fg_rules))
+        frame.records = is_recording()
+        return True
+
+    cdef object run(self, Frame *frame, Py_ssize_t *done):
+        """The result, or None. done: of a `for`, how many elements are done."""
+        cdef fg_operand x
+        cdef object result = None
+        cdef Py_ssize_t n = 0
+        cdef bint collects = PyGC_Disable()
+        try:
+            if self.level.output == LIST or self.level.output == LISTS:
+                result = self.level.make_list(frame)
+                n = self.level.n
+            elif self.level.output == STORES:
+                if self.level.begin(frame):
+                    n = self.level.n
+                    done[0] = assign_all(self.level, frame)
+                    self.level.end()
+                    if done[0] == n:
+                        result = True
+            elif self.level.reduce(frame, &x):
+                n = done[0] = self.level.n
+                result = object_of(frame, &x) if frame.result is NULL else <object>frame.result
+        except MemoryError:
+            frame.reason = b"too little memory"
+            result = None
+        finally:
+            xdecref(frame.result)
+            self.level.forget()
+            if collects:
+                PyGC_Enable()
+        if result is None:
+            self.decline(frame.reason)
+        else:
+            self.runs += 1
+            self.elements += n
+            self.failures = 0
+        if untidy:
+            tidy_up()
+        return result
+
+    cdef int decline(self, const char *reason) except -1:
+        why = reason.decode()
+        self.declines[why] = self.declines.get(why, 0) + 1
+        self.failures += 1
+        if self.failures == MOST_DECLINES:
+            self.is_on = False
+        return 0

@@ -1,0 +1,209 @@
+"""What a loop means: from a `Loop` of the grammar to the levels, columns and programs that the engine runs.
+
+A loop is a level, and a loop within it is a level within that. A level's operands are in registers. Those that are read
+from objects are columns; the program computes others from them, an instruction each. Whoever adds an element to the
+grammar says here, in Levels.register, which instruction it becomes.
+"""
+from dataclasses import dataclass, field
+
+from fastgrad.engine import _LOOP_CODES as CODES
+from fastgrad.loops.grammar import Unfit
+
+BINARY = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "**": "power", "max": "max", "min": "min"}
+UNARY = {"negative": "negate", "abs": "abs", "data": "data", "grad": "grad"}
+
+
+@dataclass
+class Meaning:
+    """All that the engine's class Loop is made of."""
+    level: "Level"
+    what: str
+    methods: tuple
+    absent: tuple
+    builtins: tuple
+    is_module_level: bool = False   # the loop is in a module's or a cell's own code, not in a function
+    iterable: tuple = None          # of a `for`: how the author's iterable is made of arguments; see rewriting.py
+    total: int = -1                 # which argument is the sum so far, of a `for` that adds to a variable
+    file: str = ""
+    line: int = 0
+
+
+@dataclass
+class Level:
+    output: str
+    sequences: list
+    strict: bool
+    columns: list = field(default_factory=list)
+    levels: list = field(default_factory=list)      # (register, Level)
+    code: list = field(default_factory=list)        # (instruction, function, result, a, b)
+    n_registers: int = 0
+    a: int = -1                                     # the registers of the output
+    b: int = -1
+    start: int = -1
+    rows: "Level" = None
+    stores: list = field(default_factory=list)
+    values: list = field(default_factory=list)      # registers of Values whose data or grad a `for` reads or assigns
+    leaves_last: bool = False
+
+
+@dataclass
+class Column:
+    """Operands that are read from objects: see Column in fastgrad/engine/loops.pxi."""
+    register: int
+    place: tuple
+    is_one: bool
+    is_fixed: bool
+    sequence: int = None
+    items: tuple = None
+
+
+@dataclass
+class Store:
+    kind: str               # "data", "grad" or "item"
+    register: int           # of what is assigned
+    value: int              # of the Value, or of the item as it was
+
+
+def meaning_of(loop, parser, is_for=False):
+    """The Meaning of a parsed loop."""
+    level = LevelMaker(loop, is_for).level
+    return Meaning(level, describe(loop), tuple(sorted(parser.methods)), tuple(sorted(parser.absent)),
+                   tuple(parser.builtins.items()))
+
+
+def slots_in(place):
+    """The slots of the variables that a place depends on."""
+    if place is None or not isinstance(place, tuple) or place[0] == "constant":
+        return set()
+    if place[0] == "item":
+        return {place[1]}
+    return set().union(*map(slots_in, place[1:]))
+
+
+class LevelMaker:
+    """Makes the level of a loop, and those within."""
+
+    def __init__(self, loop, is_for=False):
+        self.level = Level(loop.output, loop.sequences, loop.strict, leaves_last=is_for)
+        self.own = {slot for _, slot, *_ in loop.sequences}
+        self.read = {}          # columns' registers by place
+        self.made = {}          # registers by the element's id; `loop` keeps elements alive
+        self.assigned = {}      # what places hold after a statement has assigned to them
+        if loop.output == "lists":
+            self.level.rows = LevelMaker(loop.within).level
+            return
+        if loop.start is not None:
+            self.level.start = self.outside(loop.start)
+        for place, element in loop.statements:
+            register = self.register(element)
+            if place is not None:
+                self.assigned[place] = register
+        self.level.stores = [self.store(place, register) for place, register in self.assigned.items()]
+        if loop.output == "sum" and loop.element[0] == "*":
+            self.level.a, self.level.b = self.register(loop.element[1]), self.register(loop.element[2])
+        elif loop.element:
+            self.level.a = self.register(loop.element)
+
+    def new_register(self):
+        self.level.n_registers += 1
+        return self.level.n_registers - 1
+
+    def outside(self, element):
+        """The register of a sum's start, which has to be a place or a number from outside."""
+        if element[0] not in ("operand", "number") or element[0] == "operand" and slots_in(element[1]) & self.own:
+            raise Unfit("the start of a sum")
+        return self.register(element)
+
+    def register(self, element):
+        """The register of an element. What is computed twice has two registers, unless it's one variable's value."""
+        name, *parts = element
+        if name in ("operand", "data", "grad") and element in self.assigned:
+            return self.assigned[element]
+        if name == "number":
+            return self.column(("constant", parts[0]))
+        if name == "operand":
+            return self.column(parts[0])
+        if id(element) not in self.made:
+            self.made[id(element)] = self.compute(name, parts)
+        return self.made[id(element)]
+
+    def compute(self, name, parts):
+        if name == "loop":
+            level = LevelMaker(parts[0]).level
+            register = self.new_register()
+            self.level.levels.append((register, level))
+            return register
+        if name in BINARY:
+            return self.instruct(BINARY[name], *map(self.register, parts))
+        if name in ("data", "grad"):
+            self.note_value(parts[0])
+        if name in UNARY:
+            return self.instruct(UNARY[name], self.register(parts[0]))
+        function, operand = parts       # "method" or "math"
+        return self.instruct(name, self.register(operand), function=function)
+
+    def instruct(self, name, a, b=None, function=None):
+        result = self.new_register()
+        self.level.code.append((CODES[name], CODES[f"function {function}"] if function else 0, result, a,
+                                a if b is None else b))
+        return result
+
+    def note_value(self, element):
+        if element[0] == "operand" and self.register(element) not in self.level.values:
+            self.level.values.append(self.register(element))
+
+    def store(self, place, register):
+        kind, part = place
+        if kind != "operand":
+            self.note_value(part)
+            return Store(kind, register, self.register(part))
+        return Store("item", register, self.column(part))
+
+    def column(self, place):
+        # 1, 1.0 and True are equal, and so would be their places.
+        key = repr(place)
+        if key not in self.read:
+            self.read[key] = self.new_register()
+            slots = slots_in(place)
+            column = Column(self.read[key], place, not slots & self.own, not slots - self.own)
+            self.find_sequence(column)
+            self.level.columns.append(column)
+        return self.read[key]
+
+    def find_sequence(self, column):
+        """If a column is all of a list, say which: the engine reads that at once."""
+        for i, (kind, slot, *places) in enumerate(self.level.sequences):
+            is_item = column.place == ("item", slot) and kind in ("items", "reversed")
+            is_by_number = (column.place[0] == "subscript" and column.place[2] == ("item", slot)
+                            and kind in ("range", "count") and not slots_in(column.place[1]) & self.own)
+            if is_item or is_by_number:
+                column.sequence = i
+                column.items = column.place[1] if is_by_number else None
+                column.is_fixed = not set().union(*map(slots_in, places), slots_in(column.items))
+
+
+# ---- For reports ----
+
+def describe(loop):
+    """A few words on what a loop makes."""
+    if loop.output == "stores":
+        places = [place[0] if place[0] != "operand" else "items" for place, _ in loop.statements if place]
+        return "assigns " + ", ".join(dict.fromkeys(places))
+    if loop.output == "lists":
+        return "list of lists, each a " + describe(loop.within)
+    if loop.output == "list":
+        within = list(loops_in(loop.element))
+        return "list" + (f" of each a {describe(within[0])}" if within else "")
+    return {"sum": "sum", "max": "maximum", "min": "minimum"}[loop.output] + \
+        (" of products" if loop.element[0] == "*" else "")
+
+
+def loops_in(element):
+    for part in element:
+        if isinstance(part, tuple):
+            if part and part[0] == "loop":
+                yield part[1]
+            else:
+                yield from loops_in(part)
+    if element and element[0] == "loop":
+        yield element[1]

@@ -1,0 +1,342 @@
+"""Put in front of each loop of the grammar a call that runs it, or declines.
+
+    [f(x) for x in xs]          becomes     loop(xs) or [f(x) for x in xs]
+    sum(x * y for ...)          becomes     loop(xs, ys) or sum(x * y for ...)
+    for p in params: ...        becomes     for p in loop(params): ...
+    for x in xs: s = s + x      becomes     s = loop(xs, s)
+                                            for x in loop.rest(): s = s + x
+
+`loop` isn't a name: it's a constant of the code object. So the author's names, `locals()` and `globals()` are as they
+were. ast allows no such constants. So the tree has strings in their places, which are replaced in the compiled code.
+
+The iterables of a `for` are arguments: they're evaluated once, when the author's code would have evaluated them. All
+else that a loop reads from outside it reads without any effect.
+"""
+import ast
+import itertools
+import warnings
+from types import CodeType
+
+from fastgrad.engine import Loop
+from fastgrad.loops.grammar import Parser, Unfit, total_of
+from fastgrad.loops.meaning import meaning_of
+from fastgrad.loops.names import COMPREHENSIONS, Scope, names_bound_by
+
+ITERABLES = ("zip", "enumerate", "range", "reversed")
+ENDS = ast.Return, ast.Raise, ast.Continue, ast.Break
+
+
+def compile_source(source, filename, mode="exec", flags=0, dont_inherit=True, optimize=-1):
+    """Compile like the builtin compile(), with loops rewritten.
+
+    source: a text, bytes or a tree. The code is the author's, to the last byte, if it has no loop of the grammar.
+    """
+    tree = source if isinstance(source, ast.AST) else compile(source, filename, mode, flags | ast.PyCF_ONLY_AST,
+                                                              dont_inherit, optimize)
+    plain = compile(tree, filename, mode, flags, dont_inherit, optimize)    # with the warnings that are due
+    try:
+        rewriter = Rewriter(filename)
+        tree = rewriter.rewrite(tree)
+    except RecursionError:
+        return plain
+    if not rewriter.loops:
+        return plain
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")         # "'str' object is not callable", of what stands for a loop
+        code = compile(tree, filename, mode, flags, dont_inherit, optimize)
+    return with_loops(code, rewriter.loops)
+
+
+def with_loops(code, loops):
+    """A code object with loops in place of the strings that stand for them."""
+    constants = tuple(with_loops(each, loops) if isinstance(each, CodeType)
+                      else loops.get(each, each) if isinstance(each, str) else each for each in code.co_consts)
+    return code.replace(co_consts=constants)
+
+
+def loops(code):
+    """The loops that have been rewritten in a code object, and in those within, in the order of their lines."""
+    found = [each for each in code.co_consts if isinstance(each, Loop)]
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            found += loops(each)
+    return sorted(dict.fromkeys(found), key=lambda loop: loop.line)
+
+
+_numbers = itertools.count()
+
+
+class Rewriter(ast.NodeTransformer):
+    """Rewrites a tree. It copies what it changes, and leaves the rest as it is. loops: those it has made, by the
+    string that stands for each. left: (line, reason) of each loop that isn't of the grammar."""
+
+    def __init__(self, filename):
+        self.filename = filename
+        self.loops, self.left = {}, []
+        self.scope = Scope("module")
+
+    def rewrite(self, tree):
+        import copy
+        tree = copy.deepcopy(tree)
+        if isinstance(tree, ast.Module):
+            tree.body = self.block(tree.body)
+        else:
+            tree = self.visit(tree)
+        return ast.fix_missing_locations(tree)
+
+    # ---- Blocks and scopes ----
+
+    def block(self, statements):
+        """Rewrite statements in order, and note the variables that each binds."""
+        done = []
+        for each in statements:
+            new = self.visit(each)
+            done += new if isinstance(new, list) else [new]
+            self.scope.bind(names_bound_by(each))
+        return done
+
+    def branch(self, statements):
+        """Rewrite a block that may not run. Returns it and what is bound at its end; None if that isn't reached."""
+        before = set(self.scope.bound)
+        done = self.block(statements)
+        bound = None if statements and isinstance(statements[-1], ENDS) else self.scope.bound
+        self.scope.bound = before
+        return done, bound
+
+    def within(self, scope, visit, *arguments):
+        self.scope = scope
+        try:
+            return visit(*arguments)
+        finally:
+            self.scope = scope.outer
+
+    def visit_FunctionDef(self, node):
+        node.decorator_list = [self.visit(each) for each in node.decorator_list]
+        node.args = self.visit(node.args)
+        node.body = self.within(Scope("function", self.scope, node), self.block, node.body)
+        return node
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_ClassDef(self, node):
+        node.decorator_list = [self.visit(each) for each in node.decorator_list]
+        node.body = self.within(Scope("class", self.scope, node), self.block, node.body)
+        return node
+
+    def visit_Lambda(self, node):
+        node.args = self.visit(node.args)
+        node.body = self.within(Scope("function", self.scope, node), self.visit, node.body)
+        return node
+
+    def visit_If(self, node):
+        node.test = self.visit(node.test)
+        node.body, after = self.branch(node.body)
+        node.orelse, otherwise = self.branch(node.orelse)
+        if after is not None and otherwise is not None:
+            after &= otherwise
+        self.scope.bound |= after if after is not None else otherwise if otherwise is not None else set()
+        return node
+
+    def visit_While(self, node):
+        node.test = self.visit(node.test)
+        node.body, _ = self.branch(node.body)
+        node.orelse, _ = self.branch(node.orelse)
+        return node
+
+    def visit_With(self, node):
+        node.items = [self.visit(each) for each in node.items]
+        before = set(self.scope.bound)          # the block may be left early, without an error after it
+        for each in node.items:
+            if each.optional_vars is not None:
+                self.scope.bind(names_bound_by(each.optional_vars))
+        node.body = self.block(node.body)
+        self.scope.bound = before
+        return node
+
+    visit_AsyncWith = visit_With
+
+    def visit_Try(self, node):
+        node.body, _ = self.branch(node.body)
+        for each in node.handlers:
+            each.body, _ = self.branch(each.body)
+        node.orelse, _ = self.branch(node.orelse)
+        node.finalbody = self.block(node.finalbody)
+        return node
+
+    visit_TryStar = visit_Try
+
+    def visit_Match(self, node):
+        node.subject = self.visit(node.subject)
+        for each in node.cases:
+            each.body, _ = self.branch(each.body)
+        return node
+
+    def visit_comprehension_of(self, node):
+        """Rewrite what is within a comprehension. Its first iterable belongs to the scope around it."""
+        first = node.generators[0]
+        first.iter = self.visit(first.iter)
+        self.within(Scope("comprehension", self.scope, node), self.parts, node, first)
+        return node
+
+    def parts(self, node, first):
+        for each in node.generators:
+            if each is not first:
+                each.iter = self.visit(each.iter)
+            each.ifs = [self.visit(condition) for condition in each.ifs]
+        for name in ("elt", "key", "value"):
+            if hasattr(node, name):
+                setattr(node, name, self.visit(getattr(node, name)))
+
+    visit_GeneratorExp = visit_SetComp = visit_DictComp = visit_comprehension_of
+
+    # ---- Loops ----
+
+    def visit_ListComp(self, node):
+        return self.expression(node) or self.visit_comprehension_of(node)
+
+    def visit_Call(self, node):
+        if isinstance(node.func, ast.Name) and node.func.id in ("sum", "max", "min"):
+            return self.expression(node) or self.generic_visit(node)
+        return self.generic_visit(node)
+
+    def expression(self, node):
+        """`loop(...) or node`, or None if the node isn't of the grammar."""
+        variables = Variables(self.scope)
+        parser = Parser(variables.place_of)
+        try:
+            loop = parser.expression(node)
+            meaning = meaning_of(loop, parser)
+        except Unfit as reason:
+            self.left.append((node.lineno, str(reason)))
+            return None
+        meaning.is_module_level = self.scope.is_module
+        call = ast.Call(self.constant(meaning, node), variables.arguments(), [])
+        return located(ast.BoolOp(ast.Or(), [call, node]), node)
+
+    def visit_For(self, node):
+        new = None if node.orelse or has_jumps(node.body) else self.assigning(node)
+        if new is not None:
+            return new
+        node.iter = self.visit(node.iter)
+        before = set(self.scope.bound)
+        self.scope.bind(names_bound_by(node.target))
+        node.body = self.block(node.body)
+        self.scope.bound = before
+        node.orelse, _ = self.branch(node.orelse)
+        return node
+
+    def visit_AsyncFor(self, node):
+        node.body, _ = self.branch(node.body)
+        node.orelse, _ = self.branch(node.orelse)
+        return node
+
+    def assigning(self, node):
+        """A `for` that assigns to places, or adds to a variable; or None."""
+        variables = Variables(self.scope)
+        parser = Parser(variables.place_of)
+        iterables = []
+        total = total_of(node)
+        try:
+            shape, template = self.split(node.iter, iterables, variables)
+            variables.skip(len(iterables))
+            node_for_parser = ast.For(node.target, template, node.body, [], lineno=node.lineno)
+            if total is None:
+                loop = parser.assigning(node_for_parser)
+            else:
+                if self.scope.variable(total) == "global" and total not in self.scope.bound:
+                    raise Unfit(f"{total} may not be bound here")
+                loop = parser.accumulating(node_for_parser, total, variables.new(total))
+            meaning = meaning_of(loop, parser, is_for=True)
+        except Unfit as reason:
+            self.left.append((node.lineno, str(reason)))
+            return None
+        meaning.is_module_level = self.scope.is_module
+        meaning.iterable = shape
+        meaning.total = -1 if total is None else len(iterables)
+        constant = self.constant(meaning, node)
+        call = located(ast.Call(constant, [*map(self.visit, iterables), *variables.arguments()], []), node.iter)
+        if total is None:
+            node.iter = call
+            return node
+        rest = located(ast.Call(ast.Attribute(constant, "rest", ast.Load()), [], []), node.iter)
+        first = located(ast.Assign([ast.Name(total, ast.Store())], call), node)
+        node.iter = rest
+        return [first, node]
+
+    def split(self, node, iterables, variables):
+        """The iterable of a `for` as a shape, ("argument", i) or ("call", name, shapes, {keyword: value or shape}), and
+        as a tree with the names <0>, <1>, ... for the arguments, which are appended to `iterables`."""
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ITERABLES \
+                and not any(isinstance(each, ast.Starred) for each in node.args) \
+                and all(each.arg for each in node.keywords):
+            if variables.place_of(node.func.id)[0] != "global":
+                raise Unfit(f"a variable named {node.func.id}")
+            shapes, arguments, named, keywords = [], [], {}, []
+            for each in node.args:
+                shape, template = self.split(each, iterables, variables)
+                shapes.append(shape)
+                arguments.append(template)
+            for each in node.keywords:
+                if isinstance(each.value, ast.Constant):
+                    named[each.arg], template = each.value.value, each.value
+                else:
+                    raise Unfit(f"the arguments of {node.func.id}")
+                keywords.append(ast.keyword(each.arg, template))
+            return ("call", node.func.id, tuple(shapes), named), ast.Call(node.func, arguments, keywords)
+        iterables.append(node)
+        name = f"<{len(iterables) - 1}>"
+        variables.places[name] = "local", len(iterables) - 1
+        return ("argument", len(iterables) - 1), ast.Name(name, ast.Load())
+
+    def constant(self, meaning, node):
+        """What stands for a new loop in the tree."""
+        meaning.file, meaning.line = self.filename, node.lineno
+        text = f"\0fastgrad loop {next(_numbers)}"
+        self.loops[text] = Loop(meaning)
+        return ast.Constant(text)
+
+
+class Variables:
+    """The variables that are passed to one loop."""
+
+    def __init__(self, scope):
+        self.scope = scope
+        self.places = {}        # by name
+        self.names = []         # of the arguments, in order; None for an iterable
+
+    def skip(self, n):
+        self.names += [None] * n
+
+    def place_of(self, name):
+        if name not in self.places:
+            if name.startswith("__") and not name.endswith("__"):
+                raise Unfit("a private name of a class")
+            if self.scope.variable(name) == "global":
+                self.places[name] = "global", name
+            else:
+                self.new(name)
+        return self.places[name]
+
+    def new(self, name):
+        """Pass a variable as the next argument."""
+        self.names.append(name)
+        self.places[name] = "local", len(self.names) - 1
+        return self.places[name]
+
+    def arguments(self):
+        return [ast.Name(name, ast.Load()) for name in self.names if name is not None]
+
+
+def has_jumps(statements):
+    """Whether there's a break, continue, return, yield or await among statements."""
+    return any(isinstance(node, (ast.Break, ast.Continue, ast.Return, ast.Yield, ast.YieldFrom, ast.Await))
+               for each in statements for node in ast.walk(each))
+
+
+def located(new, node):
+    """Give new nodes, as far as they have none, the position of one of the author's."""
+    ast.copy_location(new, node)
+    for child in ast.walk(new):
+        if not hasattr(child, "lineno") and "lineno" in child._attributes:
+            ast.copy_location(child, node)
+    return new
