@@ -166,8 +166,14 @@ cdef extern from "program.h":
         fg_bool is_value
         fg_bool is_int
     ctypedef struct fg_register:
-        fg_operand *at
+        double *numbers
+        fg_index *nodes
+        uint8_t *kinds
         uint32_t step
+        fg_bool are_floats
+    enum:
+        FG_IS_VALUE
+        FG_OPERAND_BYTES
     ctypedef struct fg_instruction:
         uint8_t what
         uint8_t function
@@ -196,6 +202,10 @@ cdef extern from "program.h":
         FG_DO_MAX
         FG_DO_MIN
 
+    fg_register fg_register_in(void *room, uint32_t n)
+    fg_operand fg_register_get(const fg_register *reg, uint32_t i)
+    void fg_register_set(fg_register *reg, uint32_t i, fg_operand operand)
+    void fg_register_note_floats(fg_register *reg, uint32_t n)
     fg_status fg_program_run(fg_arena *arena, const fg_rules *rules, const fg_instruction *code, uint32_t n_code,
                              fg_register *registers, uint32_t n)
     void fg_register_release(fg_arena *arena, const fg_register *reg, uint32_t n)

@@ -55,23 +55,23 @@ cdef PyObject *borrowed_to_new(PyObject *x) noexcept:
 cdef PyObject *plain_attribute(PyObject *x, object name) noexcept:
     """An attribute that is read without running Python, as a new reference, or NULL."""
     cdef PyTypeObject *cls = type_of(x)
-    cdef PyObject *found
+    cdef PyObject *attribute
     if is_module(x):
         return borrowed_to_new(PyDict_GetItem(<object>PyModule_GetDict(x), name)) if cls is &PyModule_Type else NULL
     if is_class(x):
         if cls is not &PyType_Type or PyType_Lookup(&PyType_Type, name) is not NULL:
             return NULL
-        found = PyType_Lookup(<PyTypeObject *>x, name)
-        return NULL if found is NULL or type_of(found).tp_descr_get is not NULL else borrowed_to_new(found)
+        attribute = PyType_Lookup(<PyTypeObject *>x, name)
+        return NULL if attribute is NULL or type_of(attribute).tp_descr_get is not NULL else borrowed_to_new(attribute)
     if cls.tp_getattro is not <void *>PyObject_GenericGetAttr:
         return NULL
-    found = PyType_Lookup(cls, name)
-    if found is not NULL and type_of(found).tp_descr_get is not NULL and type_of(found) is not &PyMemberDescr_Type:
+    attribute = PyType_Lookup(cls, name)
+    if attribute is not NULL and type_of(attribute).tp_descr_get is not NULL and type_of(attribute) is not &PyMemberDescr_Type:
         return NULL
-    found = PyObject_GetAttr_or_null(x, name)
-    if found is NULL:
+    attribute = PyObject_GetAttr_or_null(x, name)
+    if attribute is NULL:
         PyErr_Clear()
-    return found
+    return attribute
 
 
 cdef PyObject *looked_up(Frame *frame, object name) noexcept:
@@ -264,8 +264,16 @@ cdef unsigned int[4] DO_LACKS       # in the order of fg_rules.lacks: + * - /
 DO_LACKS[0], DO_LACKS[1], DO_LACKS[2], DO_LACKS[3] = RADD, RMUL, RSUB, RTRUEDIV
 
 
-cdef bint read_object(Loop loop, Frame *frame, PyObject *x, fg_operand *out) noexcept:
-    """Read an object as an operand. False if it's neither a Value of the class that the run has met nor a number."""
+cdef bint read_object(Loop loop, Frame *frame, PyObject *x, fg_register *out, Py_ssize_t i) noexcept:
+    """Read an object as operand i. False if it's neither a Value of the class that the run has met nor a number."""
+    cdef fg_operand operand
+    if not read_as(loop, frame, x, &operand):
+        return False
+    fg_register_set(out, i, operand)
+    return True
+
+
+cdef bint read_as(Loop loop, Frame *frame, PyObject *x, fg_operand *out) noexcept:
     cdef fg_node *node
     cdef int overflow
     if type_of(x) is frame.cls or is_value(<object>x):
@@ -297,6 +305,27 @@ cdef bint read_object(Loop loop, Frame *frame, PyObject *x, fg_operand *out) noe
     return False
 
 
+cdef bint read_items(Loop loop, Frame *frame, PyObject **items, Py_ssize_t n_of_items, Py_ssize_t at, Py_ssize_t step,
+                     Py_ssize_t n, fg_register *out) noexcept:
+    """Read n items of a list, from item `at` on, as operands."""
+    cdef Py_ssize_t i, k
+    for i in range(n):                      # mostly all are floats
+        k = at + i * step
+        if not 0 <= k < n_of_items or type_of(items[k]) is not &PyFloat_Type:
+            break
+        out.numbers[i] = PyFloat_AS_DOUBLE(<object>items[k])
+    else:
+        out.are_floats = True
+        return True
+    for i in range(n):
+        k = at + i * step
+        if k < 0:
+            k += n_of_items
+        if not 0 <= k < n_of_items or not read_object(loop, frame, items[k], out, i):
+            return False
+    return True
+
+
 # ---- Sequences ----
 
 cdef enum SequenceKind:
@@ -325,24 +354,24 @@ cdef class Sequence:
         self.owner = NULL
 
     cdef bint begin(self, Frame *frame) noexcept:
-        cdef Py_ssize_t stop
+        cdef Py_ssize_t limit
         self.start, self.step = 0, 1
         if self.kind == COUNT:
             self.n = PY_SSIZE_T_MAX
             return self.a.get_int(frame, &self.start)
         if self.kind == RANGE:
-            if not self.a.get_int(frame, &stop):
+            if not self.a.get_int(frame, &limit):
                 return False
             if self.b is not None:
-                self.start = stop
-                if not self.b.get_int(frame, &stop):
+                self.start = limit
+                if not self.b.get_int(frame, &limit):
                     return False
             if self.c is not None and not self.c.get_int(frame, &self.step) or self.step == 0:
                 return False
             if self.step > 0:
-                self.n = (stop - self.start - 1) // self.step + 1 if stop > self.start else 0
+                self.n = (limit - self.start - 1) // self.step + 1 if limit > self.start else 0
             else:
-                self.n = (self.start - stop - 1) // -self.step + 1 if stop < self.start else 0
+                self.n = (self.start - limit - 1) // -self.step + 1 if limit < self.start else 0
             return True
         self.owner = self.a.get(frame)
         return self.owner is not NULL and self.open()
@@ -434,7 +463,7 @@ cdef class Level:
     cdef fg_column *kept[2]     # their columns, if they're fixed, until the loop's end
     # While the level runs:
     cdef Py_ssize_t n           # elements
-    cdef fg_operand *room       # of all registers
+    cdef char *room             # of all registers
     cdef Py_ssize_t capacity
 
     def __cinit__(self, Loop loop not None, text):
@@ -518,51 +547,42 @@ cdef class Level:
         for sequence in self.sequences:
             sequence.go_to(frame, k)
 
-    cdef bint make_room(self, Frame *frame, Py_ssize_t n) noexcept:
-        cdef Py_ssize_t i, wanted = self.n_registers * max(n, 1)
+    cdef bint reserve(self, Frame *frame, Py_ssize_t n) noexcept:
+        cdef Py_ssize_t i, each = max(n, 1) * FG_OPERAND_BYTES, wanted = self.n_registers * each
         cdef void *room
         if wanted > self.capacity:
-            room = fg_allocate(self.room, wanted * sizeof(fg_operand))
+            room = fg_allocate(self.room, wanted)
             if room is NULL:
                 frame.reason = b"too little memory"
                 return False
-            self.room, self.capacity = <fg_operand *>room, wanted
+            self.room, self.capacity = <char *>room, wanted
         for i in range(self.n_registers):
-            self.registers[i] = fg_register(self.room + i * max(n, 1), 1)
+            self.registers[i] = fg_register_in(self.room + i * each, max(n, 1))
         return True
 
     cdef bint read(self, Frame *frame, Column column, Py_ssize_t first, Py_ssize_t n) noexcept:
         """Read a column's operands for n elements."""
-        cdef fg_operand *out = self.registers[column.register].at
+        cdef fg_register *out = &self.registers[column.register]
         cdef Sequence sequence = column.sequence
         cdef PyObject *x
-        cdef PyObject *items = NULL
-        cdef Py_ssize_t i, k
+        cdef Py_ssize_t i
         cdef bint is_read = True
-        self.registers[column.register].step = not column.is_one
+        out.step = not column.is_one
+        out.are_floats = False
         if sequence is not None and column.items is None:
-            for i in range(n):
-                if not read_object(self.loop, frame, sequence.items[sequence.start + (first + i) * sequence.step],
-                                   &out[i]):
-                    return False
-            return True
+            return read_items(self.loop, frame, sequence.items, sequence.n, sequence.start + first * sequence.step,
+                              sequence.step, n, out)
         frame.reason = b"a list or an attribute that only Python can read"
         if sequence is not None:
-            items = column.items.get(frame)
-            if items is NULL:
+            x = column.items.get(frame)
+            if x is NULL:
                 return False
-            if is_sequence(<object>items):
-                for i in range(n):
-                    k = sequence.start + (first + i) * sequence.step
-                    if k < 0:
-                        k += n_items(<object>items)
-                    if not 0 <= k < n_items(<object>items) or not read_object(
-                            self.loop, frame, items_of(<object>items)[k], &out[i]):
-                        is_read = False
-                        break
-                decref(items)
+            if is_sequence(<object>x):
+                is_read = read_items(self.loop, frame, items_of(<object>x), n_items(<object>x),
+                                     sequence.start + first * sequence.step, sequence.step, n, out)
+                decref(x)
                 return is_read
-            decref(items)
+            decref(x)
         for i in range(1 if column.is_one else n):
             if not column.is_one:
                 self.go_to(frame, first + i)
@@ -570,34 +590,36 @@ cdef class Level:
             if x is NULL:
                 frame.reason = b"a list or an attribute that only Python can read"
                 return False
-            is_read = read_object(self.loop, frame, x, &out[i])
+            is_read = read_object(self.loop, frame, x, out, i)
             decref(x)                       # what it was read from keeps a Value alive
             if not is_read:
                 return False
+        if column.is_one:
+            fg_register_note_floats(out, 1)
         return True
 
     cdef bint compute(self, Frame *frame, Py_ssize_t first, Py_ssize_t n) noexcept:
         """Fill all registers for n elements. False: decline, and there's nothing to release."""
         cdef Column column
         cdef Level level
-        cdef fg_operand *out
+        cdef fg_operand x
         cdef Py_ssize_t i
         cdef int register, done = 0
         cdef bint is_done
-        if not self.make_room(frame, n):
+        if not self.reserve(frame, n):
             return False
         for column in self.columns:
             if not self.read(frame, column, first, n):
                 return False
         for register, level in self.levels:
-            out = self.registers[register].at
             is_done = True
             for i in range(n):
                 self.go_to(frame, first + i)
-                if not level.reduce(frame, &out[i]):
+                if not level.reduce(frame, &x):
                     fg_register_release(&arena, &self.registers[register], i)
                     is_done = False
                     break
+                fg_register_set(&self.registers[register], i, x)
             if not is_done:
                 self.release(n, done)
                 return False
@@ -681,12 +703,12 @@ cdef class Level:
             return False
         if frame.records and n >= FEWEST_TERMS and self.column_a is not None and self.column_a.sequence is not None                 and (self.b < 0 or self.column_b is not None and self.column_b.sequence is not None):
             if self.start >= 0:
-                if not self.make_room(frame, 1):
+                if not self.reserve(frame, 1):
                     return False
                 for column in self.columns:
                     if column.register == self.start and not self.read(frame, column, 0, 1):
                         return False
-                start = self.registers[self.start].at[0]
+                start = fg_register_get(&self.registers[self.start], 0)
             result.node = self.fuse_lists(frame, &start)
             if result.node != FG_NONE:
                 result.number, result.is_value, result.is_int = node_at(result.node).data, True, False
@@ -694,7 +716,7 @@ cdef class Level:
         if not self.compute(frame, 0, n):
             return False
         if self.start >= 0:
-            start = self.registers[self.start].at[0]
+            start = fg_register_get(&self.registers[self.start], 0)
         if self is self.loop.level and self.are_numbers(n) and not start.is_value:
             return self.sum_of_numbers(frame, start, n)
         frame.reason = b"a sum that Python has to compute"
@@ -712,7 +734,7 @@ cdef class Level:
             if which >= 0:
                 register = &self.registers[which]
                 for i in range(n):
-                    if register.at[i * register.step].is_value:
+                    if fg_register_get(register, i).is_value:
                         return False
         return True
 
@@ -720,18 +742,17 @@ cdef class Level:
         """Have Python add numbers in its own way, and set frame.result."""
         cdef fg_register *a = &self.registers[self.a]
         cdef fg_register *b = &self.registers[self.b] if self.b >= 0 else NULL
-        cdef fg_operand *x
-        cdef fg_operand *y
+        cdef fg_operand x, y
         cdef Py_ssize_t i
         cdef list terms = []
         self.release(n, len(self.made))
         try:
             for i in range(n):
-                x = &a.at[i * a.step]
+                x = fg_register_get(a, i)
                 if b is NULL:
                     terms.append(as_object(x.number, x.is_int))
                 else:
-                    y = &b.at[i * b.step]
+                    y = fg_register_get(b, i)
                     terms.append(PyNumber_Multiply(as_object(x.number, x.is_int), as_object(y.number, y.is_int)))
             total = sum(terms, as_object(start.number, start.is_int))
             frame.result = borrowed_to_new(<PyObject *>total)
@@ -742,24 +763,23 @@ cdef class Level:
 
     cdef bint extreme(self, Frame *frame, fg_operand *result) noexcept:
         """The largest or the smallest number."""
-        cdef fg_register *numbers
-        cdef fg_operand *x
+        cdef fg_operand x
         cdef Py_ssize_t i
         if self.n == 0:
             frame.reason = b"an empty list"
             return False
         if not self.compute(frame, 0, self.n):
             return False
-        numbers = &self.registers[self.a]
-        result[0] = numbers.at[0]
         for i in range(self.n):
-            x = &numbers.at[i * numbers.step]
+            x = fg_register_get(&self.registers[self.a], i)
+            if i == 0:
+                result[0] = x
             if x.is_value:
                 self.release(self.n, len(self.made))
                 frame.reason = b"the largest or smallest of Values"
                 return False
             if x.number > result.number if self.output == MAX else x.number < result.number:
-                result[0] = x[0]
+                result[0] = x
         return True
 
     cdef object make_list(self, Frame *frame):
@@ -787,11 +807,11 @@ cdef class Level:
             try:
                 while i < self.n:
                     i += 1
-                    results[i - 1] = object_of(frame, &register.at[(i - 1) * register.step])
+                    results[i - 1] = object_of(frame, fg_register_get(register, i - 1))
             finally:
                 while i < self.n:           # there was no memory for one
-                    if register.at[i * register.step].node != FG_NONE:
-                        fg_node_release(&arena, register.at[i * register.step].node)
+                    if fg_register_get(register, i).node != FG_NONE:
+                        fg_node_release(&arena, register.nodes[i])
                     i += 1
                 self.release(self.n, len(self.made), self.a)
             return results
@@ -799,7 +819,7 @@ cdef class Level:
             self.end()
 
 
-cdef object object_of(Frame *frame, fg_operand *x):
+cdef object object_of(Frame *frame, fg_operand x):
     """A result as an object. A node's reference goes to it."""
     if not x.is_value:
         return as_object(x.number, x.is_int)
@@ -824,7 +844,8 @@ cdef class Store:
     cdef Column column          # the items, as they are before
     # While the loop runs:
     cdef PyObject *items        # counted: the list
-    cdef PyObject *fresh[ELEMENTS_AT_A_TIME]       # counted: new numbers for it, or NULL for an old float that gets another number
+    cdef bint is_in_place       # its floats get other numbers; else these get into it:
+    cdef PyObject *fresh[ELEMENTS_AT_A_TIME]    # counted
 
     def __cinit__(self, Level level not None, text):
         cdef Column column
@@ -834,64 +855,90 @@ cdef class Store:
                 self.column = column
         self.items = NULL
 
-    cdef inline fg_operand *number(self, Level level, Py_ssize_t i) noexcept:
-        cdef fg_register *register = &level.registers[self.register]
-        return &register.at[i * register.step]
-
     cdef bint is_ready(self, Level level, Frame *frame, Py_ssize_t first, Py_ssize_t n) noexcept:
         """Make what it takes to assign n elements, so that it can't fail any more. False: decline."""
-        cdef fg_operand *x
+        cdef fg_register *numbers = &level.registers[self.register]
+        cdef fg_register *old = &level.registers[self.value]
+        cdef Py_ssize_t i
+        frame.reason = b"something else than a number in a place for numbers"
+        self.is_in_place = True
+        if self.kind == ITEM_PLACE:
+            if not (0 <= self.index(first) < n_items(<object>self.items)
+                    and 0 <= self.index(first + n - 1) < n_items(<object>self.items)):
+                return False
+            return self.has_own_floats(numbers, first, n) or self.make_fresh(frame, numbers, first, n)
+        if not numbers.are_floats:
+            for i in range(n):
+                if fg_register_get(numbers, i).is_value:
+                    return False
+        for i in range(n):
+            if fg_register_get(old, i).node == FG_NONE:
+                return False
+        return True
+
+    cdef bint has_own_floats(self, fg_register *numbers, Py_ssize_t first, Py_ssize_t n) noexcept:
+        """Whether the old items are floats that nobody else holds, and the new ones are floats: then the old ones get
+        other numbers."""
+        cdef PyObject **items = items_of(<object>self.items)
         cdef PyObject *old
-        cdef Py_ssize_t i, k
+        cdef Py_ssize_t i
+        if not numbers.are_floats:
+            return False
+        for i in range(n):
+            old = items[self.index(first + i)]
+            if type_of(old) is not &PyFloat_Type or refcount(old) != 1:
+                return False
+        return True
+
+    cdef bint make_fresh(self, Frame *frame, fg_register *numbers, Py_ssize_t first, Py_ssize_t n) noexcept:
+        """Make new objects for the numbers."""
+        cdef fg_operand x
+        cdef Py_ssize_t i
         for i in range(n):
             self.fresh[i] = NULL
+        self.is_in_place = False
         for i in range(n):
-            x = self.number(level, i)
-            frame.reason = b"something else than a number in a place for numbers"
-            if x.is_value:
+            x = fg_register_get(numbers, i)
+            if x.is_value or not is_exact_number(items_of(<object>self.items)[self.index(first + i)]):
                 return False
-            if self.kind != ITEM_PLACE:
-                continue
-            k = self.index(first + i)
-            if not 0 <= k < n_items(<object>self.items):
+            self.fresh[i] = PyLong_FromDouble_or_null(x.number) if x.is_int else PyFloat_FromDouble_or_null(x.number)
+            if self.fresh[i] is NULL:
+                PyErr_Clear()
+                frame.reason = b"too little memory"
                 return False
-            old = items_of(<object>self.items)[k]
-            if not is_exact_number(old):
-                return False
-            if x.is_int or not PyFloat_CheckExact(<object>old) or refcount(old) > 1:    # else nobody else has this float
-                self.fresh[i] = PyLong_FromDouble_or_null(x.number) if x.is_int else PyFloat_FromDouble_or_null(x.number)
-                if self.fresh[i] is NULL:
-                    PyErr_Clear()
-                    frame.reason = b"too little memory"
-                    return False
         return True
 
     cdef void discard(self, Py_ssize_t n) noexcept:
         cdef Py_ssize_t i
-        for i in range(n):
-            xdecref(self.fresh[i])
-            self.fresh[i] = NULL
+        if not self.is_in_place:
+            for i in range(n):
+                xdecref(self.fresh[i])
+                self.fresh[i] = NULL
 
     cdef inline Py_ssize_t index(self, Py_ssize_t k) noexcept:
         return self.column.sequence.start + k * self.column.sequence.step
 
     cdef void assign(self, Level level, Py_ssize_t first, Py_ssize_t n) noexcept:
+        cdef fg_register *numbers = &level.registers[self.register]
+        cdef fg_register *values = &level.registers[self.value]
         cdef PyObject **items
         cdef Py_ssize_t i, k
+        if self.kind != ITEM_PLACE:
+            for i in range(n):
+                set_number(values.nodes[i * values.step], self.kind == GRAD_PLACE, fg_register_get(numbers, i))
+            return
+        items = items_of(<object>self.items)
         for i in range(n):
-            if self.kind != ITEM_PLACE:
-                set_number(level.registers[self.value].at[i].node, self.kind == GRAD_PLACE, self.number(level, i))
-                continue
-            items, k = items_of(<object>self.items), self.index(first + i)
-            if self.fresh[i] is NULL:
-                set_float(items[k], self.number(level, i).number)
+            k = self.index(first + i)
+            if self.is_in_place:
+                set_float(items[k], numbers.numbers[i * numbers.step])
             else:
                 decref(items[k])                # an exact number: nothing of the author's runs
                 items[k] = self.fresh[i]
                 self.fresh[i] = NULL
 
 
-cdef void set_number(fg_index index, bint is_grad, const fg_operand *x) noexcept:
+cdef inline void set_number(fg_index index, bint is_grad, fg_operand x) noexcept:
     cdef fg_node *node = node_at(index)
     cdef uint16_t flag = FG_GRAD_INT if is_grad else FG_DATA_INT
     if is_grad:
@@ -940,12 +987,12 @@ cdef bint are_different(Level level, Py_ssize_t n) noexcept:
             if register.step == 0:
                 return False
             for i in range(1, n):
-                if register.at[i].node <= register.at[i - 1].node:
+                if register.nodes[i] <= register.nodes[i - 1]:
                     return False
         return True
     for first in level.values:
         for second in level.values:
-            if first != second and level.registers[<int>first].at.node == level.registers[<int>second].at.node:
+            if first != second and level.registers[<int>first].nodes[0] == level.registers[<int>second].nodes[0]:
                 return False
     return True
 
@@ -992,33 +1039,45 @@ cdef bint assign_portion(Level level, Frame *frame, Py_ssize_t first, Py_ssize_t
 
 # ---- The iterable of a `for` ----
 
-cdef object authors_iterable(object shape, Frame *frame, tuple variables):
-    """What the author's loop goes over, made of the arguments: see Rewriter.split in fastgrad/loops/rewriting.py."""
+cdef PyObject *authors_iterable(tuple shape, Frame *frame) noexcept:
+    """What the author's loop goes over, made of the arguments: see Rewriter.split in fastgrad/loops/rewriting.py. A new
+    reference, or NULL with the exception that the author's own call raises. (It would get a line in the traceback if
+    this function returned an object in Cython's way.)"""
     cdef PyObject *function
-    if shape[0] == "argument":
-        return variables[shape[1]]
-    _, name, shapes, keywords = shape
+    cdef PyObject *part
+    cdef list parts = []
+    if len(shape) == 1:
+        return borrowed_to_new(frame.locals[<int>shape[0]])
+    name, shapes, keywords = shape
     function = looked_up(frame, name)
     if function is NULL:
-        raise NameError(f"name {name!r} is not defined")
-    return (<object>function)(*[authors_iterable(each, frame, variables) for each in shapes], **keywords)
+        PyErr_SetString(NameError, f"name {name!r} is not defined".encode())
+        return NULL
+    for each in <tuple>shapes:
+        part = authors_iterable(each, frame)
+        if part is NULL:
+            return NULL
+        parts.append(<object>part)
+        decref(part)
+    return PyObject_Call_or_null(function, tuple(parts), keywords)
 
 
-cdef object rest_of(object shape, tuple variables, Py_ssize_t done):
+cdef object rest_of(tuple shape, Frame *frame, Py_ssize_t done):
     """The same without the elements that are done."""
-    cdef object rest
-    if shape[0] == "argument":
-        rest = iter(variables[shape[1]])
+    cdef object rest, x
+    if len(shape) == 1:
+        rest = iter(<object>frame.locals[<int>shape[0]])
         rest.__setstate__(done)
         return rest
-    _, name, shapes, keywords = shape
+    name, shapes, keywords = shape
     if name == "range":
-        return iter(range(*[variables[each[1]] for each in shapes])[done:])
+        return range(*[<object>frame.locals[<int>each[0]] for each in shapes])[done:]
     if name == "reversed":
-        rest = reversed(variables[shapes[0][1]])
-        rest.__setstate__(len(variables[shapes[0][1]]) - 1 - done)
+        x = <object>frame.locals[<int>shapes[0][0]]
+        rest = reversed(x)
+        rest.__setstate__(len(x) - 1 - done)
         return rest
-    rests = [rest_of(each, variables, done) for each in shapes]
+    rests = [rest_of(each, frame, done) for each in shapes]
     if name == "zip":
         return zip(*rests, **keywords)
     return enumerate(rests[0], keywords.get("start", 0) + done)
@@ -1041,6 +1100,7 @@ cdef class Loop:
       what's left for the author's body.
     - `total = loop(ws, xs, total)`, and then `for w, x in loop.rest():`, is one that accumulates.
     """
+    cdef vectorcallfunc call    # call_loop, where Python looks for it
     cdef readonly str file, what
     cdef readonly int line
     cdef readonly Py_ssize_t runs, elements
@@ -1049,13 +1109,14 @@ cdef class Loop:
     cdef tuple methods, absent, builtins_meant
     cdef bint is_module_level
     cdef Level level
-    cdef object iterable        # of a `for`, how the author's iterable is made of the arguments; else None
+    cdef tuple iterable         # of a `for`, how the author's iterable is made of the arguments; else None
     cdef int total              # which argument is the sum so far, or -1
     cdef dict waiting           # by the frame's address: the iterable that rest() returns
     cdef int failures
 
     def __init__(self, text):
         """text: a Meaning of fastgrad/loops/meaning.py."""
+        self.call = <vectorcallfunc>call_loop
         self.file, self.line, self.what = text.file, text.line, text.what
         self.methods, self.absent, self.builtins_meant = text.methods, text.absent, text.builtins
         self.is_module_level = text.is_module_level
@@ -1069,24 +1130,8 @@ cdef class Loop:
     def __reduce__(self):
         raise TypeError("a loop that has been rewritten can't be pickled")
 
-    def __call__(self, *variables):
-        cdef Frame frame
-        cdef object result = None
-        cdef Py_ssize_t done = 0
-        frame.globals = PyEval_GetGlobals()
-        frame.builtins = PyEval_GetBuiltins()
-        if self.is_on and self.may_run(&frame):
-            frame.locals = items_of(variables)
-            result = self.run(&frame, &done)
-        if self.iterable is None:
-            return result
-        rest = authors_iterable(self.iterable, &frame, variables) if done == 0 else rest_of(self.iterable, variables, done)
-        if self.total < 0:
-            return rest
-        self.waiting[<Py_ssize_t>PyEval_GetFrame()] = rest
-        return variables[self.total] if result is None else result
-
     def rest(self):
+        """The iterable of a loop that has just been called in the same frame, without the elements that are done."""
         return self.waiting.pop(<Py_ssize_t>PyEval_GetFrame())
 
     cdef bint may_run(self, Frame *frame) except -1:
@@ -1127,7 +1172,7 @@ cdef class Loop:
                         result = True
             elif self.level.reduce(frame, &x):
                 n = done[0] = self.level.n
-                result = object_of(frame, &x) if frame.result is NULL else <object>frame.result
+                result = object_of(frame, x) if frame.result is NULL else <object>frame.result
         except MemoryError:
             frame.reason = b"too little memory"
             result = None
@@ -1153,3 +1198,35 @@ cdef class Loop:
         if self.failures == MOST_DECLINES:
             self.is_on = False
         return 0
+
+
+cdef PyObject *call_loop(PyObject *self, PyObject **variables, size_t n_variables, PyObject *names) noexcept:
+    """Loop.__call__"""
+    cdef Loop loop = <Loop>self
+    cdef Frame frame
+    cdef object result = None
+    cdef PyObject *rest
+    cdef Py_ssize_t done = 0
+    frame.globals, frame.builtins, frame.locals = PyEval_GetGlobals(), PyEval_GetBuiltins(), variables
+    if loop.is_on and loop.may_run(&frame):
+        result = loop.run(&frame, &done)
+    if loop.iterable is None:
+        return borrowed_to_new(<PyObject *>result)
+    if done == 0:
+        rest = authors_iterable(loop.iterable, &frame)
+    else:
+        rests = rest_of(loop.iterable, &frame, done)
+        rest = borrowed_to_new(<PyObject *>rests)
+    if loop.total < 0 or rest is NULL:
+        return rest
+    loop.waiting[<Py_ssize_t>PyEval_GetFrame()] = <object>rest
+    decref(rest)
+    return borrowed_to_new(variables[loop.total] if result is None else <PyObject *>result)
+
+
+cdef Loop any_loop = Loop.__new__(Loop)
+cdef PyTypeObject *loop_type = <PyTypeObject *>Loop
+loop_type.tp_vectorcall_offset = <char *>&any_loop.call - <char *><PyObject *>any_loop
+loop_type.tp_call = <void *>PyVectorcall_Call
+loop_type.tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL
+loop_type.tp_name = "fastgrad.engine.Loop"

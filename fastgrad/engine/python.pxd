@@ -25,6 +25,8 @@ cdef extern from "Python.h":
         unsigned int tp_version_tag
         void (*tp_dealloc)(PyObject *) noexcept
         void *tp_getattro
+        void *tp_call
+        Py_ssize_t tp_vectorcall_offset
         void *tp_descr_get
         PyNumberMethods *tp_as_number
 
@@ -59,7 +61,7 @@ cdef extern from "Python.h":
     Py_ssize_t n_items "PySequence_Fast_GET_SIZE" (object)      # of a list or a tuple
     PyObject **items_of "PySequence_Fast_ITEMS" (object)        # of a list or a tuple, borrowed
     PyTypeObject PyMethodDescr_Type, PyMemberDescr_Type, PyType_Type, PyModule_Type, PyRange_Type, PyList_Type
-    PyTypeObject PyUnicode_Type
+    PyTypeObject PyUnicode_Type, PyFloat_Type
     PyObject *PyModule_GetDict(PyObject *) noexcept                                     # borrowed
 
     # Classes.
@@ -75,6 +77,7 @@ cdef extern from "Python.h":
     enum:
         Py_TPFLAGS_DEFAULT
         Py_TPFLAGS_BASETYPE
+        Py_TPFLAGS_HAVE_VECTORCALL
         Py_tp_doc
         Py_tp_dealloc
         Py_tp_getattro
@@ -101,6 +104,10 @@ cdef extern from "Python.h":
     int PyContextVar_Get(object, PyObject *, PyObject **) except -1
     int PyErr_CheckSignals() except -1                                                  # runs signal handlers
     void PyErr_Clear() noexcept
+    void PyErr_SetString(object, const char *) noexcept
+    ctypedef PyObject *(*vectorcallfunc)(PyObject *, PyObject **, size_t, PyObject *) noexcept
+    PyObject *PyVectorcall_Call(PyObject *, PyObject *, PyObject *) noexcept
+    PyObject *PyObject_Call_or_null "PyObject_Call" (PyObject *, object, object) noexcept
     PyObject *PyErr_Occurred_or_null "PyErr_Occurred" () noexcept
     PyObject *PyEval_GetGlobals() noexcept                                              # borrowed, as the next three
     PyObject *PyEval_GetBuiltins() noexcept
