@@ -68,6 +68,7 @@ class Parser:
     def __init__(self, place_of):
         self.place_of = place_of
         self.names = {}                 # of the loops' variables: their places; of statements' variables: elements
+        self.total = None               # the variable to which a `for` adds
         self.n_slots = 0
         self.builtins = {}              # names that have to mean these objects
         self.methods, self.absent = set(), set()        # what the class of the Values has to have, and mustn't
@@ -236,7 +237,7 @@ class Parser:
             raise Unfit("a constant that isn't a small number")
         if isinstance(node, ast.Name) and node.id in self.names:
             if self.names[node.id] is None:
-                raise Unfit("a sum that its own terms depend on")
+                raise Unfit("a variable that goes on from one element to the next")
             return self.names[node.id]
         if isinstance(node, ast.Attribute) and node.attr in ("data", "grad"):
             return node.attr, self.element(node.value)
@@ -283,6 +284,7 @@ class Parser:
         """Parse a `for` that assigns to places."""
         loop = Loop("stores")
         self.iterable(loop, node.target, node.iter)
+        self.hide_variables(node.body)
         for each in node.body:
             self.statement(each, loop)
         if all(place is None for place, _ in loop.statements):
@@ -295,8 +297,9 @@ class Parser:
         self.iterable(loop, node.target, node.iter)
         if total in self.names:
             raise Unfit("a sum that is the loop's variable")
-        self.names[total] = None        # no place and no element is made of it
+        self.names[total], self.total = None, total
         *statements, last = node.body
+        self.hide_variables(statements)
         for each in statements:
             self.statement(each, loop)
         loop.element = self.element(added_to(total, last))
@@ -305,19 +308,25 @@ class Parser:
             raise Unfit("a body that also assigns")
         return loop
 
+    def hide_variables(self, statements):
+        """Let no element be made of a variable before the body has assigned to it: it'd be the last element's."""
+        for node in statements:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            for target in targets:
+                if isinstance(target, ast.Name) and target.id not in self.names:
+                    self.names[target.id] = None
+
     def statement(self, node, loop):
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             target, element = node.targets[0], self.element(node.value)
         elif isinstance(node, ast.AugAssign) and type(node.op) in OPERATORS:
             target = node.target
-            if isinstance(target, ast.Name) and target.id not in self.names:
-                raise Unfit("a variable that goes on from one element to the next")
             self.absent.add(IN_PLACE[type(node.op)])
             element = OPERATORS[type(node.op)], self.element(loaded(target)), self.element(node.value)
         else:
             raise Unfit(f"{describe(node)} in the body")
         if isinstance(target, ast.Name):
-            if self.names.get(target.id, ()) is None:
+            if target.id == self.total:
                 raise Unfit("a sum that is assigned twice")
             self.names[target.id] = element
             loop.statements.append((None, element))

@@ -264,7 +264,7 @@ class Rewriter(ast.NodeTransformer):
         return [first, node]
 
     def split(self, node, iterables, variables):
-        """The iterable of a `for` as a shape, ("argument", i) or ("call", name, shapes, {keyword: value or shape}), and
+        """The iterable of a `for` as a shape, (i,) for the argument i or (name, shapes, {keyword: value}) for a call, and
         as a tree with the names <0>, <1>, ... for the arguments, which are appended to `iterables`."""
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ITERABLES \
                 and not any(isinstance(each, ast.Starred) for each in node.args) \
@@ -282,11 +282,11 @@ class Rewriter(ast.NodeTransformer):
                 else:
                     raise Unfit(f"the arguments of {node.func.id}")
                 keywords.append(ast.keyword(each.arg, template))
-            return ("call", node.func.id, tuple(shapes), named), ast.Call(node.func, arguments, keywords)
+            return (node.func.id, tuple(shapes), named), ast.Call(node.func, arguments, keywords)
         iterables.append(node)
         name = f"<{len(iterables) - 1}>"
         variables.places[name] = "local", len(iterables) - 1
-        return ("argument", len(iterables) - 1), ast.Name(name, ast.Load())
+        return (len(iterables) - 1,), ast.Name(name, ast.Load())
 
     def constant(self, meaning, node):
         """What stands for a new loop in the tree."""
