@@ -160,12 +160,13 @@ class Maker:
 
     def extremes(self):
         r, V = self.keeps(self.name()), self.vector()
-        what = self.pick(f"v.data for v in {V}", f"[v.data for v in {V}]", f"(p.grad for p in {V})", V,
-                         f"abs(v.data) for v in {V}", f"v.data * k for v in {V}", self.comprehension())
-        default = ", default=0.0" if self.chance(0.2) else ""
-        if default and not what.startswith(("[", "(")) and " for " in what:
-            what = f"({what})"
-        return [f"{r} = {self.pick('max', 'max', 'min')}({what}{default})"]
+        what = self.pick(f"(v.data for v in {V})", f"[v.data for v in {V}]", f"(p.grad for p in {V})", V,
+                         f"(abs(v.data) for v in {V})", f"(v.data * k for v in {V})", f"({self.comprehension()})")
+        if self.chance(0.2):
+            what += ", default=0.0"
+        elif what.startswith("("):
+            what = what[1:-1]
+        return [f"{r} = {self.pick('max', 'max', 'min')}({what})"]
 
     def softmax(self):
         V, r = self.vector(), self.name()
@@ -361,8 +362,8 @@ def indented(lines):
     return textwrap.indent("\n".join(lines), "    ").split("\n")
 
 
-def body(rng):
-    """The statements of a program, without its set-up."""
+def good(rng):
+    """The lines of a program whose loops C can run, without its set-up."""
     maker = Maker(rng)
     lines = []
     for _ in range(pick(rng, (1, 2, 2, 3, 3, 4, 5, 6))):
@@ -371,7 +372,7 @@ def body(rng):
 
 
 def with_setup(lines, rng):
-    """Source text: the names and classes that lines use, and the lines."""
+    """Source text: what sets up the names that lines use, and the lines."""
     n, before = pick(rng, LENGTHS), []
     values = ", ".join(f"Value({a_float(rng)})" for _ in range(n))
     text = "\n".join(lines)
@@ -382,8 +383,3 @@ def with_setup(lines, rng):
             before.insert(0, setup)
             text += "\n" + setup
     return "\n".join([*before, *lines]) + "\n"
-
-
-def good(rng):
-    """A program whose loops C can run. It needs with_cast() to run."""
-    return with_setup(body(rng), rng)

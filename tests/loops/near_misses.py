@@ -8,7 +8,7 @@ import ast
 import builtins
 
 from cast import with_cast
-from loop_programs import good, pick
+from loop_programs import good, pick, with_setup
 
 ELEMENTS = (
     "Sub(0.5)", "Own(0.5)", "Lazy(0.5)", "Plain(0.5)", "Fraction(1, 3)", "True", "0.5", "2", "-3", "None", "'x'", "np.float64(0.5)",
@@ -139,9 +139,9 @@ class Spoiler:
         self.top([text.format(v=target, e=pick(self.rng, ELEMENTS))])
 
     def top(self, texts):
-        """Put a statement at module level, after the set-up rather than before."""
+        """Put a statement at module level, early rather than late."""
         body = self.tree.body
-        at = int((0.2 + 0.8 * self.rng.random()) * (len(body) + 1))
+        at = int(self.rng.random() ** 2 * (len(body) + 1))
         body[at:at] = ast.parse(pick(self.rng, texts)).body
 
     def in_body(self):
@@ -236,25 +236,27 @@ CHANGES = (
 )
 
 
-def spoil(source, rng):
-    """Source text with one to four changes, or as it was if nothing came out that compiles."""
+def spoil(lines, rng):
+    """The lines of a program with one to four changes, or as they were if nothing came out that compiles."""
     for _ in range(5):
-        tree = ast.parse(source)
+        tree = ast.parse("\n".join(lines))
         for _ in range(pick(rng, (1, 1, 2, 2, 3, 4))):
             try:
                 pick(rng, CHANGES)(Spoiler(rng, tree))
             except SyntaxError:
                 pass
         try:
-            changed = ast.unparse(tree) + "\n"
+            changed = ast.unparse(tree)
             compile(changed, "<program>", "exec")
         except (SyntaxError, ValueError, TypeError):
             continue
-        return changed
-    return source
+        return changed.split("\n")
+    return lines
 
 
 def program(rng):
     """A random program that can be run: six in ten are good."""
-    source = good(rng)
-    return with_cast(source if rng.random() < 0.6 else spoil(source, rng))
+    lines = good(rng)
+    if rng.random() > 0.6:
+        lines = spoil(lines, rng)
+    return with_cast(with_setup(lines, rng))
