@@ -67,7 +67,9 @@ class Maker:
         return self.pick("xs", "xs", "xs", "ys", "ys", "ws", "c.w", "rows[0]", "c.parameters()", "rows[-1]")
 
     def number(self):
-        return self.pick("lr", "k", "n", "2", "0.5", "-1", "3.0", "eps", a_float(self.rng), "len(xs)", "a.data", "1", "0")
+        return self.pick(
+            "lr", "k", "n", "2", "0.5", "-1", "3.0", "eps", a_float(self.rng), "len(xs)", "a.data", "1", "0"
+        )
 
     def a_value(self):
         return self.pick("a", "b", "c.b", "a", "xs[0]", "rows[0][0]")
@@ -100,28 +102,47 @@ class Maker:
         if r < 0.5:
             return f"{self.pick(*atoms)}.{self.pick('data', 'data', 'grad')}"
         one = f"{self.pick(*atoms)}.{self.pick('data', 'grad')}"
-        return self.pick(f"{one} * {one}", f"{one} ** 2", f"abs({one})", f"{one} - k", f"lr * {one}", f"math.exp({one})",
-                         f"max({one}, 0.0)", f"math.sqrt({one} ** 2 + 1)", f"({one} - k) ** 2")
+        return self.pick(
+            f"{one} * {one}",
+            f"{one} ** 2",
+            f"abs({one})",
+            f"{one} - k",
+            f"lr * {one}",
+            f"math.exp({one})",
+            f"max({one}, 0.0)",
+            f"math.sqrt({one} ** 2 + 1)",
+            f"({one} - k) ** 2",
+        )
 
     def loop(self):
         """A loop's head and what is in its body: target, iterable, atoms, and the index or None."""
         V, W = self.vector(), self.vector()
         v, w, x, i = self.pick("v", "v", "x", "p", "xi"), self.pick("w", "q"), self.pick("x", "u"), self.pick("i", "j")
         return self.pick(
-            (v, V, [v], None), (v, V, [v], None), (v, V, [v], None),
-            (v, f"{V}[1:]", [v], None), (v, f"{V}[{self.pick(':-1', '::2', '::-1', ':2', 'n // 2:', ':')}]", [v], None),
-            (f"{w}, {x}", f"zip({V}, {W})", [w, x], None), (f"{w}, {x}", f"zip({V}, {W})", [w, x], None),
+            (v, V, [v], None),
+            (v, V, [v], None),
+            (v, V, [v], None),
+            (v, f"{V}[1:]", [v], None),
+            (v, f"{V}[{self.pick(':-1', '::2', '::-1', ':2', 'n // 2:', ':')}]", [v], None),
+            (f"{w}, {x}", f"zip({V}, {W})", [w, x], None),
+            (f"{w}, {x}", f"zip({V}, {W})", [w, x], None),
             (f"{w}, {x}", f"zip(xs, {self.pick('ys', 'ws', 'c.w')}, strict=True)", [w, x], None),
             (f"{w}, {x}, z", f"zip({V}, {W}, xs)", [w, x, "z"], None),
             (f"{w}, {x}", f"zip({V}, {V}[1:])", [w, x], None),
-            (f"{i}, {v}", f"enumerate({V})", [v], i), (f"{i}, {v}", f"enumerate({V}, {self.pick('1', 'n', '-1')})", [v], i),
+            (f"{i}, {v}", f"enumerate({V})", [v], i),
+            (f"{i}, {v}", f"enumerate({V}, {self.pick('1', 'n', '-1')})", [v], i),
             (f"{i}, ({w}, {x})", f"enumerate(zip({V}, {W}))", [w, x], i),
-            (i, "range(len(xs))", [f"xs[{i}]", f"xs[{i}]", f"ys[{i}]"], i), (i, "range(n)", [f"xs[{i}]", f"ws[{i}]"], i),
-            (i, "range(1, n)", [f"ys[{i}]", f"ys[{i} - 1]"], i), (i, "range(0, n, 2)", [f"xs[{i}]"], i),
-            (i, "range(n - 1, -1, -1)", [f"c.w[{i}]", f"xs[{i}]"], i), (i, f"range(len({V}))", [f"{V}[{i}]"], i),
-            (v, f"reversed({V})", [v], None), ("row", "rows", ["row[0]", "row[-1]"], None),
+            (i, "range(len(xs))", [f"xs[{i}]", f"xs[{i}]", f"ys[{i}]"], i),
+            (i, "range(n)", [f"xs[{i}]", f"ws[{i}]"], i),
+            (i, "range(1, n)", [f"ys[{i}]", f"ys[{i} - 1]"], i),
+            (i, "range(0, n, 2)", [f"xs[{i}]"], i),
+            (i, "range(n - 1, -1, -1)", [f"c.w[{i}]", f"xs[{i}]"], i),
+            (i, f"range(len({V}))", [f"{V}[{i}]"], i),
+            (v, f"reversed({V})", [v], None),
+            ("row", "rows", ["row[0]", "row[-1]"], None),
             (i, "range(len(rows))", [f"rows[{i}][0]", f"rows[{i}][n - 1]"], i),
-            (v, f"{V} + {W}", [v], None), (f"{w}, {x}", f"zip({V}, [row[0] for row in rows])", [w, x], None),
+            (v, f"{V} + {W}", [v], None),
+            (f"{w}, {x}", f"zip({V}, [row[0] for row in rows])", [w, x], None),
             (f"{w}, t", f"zip({V}, mom)", [w, f"(t * {w})"], None),
         )
 
@@ -153,9 +174,13 @@ class Maker:
     def sums(self):
         r = self.keeps(self.name())
         start = self.pick("", "", ", a", ", c.b", ", 0.0", ", 0", ", Value(0.0)", ", Value(0)", ", 1.5", ", k")
-        what = self.pick(f"({self.comprehension()})", f"({self.comprehension()})", f"[{self.comprehension()}]", self.vector())
+        what = self.pick(
+            f"({self.comprehension()})", f"({self.comprehension()})", f"[{self.comprehension()}]", self.vector()
+        )
         what = what[1:-1] if what.startswith("(") and not start else what
-        after = self.pick("", "", "", f" / len({self.vector()})", " / n", " * lr", ".tanh()", " ** 0.5" if self.chance(0.1) else "")
+        after = self.pick(
+            "", "", "", f" / len({self.vector()})", " / n", " * lr", ".tanh()", " ** 0.5" if self.chance(0.1) else ""
+        )
         return [f"{r} = sum({what}{start}){after}"]
 
     def extremes(self):
@@ -170,8 +195,12 @@ class Maker:
 
     def softmax(self):
         V, r = self.vector(), self.name()
-        lines = [f"top = max({self.pick('v.data', 'v.data', 'v')} for v in {V})", f"exps = [(v - top).exp() for v in {V}]",
-                 "total = sum(exps)", f"{self.keeps(r, True)} = [e / total for e in exps]"]
+        lines = [
+            f"top = max({self.pick('v.data', 'v.data', 'v')} for v in {V})",
+            f"exps = [(v - top).exp() for v in {V}]",
+            "total = sum(exps)",
+            f"{self.keeps(r, True)} = [e / total for e in exps]",
+        ]
         return lines + [f"loss = -{r}[0].log()"]
 
     def norm(self):
@@ -210,21 +239,39 @@ class Maker:
         inner = f"sum({zipped}{start})" if start else f"sum{zipped}"
         kind = self.pick(*range(12))
         if kind < 3:
-            return [f"{self.keeps(r, True)} = [{inner}{self.pick('', '', ' + a', ' / n ** 0.5', '.tanh()')} for row in rows]"]
+            return [
+                f"{self.keeps(r, True)} = [{inner}{self.pick('', '', ' + a', ' / n ** 0.5', '.tanh()')}"
+                " for row in rows]"
+            ]
         if kind == 3:
             return [f"{self.keeps(r, True)} = [sum(rows[i][j] * {V}[j] for j in range(n)) for i in range(len(rows))]"]
         if kind == 4:
             return [f"{self.keeps(r, True)} = [sum(xs[j] * rows[t][j] for j in range(n)) / n ** 0.5"
                     " for t in range(len(rows))]"]
         if kind == 5:
-            return [f"{self.keeps(r, True)} = [sum(ys[t] * rows[t][j] for t in range(min(n, len(rows)))) for j in range(n)]"]
+            return [
+                f"{self.keeps(r, True)} = [sum(ys[t] * rows[t][j] for t in range(min(n, len(rows)))) for j in range(n)]"
+            ]
         if kind == 6:
-            return [f"{self.keeps(r, True)} = []", "for row in rows:", "    s = " + self.pick("0", "Value(0.0)", "a"),
-                    f"    for w, x in zip(row, {V}):", f"        s {self.pick('+= ', '= s + ')}{E}", f"    {r}.append(s)"]
+            return [
+                f"{self.keeps(r, True)} = []",
+                "for row in rows:",
+                "    s = " + self.pick("0", "Value(0.0)", "a"),
+                f"    for w, x in zip(row, {V}):",
+                f"        s {self.pick('+= ', '= s + ')}{E}",
+                f"    {r}.append(s)",
+            ]
         if kind == 7:
-            return [f"{self.keeps(r)} = [[{self.pick('w * k', 'w + w', 'w.tanh()', 'w * x')} for w in row] for row, x in zip(rows, xs)]"]
+            return [
+                f"{self.keeps(r)} = [[{self.pick('w * k', 'w + w', 'w.tanh()', 'w * x')} for w in row]"
+                " for row, x in zip(rows, xs)]"
+            ]
         if kind == 8:
-            return ["for row in rows:", "    for p in row:", f"        {self.pick('p.grad = 0', 'p.data -= lr * p.grad')}"]
+            return [
+                "for row in rows:",
+                "    for p in row:",
+                f"        {self.pick('p.grad = 0', 'p.data -= lr * p.grad')}",
+            ]
         if kind == 9:
             return [f"{self.keeps(r, True)} = [p for row in rows for p in row]"]
         if kind == 10:
@@ -232,7 +279,9 @@ class Maker:
         return [f"{self.keeps(r)} = sum(sum(v * v for v in row) for row in rows)"]
 
     def parameters(self):
-        return self.pick("xs", "ws", "c.parameters()", "c.w", "rows[0]", "[p for row in rows for p in row][:n]", "xs[1:]")
+        return self.pick(
+            "xs", "ws", "c.parameters()", "c.w", "rows[0]", "[p for row in rows for p in row][:n]", "xs[1:]"
+        )
 
     def sweep(self, P):
         """A loss of parameters, and a backward pass, so that there are gradients."""
@@ -277,18 +326,29 @@ class Maker:
                      f"{v} = 0.99 * {v} + 0.01 * {self.pick(f'{g} ** 2', f'{g} * {g}')}"]
             top, below = m, v
             if self.chance(0.8):
-                body += [f"mh = {m} / (1 - 0.9 ** {self.pick('(step + 1)', '3')})", f"vh = {v} / (1 - 0.99 ** (step + 1))"]
+                body += [
+                    f"mh = {m} / (1 - 0.9 ** {self.pick('(step + 1)', '3')})",
+                    f"vh = {v} / (1 - 0.99 ** (step + 1))",
+                ]
                 top, below = "mh", "vh"
             if self.chance(0.2):
                 body.append("p.data -= lr * 0.01 * p.data")
             root = self.pick(f"{below} ** 0.5", f"math.sqrt({below})")
-            body.append(self.pick(f"p.data -= lr * {top} / ({root} + eps)", f"p.data = p.data - lr * {top} / ({root} + eps)",
-                                  f"p.data -= lr * ({top} / ({root} + eps) + 0.01 * p.data)"))
+            body.append(
+                self.pick(
+                    f"p.data -= lr * {top} / ({root} + eps)",
+                    f"p.data = p.data - lr * {top} / ({root} + eps)",
+                    f"p.data -= lr * ({top} / ({root} + eps) + 0.01 * p.data)",
+                )
+            )
         elif kind < 0.8:
             body += [f"{m} = 0.9 * {m} {self.pick('+', '- lr *')} {g}"]
             body.append(f"p.data += {m}" if "lr" in body[-1] else f"p.data -= lr * {m}")
         else:
-            body += [f"{v} = 0.9 * {v} + 0.1 * {g} ** 2", f"p.data -= lr * {g} / {self.pick(f'math.sqrt({v} + eps)', f'({v} ** 0.5 + eps)')}"]
+            body += [
+                f"{v} = 0.9 * {v} + 0.1 * {g} ** 2",
+                f"p.data -= lr * {g} / {self.pick(f'math.sqrt({v} + eps)', f'({v} ** 0.5 + eps)')}",
+            ]
         body += self.pick([], ["p.grad = 0"], ["p.grad = 0"], ["p.grad = 0.0"])
         before = ["step = 2"]
         if m == "p.m":
@@ -299,12 +359,26 @@ class Maker:
         """A statement that isn't a loop."""
         V = self.pick("xs", "ys", "ws", "c.w", "rows[0]")
         r = self.pick(*self.results) if self.results else "a"
-        return [self.pick(f"print({r})", f"print({V})", f"{V}[:1] = [Value({a_float(self.rng)})]", f"{V}.append(Value(0.25))",
-                          f"if {V}: {V}[0].data = 0.75", f"if {V}: {V}[-1].grad = 1.5", f"{V}.reverse()", f"if n > 2: {V}.pop()",
-                          f"if isinstance({r}, Value): {r}.backward()", f"if isinstance({r}, Value): print(len({r}._prev), {r}._op)",
-                          f"if isinstance({r}, list) and {r}: print({r}[-1])", f"{V} = {V}[:]", "rows.append(rows[0][:])",
-                          f"if isinstance({r}, Value): print([child.data for child in {r}._children])", "k = k * 0.5",
-                          f"if isinstance({r}, Value): ({r} * 2).backward()")]
+        return [
+            self.pick(
+                f"print({r})",
+                f"print({V})",
+                f"{V}[:1] = [Value({a_float(self.rng)})]",
+                f"{V}.append(Value(0.25))",
+                f"if {V}: {V}[0].data = 0.75",
+                f"if {V}: {V}[-1].grad = 1.5",
+                f"{V}.reverse()",
+                f"if n > 2: {V}.pop()",
+                f"if isinstance({r}, Value): {r}.backward()",
+                f"if isinstance({r}, Value): print(len({r}._prev), {r}._op)",
+                f"if isinstance({r}, list) and {r}: print({r}[-1])",
+                f"{V} = {V}[:]",
+                "rows.append(rows[0][:])",
+                f"if isinstance({r}, Value): print([child.data for child in {r}._children])",
+                "k = k * 0.5",
+                f"if isinstance({r}, Value): ({r} * 2).backward()",
+            )
+        ]
 
     def statements(self):
         r = self.rng.random()
@@ -347,10 +421,22 @@ class Maker:
         return ["try:", *indented(lines), "except Exception as e:", "    print(type(e).__name__, e)"]
 
 
-SHARES = ((0.17, Maker.makes_list), (0.17, Maker.sums), (0.04, Maker.extremes), (0.05, Maker.softmax), (0.03, Maker.norm),
-          (0.02, Maker.mean_and_variance), (0.12, Maker.accumulates), (0.05, Maker.appends), (0.14, Maker.in_loops),
-          (0.03, Maker.zeroes), (0.05, Maker.descends), (0.02, Maker.clips), (0.06, Maker.optimises),
-          (0.06, Maker.between))
+SHARES = (
+    (0.17, Maker.makes_list),
+    (0.17, Maker.sums),
+    (0.04, Maker.extremes),
+    (0.05, Maker.softmax),
+    (0.03, Maker.norm),
+    (0.02, Maker.mean_and_variance),
+    (0.12, Maker.accumulates),
+    (0.05, Maker.appends),
+    (0.14, Maker.in_loops),
+    (0.03, Maker.zeroes),
+    (0.05, Maker.descends),
+    (0.02, Maker.clips),
+    (0.06, Maker.optimises),
+    (0.06, Maker.between),
+)
 
 
 def group(text):
@@ -371,9 +457,9 @@ def good(rng):
     return lines
 
 
-def with_setup(lines, rng):
-    """Source text: what sets up the names that lines use, and the lines."""
-    n, before = pick(rng, LENGTHS), []
+def with_setup(lines, rng, n=None):
+    """Source text: what sets up the names that lines use, and the lines. n: how long the lists are, if not random."""
+    n, before = pick(rng, LENGTHS) if n is None else n, []
     values = ", ".join(f"Value({a_float(rng)})" for _ in range(n))
     text = "\n".join(lines)
     for name, setup in reversed(SETUP):
