@@ -422,19 +422,19 @@ class Maker:
 
 
 SHARES = (
-    (0.17, Maker.makes_list),
-    (0.17, Maker.sums),
+    (0.15, Maker.makes_list),
+    (0.15, Maker.sums),
     (0.04, Maker.extremes),
-    (0.05, Maker.softmax),
+    (0.04, Maker.softmax),
     (0.03, Maker.norm),
     (0.02, Maker.mean_and_variance),
     (0.12, Maker.accumulates),
-    (0.05, Maker.appends),
+    (0.04, Maker.appends),
     (0.14, Maker.in_loops),
     (0.03, Maker.zeroes),
-    (0.05, Maker.descends),
+    (0.06, Maker.descends),
     (0.02, Maker.clips),
-    (0.06, Maker.optimises),
+    (0.10, Maker.optimises),
     (0.06, Maker.between),
 )
 

@@ -6,6 +6,8 @@ well raise; it is the program that counts.
 """
 import ast
 import builtins
+import re
+import textwrap
 
 from cast import with_cast
 from loop_programs import good, pick, with_setup
@@ -81,6 +83,7 @@ BLOCKS = (      # the last one's handler is what is filled
     "try:\n    pass\nexcept Exception as e:\n    print(type(e).__name__, e)",
     "try:\n    1 / 0\nexcept ZeroDivisionError:\n    pass",
 )
+NAME = re.compile(r"\b(?!if |n > |for |del |from |in )\w+")
 
 
 class Site:
@@ -133,13 +136,18 @@ class Spoiler:
         if site:
             site.put(expression(pick(self.rng, templates).format(x=ast.unparse(site.get()))))
 
-    def insert(self, texts, where):
+    def about_it(self, texts):
+        """Those of texts whose first name occurs in the program: others would change nothing."""
+        names = {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)}
+        return [text for text in texts if NAME.search(text)[0] in names] or texts
+
+    def insert(self, texts, where, any_name=False):
         """Put a statement in a random list of statements that belongs to one of the types in where."""
         found = [node.body for tree in self.tree.body for node in ast.walk(tree) if isinstance(node, where)]
         found = found or [self.tree.body]
         body = pick(self.rng, found)
         at = int(self.rng.random() * (len(body) + 1))
-        body[at:at] = ast.parse(pick(self.rng, texts)).body
+        body[at:at] = ast.parse(pick(self.rng, texts if any_name else self.about_it(texts))).body
 
     # The changes.
 
@@ -163,10 +171,10 @@ class Spoiler:
         """Put a statement at module level, early rather than late."""
         body = self.tree.body
         at = int(self.rng.random() ** 2 * (len(body) + 1))
-        body[at:at] = ast.parse(pick(self.rng, texts)).body
+        body[at:at] = ast.parse(pick(self.rng, self.about_it(texts))).body
 
     def in_body(self):
-        self.insert(STATEMENTS, ast.For)
+        self.insert(STATEMENTS, ast.For, any_name=True)
 
     def in_function(self):
         self.insert(STATEMENTS + SHADOWS, ast.FunctionDef)
@@ -262,17 +270,28 @@ CHANGES = (
 )
 
 
+def tried(text):
+    """A program whose statements run one by one, also after one that has raised."""
+    parts = []
+    for node in ast.parse(text).body:
+        part = ast.unparse(node)
+        if not isinstance(node, ast.ImportFrom):
+            part = f"try:\n{textwrap.indent(part, '    ')}\nexcept Exception as e:\n    print(type(e).__name__, e)"
+        parts.append(part)
+    return "\n".join(parts)
+
+
 def spoil(lines, rng):
     """The lines of a program with one to four changes, or as they were if nothing came out that compiles."""
     for _ in range(5):
         tree = ast.parse("\n".join(lines))
-        for _ in range(pick(rng, (1, 1, 2, 2, 3, 4))):
+        for _ in range(pick(rng, (1, 1, 2, 2, 3, 4, 5))):
             try:
                 pick(rng, CHANGES)(Spoiler(rng, tree))
             except SyntaxError:
                 pass
         try:
-            changed = ast.unparse(tree)
+            changed = tried(ast.unparse(tree)) if rng.random() < 0.6 else ast.unparse(tree)
             compile(changed, "<program>", "exec")
         except (SyntaxError, ValueError, TypeError):
             continue

@@ -5,7 +5,6 @@ author's own code runs, and nothing has happened before.
 The programs are random ones (near_misses.py; fuzz.py runs any number of them), and those of corners.py.
 """
 
-import ast
 import random
 import textwrap
 
@@ -18,7 +17,8 @@ from cast import with_cast
 from corners import CORNERS
 from loop_programs import with_setup
 
-pytestmark = pytest.mark.skipif(fastgrad.backend != "c", reason="about the C engine")
+pytestmark = [pytest.mark.skipif(fastgrad.backend != "c", reason="about the C engine"),
+              pytest.mark.filterwarnings("ignore")]     # of NumPy and of the compiler, about the random programs
 
 RANDOM = 600
 LENGTHS = (0, 1, 2, 5)
@@ -77,17 +77,6 @@ def test_random_programs(part):
             pass
 
 
-def tried(text):
-    """A program whose statements run one by one, also after one that has raised."""
-    parts = []
-    for node in ast.parse(text).body:
-        part = ast.unparse(node)
-        if not isinstance(node, ast.ImportFrom):
-            part = f"try:\n{textwrap.indent(part, '    ')}\nexcept Exception as e:\n    print(type(e).__name__, e)"
-        parts.append(part)
-    return "\n".join(parts)
-
-
 def in_a_function(source):
     """A program all of whose variables are local ones, or as it was if that can't be."""
     other = f"def main():\n{textwrap.indent(source, '    ')}\n    globals().update(locals())\nmain()\n"
@@ -104,7 +93,7 @@ def test_corners(text):
     for n in LENGTHS:
         twins.assert_same(source_of(text, n))
     for n in (0, 4):
-        twins.assert_same(source_of(tried(text), n))
+        twins.assert_same(source_of(near_misses.tried(text), n))
         twins.assert_same(in_a_function(source_of(text, n)))
 
 
@@ -112,13 +101,13 @@ def test_corners(text):
 @pytest.mark.parametrize("element", near_misses.ELEMENTS)
 def test_an_unusual_element(element, place):
     text = f"{place} = [{element}]\n" + "\n".join(FOR_ELEMENTS)
-    twins.assert_same(source_of(tried(text), 5))
+    twins.assert_same(source_of(near_misses.tried(text), 5))
 
 
 @pytest.mark.parametrize("constant", near_misses.CONSTANTS)
 def test_an_unusual_number(constant):
     text = f"q = {constant}\nfor p in xs:\n    p.grad = 0.5\n" + "\n".join(FOR_NUMBERS)
-    twins.assert_same(source_of(tried(text), 4))
+    twins.assert_same(source_of(near_misses.tried(text), 4))
 
 
 def test_future_imports_and_docstrings():

@@ -2,15 +2,20 @@
 thing which it must not, and random programs show the difference."""
 import ast
 import random
+import re
 
 import pytest
 
 import fastgrad
 import near_misses
 import twins
+from cast import with_cast
+from corners import CORNERS
+from loop_programs import with_setup
 
-pytestmark = pytest.mark.skipif(fastgrad.backend != "c", reason="about the C engine")
-PROGRAMS = 300      # at most; most faults show in the first twenty
+pytestmark = [pytest.mark.skipif(fastgrad.backend != "c", reason="about the C engine"),
+              pytest.mark.filterwarnings("ignore::SyntaxWarning")]
+PROGRAMS = 3000      # at most; most faults show in the first twenty
 
 
 class Fault(ast.NodeTransformer):
@@ -136,6 +141,34 @@ def of_the_builtin(node):
     return expression(f"__builtins__.{node.id}")
 
 
+def names_loaded(node):
+    return [x.id for x in ast.walk(node) if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Load)]
+
+
+def with_names_looked_up_first(node):
+    """The names that the element takes from outside are looked up before the loop."""
+    inside = {x.id for x in ast.walk(node) if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store)}
+    outside = [name for name in names_loaded(node.elt) if name not in inside and "lambda" not in ast.unparse(node)]
+    return expression(f"({', '.join(outside)}, x)[-1]", x=node) if outside else node
+
+
+def with_attributes_looked_up_once(node):
+    """c's attributes in an element are looked up before the loop."""
+    found = re.search(r"\bc\.\w+", ast.unparse(node.elt))
+    if not found or any(isinstance(x, ast.NamedExpr) for x in ast.walk(node)):
+        return node
+    return expression(f"(lambda _b: {ast.unparse(node).replace(found[0], '_b')})({found[0]})")
+
+
+def column_by_column(node):
+    """Each assignment of a loop is made for all elements before the next one."""
+    if len(node.body) < 2 or not all(isinstance(x, (ast.Assign, ast.AugAssign)) for x in node.body):
+        return node
+    if any(isinstance(x, ast.Name) for y in node.body for x in getattr(y, "targets", [getattr(y, "target", None)])):
+        return node
+    return [ast.For(node.target, node.iter, [x], [], None) for x in node.body] + node.orelse
+
+
 FAULTS = {
     "a condition is left out": (ast.comprehension, without_conditions),
     "an iterable is evaluated twice": (ast.comprehension, iterable_twice),
@@ -156,7 +189,16 @@ FAULTS = {
     "a list is copied before a for loop": (ast.For, of_a_copied_list),
     "a sum is accumulated the other way": (ast.AugAssign, in_two_steps),
     "names are always the builtin ones": (ast.Name, of_the_builtin),
+    "names from outside are looked up first": (ast.ListComp, with_names_looked_up_first),
+    "attributes are looked up once": ((ast.GeneratorExp, ast.ListComp), with_attributes_looked_up_once),
+    "loops go column by column": (ast.For, column_by_column),
 }
+
+
+def all_programs():
+    yield from (near_misses.program(random.Random(seed)) for seed in range(PROGRAMS))
+    yield from (with_cast(with_setup(text.split("\n"), random.Random(0), 4))
+                for texts in CORNERS.values() for text in texts.values())
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -166,15 +208,14 @@ def test_a_wrong_rewriter_is_found(name, monkeypatch):
 
     monkeypatch.setattr(twins, "compile_source", compile_wrongly)
     monkeypatch.setattr(twins, "loops", lambda code: [])
-    for seed in range(PROGRAMS):
-        source = near_misses.program(random.Random(seed))
+    for i, source in enumerate(all_programs()):
         try:
-            result = twins.both(source, backward=seed % 2 == 1)
+            result = twins.both(source, backward=i % 2 == 1)
         except twins.TooLong:
             continue
         if result.plain != result.rewritten:
             return
-    pytest.fail(f"none of {PROGRAMS} programs shows it")
+    pytest.fail("no program shows it")
 
 
 def test_no_fault_is_seen_where_there_is_none(monkeypatch):
