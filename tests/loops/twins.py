@@ -42,7 +42,7 @@ else:
     REWRITES = True
 
 FILE = "<program>"
-LIMIT = 1.0             # seconds of a program
+LIMIT = 0.3             # seconds of a program
 ELSEWHERE = "    frame elsewhere:"
 MODULE = "program"
 NUMBERS = (int, float, bool, str, bytes, complex, type(None), range, slice, type(...))
@@ -52,8 +52,14 @@ class TooLong(BaseException):
     """A program doesn't seem to end."""
 
 
-def too_long(*_):
-    raise TooLong
+def set_limit(seconds):
+    """Raise TooLong after so many seconds of work, where there are such timers. 0 for never."""
+    def too_long(*_):
+        raise TooLong
+
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGVTALRM, too_long)
+        signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
 
 
 class Look:
@@ -88,8 +94,8 @@ class Look:
             return f"{name} {{{', '.join(f'{self.text(k)}: {self.text(v)}' for k, v in x.items())}}}"
         if isinstance(x, types.FunctionType):
             return f"{name} {x.__qualname__}{self.variables(self.cells(x))}"
-        if isinstance(x, types.MethodType):
-            return f"{name} {x.__func__.__qualname__} of {self.text(x.__self__)}"
+        if isinstance(x, (types.MethodType, types.BuiltinMethodType)):     # which are the same on the two engines
+            return f"method {number} {x.__name__} of {self.text(x.__self__)}"
         if isinstance(x, type):
             own = {k: v for k, v in vars(x).items() if x.__module__ == MODULE and not k.startswith("__")}
             return f"class {number} {x.__name__}{self.variables(own)}"
@@ -168,12 +174,11 @@ def run(code, Value=None, backward=False):
     given, printed, look, lines = list(space), io.StringIO(), Look(), []
     old_stdout, sys.stdout = sys.stdout, printed
     random.seed(0)
-    signal.signal(signal.SIGVTALRM, too_long)
     try:
-        signal.setitimer(signal.ITIMER_VIRTUAL, LIMIT)
+        set_limit(LIMIT)
         try:
             exec(code, space)
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            set_limit(0)
         except (KeyboardInterrupt, TooLong):
             raise
         except BaseException as error:
@@ -189,7 +194,7 @@ def run(code, Value=None, backward=False):
         lines += look.nodes()
         lines.append(f"next random number: {random.random()!r}, records: {is_recording()}")
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        set_limit(0)
         sys.settrace(None), sys.setprofile(None)
         sys.stdout = old_stdout
         space.clear()       # a class of Values, its functions and their names would hold each other
