@@ -170,9 +170,11 @@ cdef extern from "program.h":
         fg_index *nodes
         uint8_t *kinds
         uint32_t step
-        fg_bool are_floats
+        uint8_t all
     enum:
-        FG_IS_VALUE
+        FG_FLOATS
+        FG_VALUES
+        FG_MIXED
         FG_OPERAND_BYTES
     ctypedef struct fg_instruction:
         uint8_t what
@@ -205,7 +207,7 @@ cdef extern from "program.h":
     fg_register fg_register_in(void *room, uint32_t n)
     fg_operand fg_register_get(const fg_register *reg, uint32_t i)
     void fg_register_set(fg_register *reg, uint32_t i, fg_operand operand)
-    void fg_register_note_floats(fg_register *reg, uint32_t n)
+    void fg_register_note(fg_register *reg, uint32_t n)
     fg_status fg_program_run(fg_arena *arena, const fg_rules *rules, const fg_instruction *code, uint32_t n_code,
                              fg_register *registers, uint32_t n)
     void fg_register_release(fg_arena *arena, const fg_register *reg, uint32_t n)

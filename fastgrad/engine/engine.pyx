@@ -17,6 +17,7 @@ Otherwise the function that plain Python would call does, and raises if it must.
 cimport cython
 from cpython.array cimport array
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
+from cpython.list cimport PyList_New
 from cpython.long cimport PyLong_CheckExact, PyLong_AsDouble, PyLong_AsLongLongAndOverflow
 from libc.float cimport DBL_MIN
 from libc.math cimport (INFINITY, M_PI, NAN, atan as c_atan, cos as c_cos, cosh as c_cosh, erf as c_erf, exp as c_exp,

@@ -107,6 +107,8 @@ cdef extern from "Python.h":
     void PyErr_SetString(object, const char *) noexcept
     ctypedef PyObject *(*vectorcallfunc)(PyObject *, PyObject **, size_t, PyObject *) noexcept
     PyObject *PyVectorcall_Call(PyObject *, PyObject *, PyObject *) noexcept
+    void PyErr_NoMemory() noexcept
+    int PyObject_IsTrue_or_minus "PyObject_IsTrue" (PyObject *) noexcept
     PyObject *PyObject_Call_or_null "PyObject_Call" (PyObject *, object, object) noexcept
     PyObject *PyErr_Occurred_or_null "PyErr_Occurred" () noexcept
     PyObject *PyEval_GetGlobals() noexcept                                              # borrowed, as the next three

@@ -21,8 +21,12 @@ class Meaning:
     methods: tuple
     absent: tuple
     builtins: tuple
+    math: tuple
     is_module_level: bool = False   # the loop is in a module's or a cell's own code, not in a function
     iterable: tuple = None          # of a `for`: how the author's iterable is made of arguments; see rewriting.py
+    arguments: tuple = ()           # (i, function): the builtin that argument i has to be
+    has_function: bool = False      # argument 0 is `sum`, `max` or `min` itself
+    is_expression: bool = True
     total: int = -1                 # which argument is the sum so far, of a `for` that adds to a variable
     file: str = ""
     line: int = 0
@@ -44,6 +48,7 @@ class Level:
     stores: list = field(default_factory=list)
     values: list = field(default_factory=list)      # registers of Values whose data or grad a `for` reads or assigns
     leaves_last: bool = False
+    ahead: int = 0
 
 
 @dataclass
@@ -66,9 +71,10 @@ class Store:
 
 def meaning_of(loop, parser, is_for=False):
     """The Meaning of a parsed loop."""
+    parser.check_unpacking()
     level = LevelMaker(loop, is_for).level
     return Meaning(level, describe(loop), tuple(sorted(parser.methods)), tuple(sorted(parser.absent)),
-                   tuple(parser.builtins.items()))
+                   tuple(parser.builtins.items()), tuple(parser.math.items()))
 
 
 def slots_in(place):
@@ -78,6 +84,15 @@ def slots_in(place):
     if place[0] == "item":
         return {place[1]}
     return set().union(*map(slots_in, place[1:]))
+
+
+def has_items(place):
+    """Whether a place is, or is found by, an item of something that may be a list."""
+    if not isinstance(place, tuple) or place[0] == "constant":
+        return False
+    is_item = place[0] in ("slice", "part") or place[0] == "subscript" and not (
+        place[2][0] == "constant" and isinstance(place[2][1], str))
+    return is_item or any(map(has_items, place[1:]))
 
 
 class LevelMaker:
@@ -94,15 +109,25 @@ class LevelMaker:
             return
         if loop.start is not None:
             self.level.start = self.outside(loop.start)
+        self.level.ahead = int(any(place is None for place, _ in loop.statements))
         for place, element in loop.statements:
             register = self.register(element)
             if place is not None:
                 self.assigned[place] = register
+        if any(place[0] == "operand" for place in self.assigned):
+            self.check_items()
         self.level.stores = [self.store(place, register) for place, register in self.assigned.items()]
         if loop.output == "sum" and loop.element[0] == "*":
             self.level.a, self.level.b = self.register(loop.element[1]), self.register(loop.element[2])
         elif loop.element:
             self.level.a = self.register(loop.element)
+
+    def check_items(self):
+        """Raise Unfit if a `for` that assigns to a list's items reads items in a way that the engine can't tell from
+        those."""
+        for column in self.level.columns:
+            if column.items is None and has_items(column.place):
+                raise Unfit("an item that may be one that the loop assigns to")
 
     def new_register(self):
         self.level.n_registers += 1
