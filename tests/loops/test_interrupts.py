@@ -151,7 +151,7 @@ def test_memory_runs_out(name):
 def test_memory_of_python_runs_out():
     """The same for CPython's own allocations, with its own hook, where it was built with it."""
     if not has_testcapi():
-        pytest.skip("this Python has no _testcapi")
+        pytest.skip("this Python has no _testcapi, or doesn't stand it")
     script = f"""if True:
         import sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -163,6 +163,9 @@ def test_memory_of_python_runs_out():
 
 
 def has_testcapi():
+    """CPython 3.12 and 3.13 themselves may crash when a generator of floats finds no memory."""
+    if sys.version_info >= (3, 12):
+        return False
     try:
         import _testcapi
     except ImportError:

@@ -182,6 +182,7 @@ def run(code, Value=None, backward=False):
         except (KeyboardInterrupt, TooLong):
             raise
         except BaseException as error:
+            set_limit(0)
             sys.settrace(None), sys.setprofile(None)
             error.__traceback__ = error.__traceback__.tb_next       # without this function
             lines += frames(error, look)
@@ -199,6 +200,7 @@ def run(code, Value=None, backward=False):
         sys.stdout = old_stdout
         space.clear()       # a class of Values, its functions and their names would hold each other
     text = "\n".join([*printed.getvalue().splitlines(), *lines])
+    text = re.sub(r"maximum recursion depth exceeded.*", "maximum recursion depth exceeded", text)   # while doing what
     return re.sub(r"\b0x[0-9a-f]{6,}", "0x...", text).split("\n")
 
 
