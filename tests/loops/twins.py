@@ -280,7 +280,8 @@ def bodies(tree):
 
 
 def shrink(source, fails):
-    """Leave out statements, elements of lists, and conditions, as long as fails(source) stays true."""
+    """Leave out statements, elements of lists, and conditions, as long as fails(source) stays true. Blocks may be
+    replaced by what is in them."""
     def still(tree):
         text = ast.unparse(tree)
         try:
@@ -313,4 +314,11 @@ def shrink(source, fails):
                         found[start:start + len(empty)] = cut
                         start += size
                 size //= 2
+            for i, node in enumerate(found):
+                if isinstance(node, (ast.Try, ast.If, ast.With, ast.For)):
+                    found[i:i + 1] = node.body
+                    if still(tree):
+                        shorter = True
+                        break
+                    found[i:i + len(node.body)] = [node]
     return ast.unparse(tree)
