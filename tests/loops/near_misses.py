@@ -104,7 +104,7 @@ class Site:
 
 
 def sites(trees, wanted):
-    """All places in trees whose node is wanted(node, parent)."""
+    """All places in trees whose node is wanted(node, parent, field)."""
     found = []
     for tree in trees:
         for parent in ast.walk(tree):
@@ -252,11 +252,8 @@ class Spoiler:
         body = self.tree.body
         at = int((0.4 + 0.6 * self.rng.random()) * len(body))
         block = ast.parse(pick(self.rng, BLOCKS)).body[0]
-        inside = (
-            block.handlers[0].body
-            if isinstance(block, ast.Try) and isinstance(block.body[0], ast.Expr)
-            else block.body
-        )
+        is_handler = isinstance(block, ast.Try) and isinstance(block.body[0], ast.Expr)
+        inside = block.handlers[0].body if is_handler else block.body
         inside[:] = body[at:] or [ast.Pass()]
         body[at:] = [block]
 
@@ -282,7 +279,7 @@ def tried(text):
 
 
 def spoil(lines, rng):
-    """The lines of a program with one to four changes, or as they were if nothing came out that compiles."""
+    """The lines of a program with one to five changes, or as they were if nothing came out that compiles."""
     for _ in range(5):
         tree = ast.parse("\n".join(lines))
         for _ in range(pick(rng, (1, 1, 2, 2, 3, 4, 5))):

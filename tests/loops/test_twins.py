@@ -3,6 +3,7 @@ thing which it must not, and random programs show the difference."""
 import ast
 import random
 import re
+import sys
 
 import pytest
 
@@ -203,6 +204,9 @@ def all_programs():
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_wrong_rewriter_is_found(name, monkeypatch):
+    if name == "a column is wrong" and sys.version_info < (3, 11):
+        pytest.skip("tracebacks have no columns")
+
     def compile_wrongly(source, filename, mode="exec"):
         return compile(Fault(*FAULTS[name]).visit(ast.parse(source)), filename, mode)
 

@@ -182,6 +182,7 @@ def run(code, Value=None, backward=False):
         except (KeyboardInterrupt, TooLong):
             raise
         except BaseException as error:
+            set_limit(0)
             sys.settrace(None), sys.setprofile(None)
             error.__traceback__ = error.__traceback__.tb_next       # without this function
             lines += frames(error, look)
@@ -199,6 +200,7 @@ def run(code, Value=None, backward=False):
         sys.stdout = old_stdout
         space.clear()       # a class of Values, its functions and their names would hold each other
     text = "\n".join([*printed.getvalue().splitlines(), *lines])
+    text = re.sub(r"maximum recursion depth exceeded.*", "maximum recursion depth exceeded", text)   # while doing what
     return re.sub(r"\b0x[0-9a-f]{6,}", "0x...", text).split("\n")
 
 
@@ -278,7 +280,8 @@ def bodies(tree):
 
 
 def shrink(source, fails):
-    """Leave out statements, elements of lists, and conditions, as long as fails(source) stays true."""
+    """Leave out statements, elements of lists, and conditions, as long as fails(source) stays true. Blocks may be
+    replaced by what is in them."""
     def still(tree):
         text = ast.unparse(tree)
         try:
@@ -311,4 +314,11 @@ def shrink(source, fails):
                         found[start:start + len(empty)] = cut
                         start += size
                 size //= 2
+            for i, node in enumerate(found):
+                if isinstance(node, (ast.Try, ast.If, ast.With, ast.For)):
+                    found[i:i + 1] = node.body
+                    if still(tree):
+                        shorter = True
+                        break
+                    found[i:i + len(node.body)] = [node]
     return ast.unparse(tree)
