@@ -339,7 +339,7 @@ static bool choose(const fg_operand *a, const fg_operand *b, bool is_max, fg_ope
 
 void fg_register_release(fg_arena *arena, const fg_register *reg, uint32_t n)
 {
-    if (reg->all == FG_FLOATS)
+    if (reg->all <= FG_NUMBERS)
         return;
     for (uint32_t i = reg->step ? n : n > 0; i-- > 0;)
         if (reg->nodes[i] != FG_NONE)
@@ -396,9 +396,11 @@ static inline bool calculate_by(uint8_t what, const double *restrict x, const ui
     }
 }
 
+/* The same if all operands are numbers, and those of one register floats. Then the results are floats: Python makes a
+ * float of an int beside one. */
 static bool calculate(uint8_t what, const fg_register *a, const fg_register *b, uint32_t n, double *out)
 {
-    if (a->all != FG_FLOATS || b->all != FG_FLOATS)
+    if (a->all > FG_NUMBERS || b->all > FG_NUMBERS || (a->all == FG_NUMBERS && b->all == FG_NUMBERS))
         return false;
     if (!a->step)
         return calculate_by(what, a->numbers, 0, b->numbers, 1, n, out); /* n is 1 if b's step is 0 as well */
@@ -410,7 +412,7 @@ static bool calculate(uint8_t what, const fg_register *a, const fg_register *b, 
 static bool calculate_power(const fg_register *x, const fg_register *n_register, uint32_t n, double *out)
 {
     const double exponent = n_register->numbers[0];
-    if (x->all != FG_FLOATS || n_register->step || n_register->all != FG_FLOATS)
+    if (x->all != FG_FLOATS || n_register->step || n_register->all > FG_NUMBERS)
         return false;
     if (exponent == 2.0) {
         for (uint32_t i = 0; i < n; i++) {
@@ -582,7 +584,7 @@ static bool is_int_in_node(const fg_rules *rules, const fg_operand *operand)
 fg_column *fg_register_column(fg_arena *arena, const fg_rules *rules, const fg_register *reg, uint32_t n)
 {
     bool has_ints = false;
-    for (uint32_t i = 0; i < n && reg->all == FG_MIXED; i++) {
+    for (uint32_t i = 0; i < n && reg->all != FG_FLOATS && reg->all != FG_VALUES; i++) {
         const fg_operand operand = fg_register_get(reg, i);
         has_ints |= is_int_in_node(rules, &operand);
     }

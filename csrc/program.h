@@ -25,13 +25,13 @@ typedef struct {
 typedef struct {
     double *numbers;
     fg_index *nodes; /* not set if all are floats */
-    uint8_t *kinds;  /* FG_IS_VALUE, FG_IS_INT; not set unless `all` is FG_MIXED */
+    uint8_t *kinds;  /* FG_IS_VALUE, FG_IS_INT; only set if `all` is FG_NUMBERS or FG_MIXED */
     uint32_t step;   /* from one element's operand to the next's: 1, or 0 if all have the same */
     uint8_t all;     /* what all operands are: */
 } fg_register;
 
 enum { FG_IS_VALUE = 1, FG_IS_INT = 2 };
-enum { FG_FLOATS = 0, FG_VALUES = FG_IS_VALUE /* with nodes, and no ints */, FG_MIXED = UINT8_MAX };
+enum { FG_FLOATS, FG_NUMBERS /* floats and ints */, FG_VALUES /* with nodes, of floats */, FG_MIXED };
 enum { FG_OPERAND_BYTES = 16 }; /* of a register's room, for each operand */
 
 /* A register in a block of FG_OPERAND_BYTES for each of n operands. */
@@ -73,8 +73,10 @@ static inline void fg_register_note(fg_register *reg, uint32_t n)
         every &= reg->kinds[i];
         have_nodes &= reg->nodes[i] != FG_NONE;
     }
-    if (any == every && (any == FG_FLOATS || (any == FG_VALUES && have_nodes)))
-        reg->all = any;
+    if (!(any & FG_IS_VALUE))
+        reg->all = any ? FG_NUMBERS : FG_FLOATS;
+    else if (any == every && !(any & FG_IS_INT) && have_nodes)
+        reg->all = FG_VALUES;
 }
 
 enum fg_do {

@@ -159,6 +159,10 @@ cdef extern from "fused.h":
                         fg_bool number_is_int, uint32_t kind)
     fg_bool fg_sum_has(const fg_node *node, fg_index operand)
 
+cdef extern from "functions.h":
+    fg_bool fg_function(uint8_t op, double x, double *y, double *slope)
+    double fg_relu(double x, fg_bool *is_int, fg_bool is_micrograds)
+
 cdef extern from "program.h":
     ctypedef struct fg_operand:
         double number
@@ -173,6 +177,7 @@ cdef extern from "program.h":
         uint8_t all
     enum:
         FG_FLOATS
+        FG_NUMBERS
         FG_VALUES
         FG_MIXED
         FG_OPERAND_BYTES

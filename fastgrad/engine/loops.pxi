@@ -371,18 +371,26 @@ cdef class Sequence:
     cdef SequenceKind kind
     cdef int slot
     cdef Outside a, b, c
-    # While the level runs:
+    cdef bint is_fixed          # it's the same each time that its level runs within the others
+    # While the level runs, or, if it's fixed, until the whole loop's end:
+    cdef bint is_open
     cdef PyObject *owner        # counted: the list or tuple
     cdef PyObject **items
     cdef Py_ssize_t start, step, n
 
-    def __cinit__(self, tuple text not None):
+    def __cinit__(self, tuple text not None, bint is_fixed):
         self.kind, self.slot = SEQUENCES[text[0]], text[1]
         parts = [None if part is None else Outside(part) for part in text[2:]] + [None] * 3
         self.a, self.b, self.c = parts[:3]
-        self.owner = NULL
+        self.is_fixed, self.is_open, self.owner = is_fixed, False, NULL
 
     cdef bint begin(self, Frame *frame) noexcept:
+        """False: decline."""
+        if not self.is_open:
+            self.is_open = self.find(frame)
+        return self.is_open
+
+    cdef bint find(self, Frame *frame) noexcept:
         cdef Py_ssize_t limit
         self.start, self.step = 0, 1
         if self.kind == COUNT:
@@ -403,11 +411,7 @@ cdef class Sequence:
                 self.n = (self.start - limit - 1) // -self.step + 1 if limit < self.start else 0
             return True
         self.owner = self.a.get(frame)
-        return self.owner is not NULL and self.open()
-
-    cdef bint open(self) noexcept:
-        """Begin with the owner that is set."""
-        if not is_sequence(<object>self.owner):
+        if self.owner is NULL or not is_sequence(<object>self.owner):
             return False
         self.n, self.items = n_items(<object>self.owner), items_of(<object>self.owner)
         self.start, self.step = 0, 1
@@ -415,9 +419,14 @@ cdef class Sequence:
             self.start, self.step = self.n - 1, -1
         return True
 
-    cdef void end(self) noexcept:
+    cdef inline void end(self) noexcept:
+        if not self.is_fixed:
+            self.close()
+
+    cdef void close(self) noexcept:
         xdecref(self.owner)
         self.owner = NULL
+        self.is_open = False
 
     cdef inline void go_to(self, Frame *frame, Py_ssize_t k) noexcept:
         if self.slot >= 0:
@@ -503,7 +512,7 @@ cdef class Level:
         cdef Column column
         cdef int i
         self.loop = loop
-        self.sequences = [Sequence(each) for each in text.sequences]
+        self.sequences = [Sequence(each, is_fixed) for each, is_fixed in zip(text.sequences, text.are_fixed)]
         self.columns = [Column(each, self.sequences) for each in text.columns]
         self.levels = [(register, Level(loop, level)) for register, level in text.levels]
         self.strict, self.n_registers = text.strict, text.n_registers
@@ -561,11 +570,14 @@ cdef class Level:
     cdef void forget(self) noexcept:
         """Drop what is kept until the loop's end."""
         cdef Level level
+        cdef Sequence sequence
         cdef int i
         for i in range(2):
             if self.kept[i] is not NULL:
                 fg_column_release(&arena, self.kept[i])
                 self.kept[i] = NULL
+        for sequence in self.sequences:
+            sequence.close()
         for _, level in self.levels:
             level.forget()
         if self.rows is not None:
@@ -913,7 +925,7 @@ cdef class Store:
                     and 0 <= self.index(first + n - 1) < n_items(<object>self.items)):
                 return False
             return self.has_own_floats(numbers, first, n) or self.make_fresh(frame, numbers, first, n)
-        if numbers.all != FG_FLOATS:
+        if numbers.all > FG_NUMBERS:
             for i in range(n):
                 if fg_register_get(numbers, i).is_value:
                     return False
@@ -1032,7 +1044,7 @@ cdef bint are_values_read(Level level, Py_ssize_t n) noexcept:
     cdef Py_ssize_t i
     for column in level.columns:
         register = &level.registers[column.register]
-        if register.all != FG_FLOATS and column.register not in level.values:
+        if register.all > FG_NUMBERS and column.register not in level.values:
             for i in range(n):
                 if fg_register_get(register, i).is_value:
                     return True

@@ -37,6 +37,7 @@ class Level:
     output: str
     sequences: list
     strict: bool
+    are_fixed: list = field(default_factory=list)   # of each sequence, whether it's the same for all outer elements
     columns: list = field(default_factory=list)
     levels: list = field(default_factory=list)      # (register, Level)
     code: list = field(default_factory=list)        # (instruction, function, result, a, b)
@@ -101,6 +102,7 @@ class LevelMaker:
     def __init__(self, loop, is_for=False):
         self.level = Level(loop.output, loop.sequences, loop.strict, leaves_last=is_for)
         self.own = {slot for _, slot, *_ in loop.sequences}
+        self.level.are_fixed = [not set().union(*map(slots_in, places)) for _, _, *places in loop.sequences]
         self.read = {}          # columns' registers by place
         self.made = {}          # registers by the element's id; `loop` keeps elements alive
         self.assigned = {}      # what places hold after a statement has assigned to them

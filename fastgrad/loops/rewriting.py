@@ -235,11 +235,11 @@ class Rewriter(ast.NodeTransformer):
         try:
             _, meaning = self.meaning_of(node, variables)
         finally:
-            first.iter, iterable = iterable, first.iter
+            first.iter = iterable
         meaning.iterable, meaning.arguments = shape, builtins_among(arguments)
         meaning.has_function = function is not None
         constant, rest = self.constant(meaning, node)
-        call = ast.Call(constant, [*map(self.visit, arguments), *variables.arguments()], [])
+        call = located(ast.Call(constant, [*map(self.visit, arguments), *variables.arguments()], []), first.iter)
         first.iter = located(ast.Call(rest, [], []), first.iter)
         if function is not None:
             node.func = located(ast.Call(rest, [], []), function)
