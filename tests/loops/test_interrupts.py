@@ -115,7 +115,7 @@ def test_a_loop_that_assigns_is_cut(name):
             except Cut:
                 pass
         places.add(place_of_cut(space))
-    assert len(places) > 1 or places <= {n - 1, n}      # or all but the last iteration is over before a signal comes
+    assert len(places) > 1 or places <= {n - 1, n}      # or the loop is over before a signal comes
 
 
 @needs_hooks
