@@ -747,6 +747,30 @@ for p in xs[::-1]:
     p.data -= 1
     p.m = p.m + 1.0
 
+# names of the body are left when a later iteration raises
+mom = mom[:2]
+for i, p in enumerate(xs):
+    t = p.data * 2
+    u = mom[i] + t
+    p.data -= u
+
+# names of the body are left when the first iteration raises
+for i, p in enumerate(xs):
+    t = p.data * 2
+    u = mom[i + 99] + t
+
+# names of the body are left by iterations before the last
+for i, p in enumerate(xs):
+    t = p.data * 2
+    p.data -= t
+    del t
+for i, p in enumerate(xs):
+    t = p.grad
+    p.grad = 0
+for p in xs:
+    t, u = p.data, p.grad
+    p.data = u + 1.0
+
 # an attribute of Values is a list
 for p in xs:
     p.m = [1.0]
