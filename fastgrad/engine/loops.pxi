@@ -84,6 +84,7 @@ cdef bint is_exact_number(PyObject *x) noexcept:
     return PyFloat_CheckExact(<object>x) or PyLong_CheckExact(<object>x)
 
 
+@cython.final
 cdef class Outside:
     """An expression whose value is an object that isn't computed by a program."""
     cdef Kind kind
@@ -366,6 +367,7 @@ cdef enum SequenceKind:
 SEQUENCES = {"items": ITEMS, "reversed": REVERSED, "range": RANGE, "count": COUNT}
 
 
+@cython.final
 cdef class Sequence:
     """What a variable of a level goes over."""
     cdef SequenceKind kind
@@ -439,6 +441,7 @@ cdef class Sequence:
 
 # ---- Levels ----
 
+@cython.final
 cdef class Column:
     """Operands that are read from objects into a register."""
     cdef int register
@@ -446,7 +449,8 @@ cdef class Column:
     cdef bint is_one            # the same for all elements
     cdef bint is_fixed          # the same each time that the level runs within the others
     cdef Sequence sequence      # if they are a sequence's items, or those of a list from outside at its numbers,
-    cdef Outside items          # which is this list
+    cdef Outside items          # which is this list,
+    cdef Outside inner          # or the items of these items with this index
 
     def __cinit__(self, text, list sequences not None):
         self.register, self.place = text.register, Outside(text.place)
@@ -455,12 +459,14 @@ cdef class Column:
             self.sequence = sequences[text.sequence]
         if text.items is not None:
             self.items = Outside(text.items)
+        if text.inner is not None:
+            self.inner = Outside(text.inner)
 
     cdef PyObject *whole_list(self, Frame *frame, Py_ssize_t n) noexcept:
         """The list whose items are the operands, all of them and in order, as a new reference; or NULL."""
         cdef PyObject *x = NULL
         cdef Sequence sequence = self.sequence
-        if sequence is None or sequence.start != 0 or sequence.step != 1:
+        if sequence is None or self.inner is not None or sequence.start != 0 or sequence.step != 1:
             return NULL
         if self.items is None:
             x = borrowed_to_new(sequence.owner)
@@ -483,6 +489,7 @@ cdef enum Output:
 OUTPUTS = {"list": LIST, "lists": LISTS, "sum": SUM, "max": MAX, "min": MIN, "stores": STORES}
 
 
+@cython.final
 cdef class Level:
     cdef Loop loop
     cdef list sequences, columns, levels, made
@@ -614,16 +621,14 @@ cdef class Level:
         out.step = not column.is_one
         out.all = FG_MIXED
         if sequence is not None and column.items is None:
-            return read_items(self.loop, frame, sequence.items, sequence.n, sequence.start + first * sequence.step,
-                              sequence.step, n, out)
+            return self.read_list(frame, column, sequence.items, sequence.n, first, n, out)
         frame.reason = b"a list or an attribute that only Python can read"
         if sequence is not None:
             x = column.items.get(frame)
             if x is NULL:
                 return False
             if is_sequence(<object>x):
-                is_read = read_items(self.loop, frame, items_of(<object>x), n_items(<object>x),
-                                     sequence.start + first * sequence.step, sequence.step, n, out)
+                is_read = self.read_list(frame, column, items_of(<object>x), n_items(<object>x), first, n, out)
                 decref(x)
                 return is_read
             decref(x)
@@ -639,6 +644,32 @@ cdef class Level:
             if not is_read:
                 return False
         fg_register_note(out, 1 if column.is_one else n)
+        return True
+
+    cdef bint read_list(self, Frame *frame, Column column, PyObject **items, Py_ssize_t n_of_items, Py_ssize_t first,
+                        Py_ssize_t n, fg_register *out) noexcept:
+        """Read n items of a list by the column's sequence, or of each of them the item with the inner index."""
+        cdef Py_ssize_t step = column.sequence.step, at = column.sequence.start + first * step, i, k, inner
+        cdef PyObject *row
+        if column.inner is None:
+            return read_items(self.loop, frame, items, n_of_items, at, step, n, out)
+        frame.reason = b"a list or an attribute that only Python can read"
+        if not column.inner.get_int(frame, &inner):
+            return False
+        for i in range(n):
+            k = at + i * step
+            if k < 0:
+                k += n_of_items
+            if not 0 <= k < n_of_items or not is_sequence(<object>items[k]):
+                return False
+            row, k = items[k], inner
+            if k < 0:
+                k += n_items(<object>row)
+            if not 0 <= k < n_items(<object>row):
+                return False
+            if not read_object(self.loop, frame, items_of(<object>row)[k], out, i):
+                return False
+        fg_register_note(out, n)
         return True
 
     cdef bint compute(self, Frame *frame, Py_ssize_t first, Py_ssize_t n) noexcept:
@@ -684,17 +715,20 @@ cdef class Level:
     # ---- Outputs ----
 
     cdef fg_column *column_of(self, Frame *frame, Column column, int which) noexcept:
-        """The column of a list that a sum's operands are, with a reference; or NULL."""
+        """The column of a sum's operands, with a reference; or NULL."""
         cdef PyObject *x
         cdef fg_column *made
         cdef PyTypeObject *cls
         if self.kept[which] is not NULL and self.kept[which].n == <uint32_t>self.n:
             self.kept[which].refs += 1
             return self.kept[which]
+        made = NULL
         x = column.whole_list(frame, self.n)
         if x is NULL:
-            return NULL
-        made = NULL
+            if self.read(frame, column, 0, self.n) and frame.cls is not NULL:
+                made = fg_register_column(&arena, &frame.rules, &self.registers[column.register], self.n)
+            self.keep(column, which, made)
+            return made
         if frame.cls is NULL:
             cls = class_among(items_of(<object>x), self.n)
             if cls is not NULL:
@@ -710,21 +744,21 @@ cdef class Level:
             self.kept[which] = made
             made.refs += 1
 
-    cdef fg_index fuse_lists(self, Frame *frame, const fg_operand *start) noexcept:
-        """The fused sum of one or two lists from their beginnings to their ends, or FG_NONE."""
+    cdef fg_index fuse(self, Frame *frame, const fg_operand *start) noexcept:
+        """The fused sum of one or two columns, or FG_NONE. A column that isn't a whole list is read into its register.
+        """
         cdef fg_column *u
         cdef fg_column *v = NULL
         cdef fg_index result = FG_NONE
         u = self.column_of(frame, self.column_a, 0)
-        if u is NULL:
-            return FG_NONE
-        if self.b >= 0:
+        if u is not NULL and self.b >= 0:
             v = self.column_of(frame, self.column_b, 1)
-        if v is not NULL or self.b < 0:
+        if u is not NULL and (v is not NULL or self.b < 0):
             result = fg_program_fuse(&arena, &frame.rules, u, v, start)
         if v is not NULL:
             fg_column_release(&arena, v)
-        fg_column_release(&arena, u)
+        if u is not NULL:
+            fg_column_release(&arena, u)
         return result
 
     cdef bint reduce(self, Frame *frame, fg_operand *result) noexcept:
@@ -745,15 +779,15 @@ cdef class Level:
         if n == 0:
             frame.reason = b"an empty sum"
             return False
-        if frame.records and n >= FEWEST_TERMS and not self.ahead and self.column_a is not None and self.column_a.sequence is not None                 and (self.b < 0 or self.column_b is not None and self.column_b.sequence is not None):
+        if frame.records and n >= FEWEST_TERMS and not self.ahead and self.n_code == 0 and not self.levels:
+            if not self.reserve(frame, n):
+                return False
             if self.start >= 0:
-                if not self.reserve(frame, 1):
-                    return False
                 for column in self.columns:
                     if column.register == self.start and not self.read(frame, column, 0, 1):
                         return False
                 start = fg_register_get(&self.registers[self.start], 0)
-            result.node = self.fuse_lists(frame, &start)
+            result.node = self.fuse(frame, &start)
             if result.node != FG_NONE:
                 result.number, result.is_value, result.is_int = node_at(result.node).data, True, False
                 return True
@@ -894,6 +928,7 @@ cdef enum Place:
 PLACES = {"data": DATA_PLACE, "grad": GRAD_PLACE, "item": ITEM_PLACE}
 
 
+@cython.final
 cdef class Store:
     """A place to which a loop assigns, for each element: a Value's data or grad, or an item of a list."""
     cdef Place kind
@@ -1164,6 +1199,38 @@ cdef object rest_as_object(tuple shape, Frame *frame, Py_ssize_t done):
     return enumerate(rests[0], keywords.get("start", 0) + done)
 
 
+# ---- Names of builtins ----
+#
+# A loop asks each time whether `sum` and `zip` are Python's own. CPython gives a dict another version whenever it's
+# changed, up to CPython 3.11. So the answer holds for the same versions of the same globals and builtins.
+
+cdef PyObject *known_globals = NULL
+cdef uint64_t version_of_globals = 0, version_of_builtins = 0
+cdef unsigned int known_mask = 0
+cdef dict bits = {}
+
+
+cdef unsigned int bit_of(object name):
+    return 1 << <int>bits.setdefault(name, len(bits))
+
+
+cdef inline bint are_same_dicts(Frame *frame) noexcept:
+    return (frame.globals is known_globals and dict_version(frame.globals) == version_of_globals
+            and dict_version(frame.builtins) == version_of_builtins and version_of_globals != 0)
+
+
+cdef inline bint are_known_builtins(Frame *frame, unsigned int mask) noexcept:
+    return mask & ~known_mask == 0 and are_same_dicts(frame)
+
+
+cdef void note_builtins(Frame *frame, unsigned int mask) noexcept:
+    """Note that the names with these bits are builtins."""
+    global known_globals, version_of_globals, version_of_builtins, known_mask
+    known_mask = mask | (known_mask if are_same_dicts(frame) else 0)
+    known_globals = frame.globals
+    version_of_globals, version_of_builtins = dict_version(frame.globals), dict_version(frame.builtins)
+
+
 # ---- Loops ----
 
 cdef dict MATH_NAMES = vars(math)
@@ -1175,6 +1242,7 @@ _LOOP_CODES = {
     **{f"function {function.method}": code for code, function in enumerate(operations.FUNCTIONS, FG_EXP)}}
 
 
+@cython.final
 cdef class Rest:
     """What a loop leaves to the author's code: a function without arguments."""
     cdef vectorcallfunc call    # call_rest
@@ -1194,6 +1262,7 @@ cdef PyObject *call_rest(PyObject *self, PyObject **arguments, size_t n_argument
     return borrowed_to_new(<PyObject *>x)
 
 
+@cython.final
 cdef class Loop:
     """A loop of the author's that C runs. It's called with variables of the author's function.
 
@@ -1213,6 +1282,7 @@ cdef class Loop:
     cdef public bint is_on
     cdef tuple methods, absent          # what the Values' class has to have as Node has it, and what it mustn't have
     cdef tuple builtins_meant, math_meant   # names of builtins and of math's functions, and what they have to mean
+    cdef unsigned int builtins_mask         # a bit for each of these names
     cdef bint is_module_level
     cdef Level level
     cdef tuple iterable         # of a `for`, how the author's iterable is made of the arguments; else None
@@ -1229,6 +1299,7 @@ cdef class Loop:
         self.file, self.line, self.what = text.file, text.line, text.what
         self.methods, self.absent = text.methods, text.absent
         self.builtins_meant, self.math_meant = text.builtins, text.math
+        self.builtins_mask = sum(bit_of(name) for name, _ in text.builtins)
         self.is_module_level = text.is_module_level
         self.iterable, self.total, self.is_expression = text.iterable, text.total, text.is_expression
         self.arguments_meant, self.has_function = text.arguments, text.has_function
@@ -1246,10 +1317,12 @@ cdef class Loop:
         if thread.c_tracefunc is not NULL or thread.c_profilefunc is not NULL:
             self.decline(b"a trace or profile function")
             return False
-        for name, meant in self.builtins_meant:
-            if looked_up(frame, name) is not <PyObject *>meant:
-                self.decline(b"a name that isn't the builtin")
-                return False
+        if not are_known_builtins(frame, self.builtins_mask):
+            for name, meant in self.builtins_meant:
+                if looked_up(frame, name) is not <PyObject *>meant:
+                    self.decline(b"a name that isn't the builtin")
+                    return False
+            note_builtins(frame, self.builtins_mask)
         for i, meant in self.arguments_meant:
             if frame.locals[<int>i] is not <PyObject *>meant:
                 self.decline(b"a name that isn't the builtin")

@@ -138,6 +138,7 @@ cdef extern from "face.h":
     bint is_collectable "fg_is_collectable" (PyObject *) noexcept
     PyObject *new_reference "fg_revived" (PyObject *)
     PyObject *float_of "fg_float" (PyObject **spare, double x)
+    uint64_t dict_version "fg_dict_version" (PyObject *) noexcept     # 0 if it isn't known
     void set_float "fg_set_float" (PyObject *, double x) noexcept
 
 # Types of slots. Cython checks what a function that returns an object has returned, and adds a line to the traceback if

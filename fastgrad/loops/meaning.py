@@ -61,6 +61,7 @@ class Column:
     is_fixed: bool
     sequence: int = None
     items: tuple = None
+    inner: tuple = None
 
 
 @dataclass
@@ -198,15 +199,26 @@ class LevelMaker:
         return self.read[key]
 
     def find_sequence(self, column):
-        """If a column is all of a list, say which: the engine reads that at once."""
+        """If a column is all of a list, say which: the engine reads that at once. Or it's an item, always with the same
+        index, of each of a list's items."""
         for i, (kind, slot, *places) in enumerate(self.level.sequences):
-            is_item = column.place == ("item", slot) and kind in ("items", "reversed")
-            is_by_number = (column.place[0] == "subscript" and column.place[2] == ("item", slot)
-                            and kind in ("range", "count") and not slots_in(column.place[1]) & self.own)
+            place, inner = column.place, None
+            if place[0] == "subscript" and place[1] in (("item", slot), by_number(place[1], slot)) \
+                    and not slots_in(place[2]) & self.own:
+                _, place, inner = place
+            is_item = place == ("item", slot) and kind in ("items", "reversed")
+            is_by_number = place == by_number(place, slot) and kind in ("range", "count") \
+                and not slots_in(place[1]) & self.own
             if is_item or is_by_number:
-                column.sequence = i
-                column.items = column.place[1] if is_by_number else None
-                column.is_fixed = not set().union(*map(slots_in, places), slots_in(column.items))
+                column.sequence, column.inner = i, inner
+                column.items = place[1] if is_by_number else None
+                column.is_fixed = not set().union(*map(slots_in, places), slots_in(column.items), slots_in(inner))
+                return
+
+
+def by_number(place, slot):
+    """The place itself if it's a list's item whose index is the variable of a slot."""
+    return place if place[0] == "subscript" and place[2] == ("item", slot) else None
 
 
 # ---- For reports ----
