@@ -279,24 +279,21 @@ static void be_floats(fg_node *nodes, fg_column *column, uint64_t sweep)
         fg_at(nodes, fg_column_nodes(column)[k])->flags &= (uint16_t)~FG_GRAD_INT;
 }
 
-enum { MANY = 4 }; /* if so many sums share a column, running gradients pay */
-
-/* Whether a column's operands are all leaves, to which nothing refers but this column, once, and perhaps a handle. */
-static bool is_exclusive(const fg_node *nodes, const fg_column *column)
+/* Whether a node is a leaf to which nothing refers but one column, once, and perhaps a handle. */
+static bool is_exclusive(const fg_node *node)
 {
-    for (uint32_t k = 0; k < column->n; k++) {
-        const fg_node *node = fg_at(nodes, fg_column_nodes(column)[k]);
-        if (node->refs != 1u + (node->face != NULL)
-            || !fg_node_is_leaf_without(node, FG_CLOSURE | FG_ATTACHED | FG_PARKED))
-            return false;
-    }
-    return true;
+    return node->refs == 1u + (node->face != NULL)
+           && fg_node_is_leaf_without(node, FG_CLOSURE | FG_ATTACHED | FG_PARKED);
 }
 
-/* Give a column running gradients, if that is right and pays, and if there's memory. */
+enum { MANY = 4 }; /* if so many sums share a column, running gradients pay */
+
+/* Give a column running gradients, if its operands are all exclusive, if that pays, and if there's memory. It's tried
+ * once in each call of fg_sweep, before be_floats, and makes the operands' gradients floats too. */
 static void start_running(fg_arena *arena, fg_column *column)
 {
-    if (column->is_running || column->refs < MANY || !is_exclusive(arena->nodes, column))
+    const fg_index *const operands = fg_column_nodes(column);
+    if (column->sweep == arena->sweeps || column->refs < MANY || !is_exclusive(fg_at(arena->nodes, operands[0])))
         return;
     if (!column->grads) {
         column->grads = fg_allocate(NULL, column->n * sizeof *column->grads);
@@ -304,8 +301,14 @@ static void start_running(fg_arena *arena, fg_column *column)
             return;
         arena->edge_bytes += column->n * sizeof *column->grads;
     }
-    for (uint32_t k = 0; k < column->n; k++)
-        column->grads[k] = fg_at(arena->nodes, fg_column_nodes(column)[k])->grad;
+    for (uint32_t k = 0; k < column->n; k++) {
+        fg_node *node = fg_at(arena->nodes, operands[k]);
+        if (!is_exclusive(node))
+            return;
+        node->flags &= (uint16_t)~FG_GRAD_INT;
+        column->grads[k] = node->grad;
+    }
+    column->sweep = arena->sweeps;
     column->is_running = true;
     column->next_running = arena->running;
     arena->running = column;
@@ -360,9 +363,10 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
         sum->inner_is_int = sum->rest_is_int && node->flags & FG_GRAD_INT;
     }
     sum->left = from;
-    /* The gradient is a float, and the numbers are those in the columns. With a single term A_0 is the sum itself,
-     * whose gradient may be -0.0 where `inner` is 0.0. */
-    const bool is_usual = !sum->is_single && !sum->inner_is_int && !(node->flags & FG_DEFERRED) && sum->n > 1;
+    /* All contributions to operands are floats, made of the numbers in the columns. With a single term A_0 is the sum
+     * itself, whose gradient may be -0.0 where `inner` is 0.0. */
+    const bool is_usual = !sum->is_single && !(node->flags & FG_DEFERRED) && sum->n > 1
+                          && !(sum->inner_is_int && (sum->u->has_ints || sum->v->has_ints));
     if (sum->v->is_running || (sum->u->is_running && !is_usual))
         fg_columns_stop_running(arena); /* only u of a usual sum may have running gradients */
     if (!is_usual) {
@@ -372,14 +376,14 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
     }
     const bool is_whole = from == 0 && to == sum->n;
     if (is_whole) {
-        be_floats(nodes, sum->u, arena->sweeps);
-        be_floats(nodes, sum->v, arena->sweeps);
         if (sum->u != sum->v)
             start_running(arena, sum->u);
+        be_floats(nodes, sum->u, arena->sweeps);
+        be_floats(nodes, sum->v, arena->sweeps);
     }
     if (from == 0 && node->child[0] != FG_NONE) { /* A_0 passes its gradient on to the start before P_0 does to u_0 */
         pass_on_terms(nodes, sum, 1, to, is_whole);
-        fg_grad_add(fg_at(nodes, node->child[0]), sum->inner);
+        fg_grad_add_product(fg_at(nodes, node->child[0]), 1.0, true, sum->inner, sum->inner_is_int);
         to = 1;
     }
     pass_on_terms(nodes, sum, from, to, is_whole);
