@@ -56,6 +56,7 @@ void fg_arena_clear(fg_arena *arena)
     fg_allocate(arena->taken, 0);
     fg_allocate(arena->vacant, 0);
     fg_sums_clear(arena);
+    fg_columns_clear(arena);
     void (*on_cycle_candidate)(fg_index) = arena->on_cycle_candidate;
     fg_arena_init(arena, arena->on_node_death);
     arena->on_cycle_candidate = on_cycle_candidate;
@@ -64,7 +65,7 @@ void fg_arena_clear(fg_arena *arena)
 size_t fg_arena_bytes(const fg_arena *arena)
 {
     return arena->slabs * (FG_SLAB * FG_NODE_BYTES + 2 * sizeof(uint32_t)) + arena->edge_bytes
-           + arena->n_free_sums * sizeof(fg_sum);
+           + arena->idle_bytes + arena->n_free_sums * sizeof(fg_sum);
 }
 
 static fg_node *first_cache_line(void *block)
@@ -287,7 +288,7 @@ FG_SELDOM fg_index drop_column(fg_arena *arena, fg_column *column, fg_index dyin
         return dying;
     for (uint32_t i = column->n; i-- > 0;)
         dying = drop_one(arena, fg_column_nodes(column)[i], dying);
-    fg_column_discard(arena, column);
+    fg_column_end(arena, column);
     return dying;
 }
 

@@ -24,7 +24,8 @@ fg_column *fg_column_new(fg_arena *arena, uint32_t n, bool has_ints)
     column->assigned = arena->assigned;
     column->key = NULL;
     column->grads = NULL;
-    column->is_running = false;
+    column->faces = NULL;
+    column->is_running = column->is_idle = false;
     column->has_ints = has_ints;
     return column;
 }
@@ -65,45 +66,139 @@ static uint32_t set_of(const void *key)
     return (uint32_t)(((uint64_t)(uintptr_t)key * 0x9E3779B97F4A7C15u) >> 32) % FG_COLUMNS & ~3u;
 }
 
+static bool is_current(const fg_arena *arena, const fg_column *column)
+{
+    return !column->is_idle && column->assigned == arena->assigned;
+}
+
 fg_column *fg_column_find(const fg_arena *arena, const void *key)
 {
-    fg_column *const *set = arena->columns + set_of(key);
-    for (int i = 0; i < 4; i++)
-        if (set[i] && set[i]->key == key && set[i]->assigned == arena->assigned)
-            return set[i];
+    const uint32_t first = set_of(key);
+    for (uint32_t i = first; i < first + 4; i++)
+        if (arena->columns[i].key == key) {
+            fg_column *column = arena->columns[i].column;
+            return column->is_idle || is_current(arena, column) ? column : NULL;
+        }
     return NULL;
 }
 
 void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
 {
-    fg_column **set = arena->columns + set_of(key);
-    for (int i = 0; i < 4; i++)
-        if (!set[i] || set[i]->key == key || set[i]->assigned != arena->assigned) {
-            if (set[i])
-                set[i]->key = NULL;
-            set[i] = column;
-            column->key = key;
-            return;
-        }
+    const uint32_t first = set_of(key), none = first + 4;
+    uint32_t same = none, vacant = none, old = none, idle = none;
+    for (uint32_t i = none; i-- > first;) { /* so that the first place of a kind is what remains */
+        fg_column *other = arena->columns[i].column;
+        if (arena->columns[i].key == key)
+            same = i;
+        else if (!other)
+            vacant = i;
+        else if (other->is_idle)
+            idle = i;
+        else if (!is_current(arena, other))
+            old = i;
+    }
+    const uint32_t place = same < none ? same : vacant < none ? vacant : old < none ? old : idle;
+    if (place == none)
+        return;
+    fg_column *before = arena->columns[place].column;
+    if (before && before->is_idle)
+        fg_column_discard(arena, before);
+    else if (before)
+        before->key = NULL;
+    arena->columns[place].key = column->key = key;
+    arena->columns[place].column = column;
 }
 
 static void forget(fg_arena *arena, const fg_column *column)
 {
-    fg_column **set = arena->columns + set_of(column->key);
-    for (int i = 0; i < 4; i++)
-        if (set[i] == column)
-            set[i] = NULL;
+    const uint32_t first = set_of(column->key);
+    for (uint32_t i = first; i < first + 4; i++)
+        if (arena->columns[i].column == column) {
+            arena->columns[i].key = NULL;
+            arena->columns[i].column = NULL;
+        }
+}
+
+void fg_column_note_faces(fg_arena *arena, fg_column *column)
+{
+    const fg_index *const operands = fg_column_nodes(column);
+    const uint32_t n = column->n;
+    for (uint32_t i = 0; i < n; i++) {
+        const fg_node *node = fg_at(arena->nodes, operands[i]);
+        if (!fg_node_is_leaf_without(node, FG_ATTACHED) || !node->face)
+            return;
+    }
+    column->faces = fg_allocate(NULL, n * sizeof *column->faces);
+    if (!column->faces)
+        return;
+    arena->edge_bytes += n * sizeof *column->faces;
+    for (uint32_t i = 0; i < n; i++) {
+        fg_node *node = fg_at(arena->nodes, operands[i]);
+        node->flags |= FG_SEEN;
+        column->faces[i] = node->face;
+    }
+}
+
+/* The bytes of a column and of all that belongs to it. */
+static size_t all_bytes(const fg_column *column)
+{
+    return column_bytes(column->n, column->has_ints) + (column->grads ? column->n * sizeof *column->grads : 0)
+           + (column->faces ? column->n * sizeof *column->faces : 0);
 }
 
 void fg_column_discard(fg_arena *arena, fg_column *column)
 {
     if (column->key)
         forget(arena, column);
-    if (column->grads)
-        arena->edge_bytes -= column->n * sizeof *column->grads;
+    *(column->is_idle ? &arena->idle_bytes : &arena->edge_bytes) -= all_bytes(column);
     fg_allocate(column->grads, 0);
-    arena->edge_bytes -= column_bytes(column->n, column->has_ints);
+    fg_allocate(column->faces, 0);
     fg_allocate(column, 0);
+}
+
+void fg_column_end(fg_arena *arena, fg_column *column)
+{
+    const size_t bytes = all_bytes(column);
+    if (!column->key || !column->faces || column->has_ints || bytes > FG_KEEP_COLUMNS - arena->idle_bytes) {
+        fg_column_discard(arena, column);
+        return;
+    }
+    column->is_idle = true;
+    arena->edge_bytes -= bytes;
+    arena->idle_bytes += bytes;
+}
+
+bool fg_column_revive(fg_arena *arena, fg_column *column)
+{
+    const fg_index *const operands = fg_column_nodes(column);
+    const uint32_t n = column->n;
+    bool is_right = true;
+    for (uint32_t i = 0; i < n; i++) {
+        fg_node *node = fg_at(arena->nodes, operands[i]);
+        is_right &= (fg_node_is_leaf_without(node, FG_ATTACHED | FG_DATA_INT)) & (node->face == column->faces[i])
+                    & (++node->refs <= FG_MAX_REFS);
+        node->flags |= FG_SEEN;
+        column->numbers[i] = node->data;
+    }
+    if (!is_right) {
+        for (uint32_t i = 0; i < n; i++)
+            fg_at(arena->nodes, operands[i])->refs--;
+        return false;
+    }
+    column->refs = 1;
+    column->epoch = 0;
+    column->assigned = arena->assigned;
+    column->is_idle = false;
+    arena->edge_bytes += all_bytes(column);
+    arena->idle_bytes -= all_bytes(column);
+    return true;
+}
+
+void fg_columns_clear(fg_arena *arena)
+{
+    for (uint32_t i = 0; i < FG_COLUMNS; i++)
+        if (arena->columns[i].column && arena->columns[i].column->is_idle)
+            fg_column_discard(arena, arena->columns[i].column);
 }
 
 void fg_column_release(fg_arena *arena, fg_column *column)
@@ -112,7 +207,7 @@ void fg_column_release(fg_arena *arena, fg_column *column)
         return;
     for (uint32_t i = column->n; i-- > 0;)
         fg_node_release(arena, fg_column_nodes(column)[i]);
-    fg_column_discard(arena, column);
+    fg_column_end(arena, column);
 }
 
 /* ---- New sums ---- */

@@ -45,6 +45,8 @@ typedef struct fg_column {
     bool is_running;        /* the operands' gradients are in `grads` now, not in the nodes */
     uint64_t assigned;      /* arena->assigned when the column was made */
     const void *key;        /* what fg_column_find finds it by, or NULL */
+    const void **faces;     /* the operands' handles, or NULL: see fg_column_note_faces */
+    bool is_idle;           /* no sum has it, and it refers to no operand: see fg_column_end */
     bool has_ints;          /* there is a byte for each number, which says whether it's an int: fg_column_kinds */
 #if FG_TESTING
     uint32_t checked;       /* the number of the last fg_arena_check that has checked it */
@@ -98,17 +100,33 @@ void fg_column_discard(fg_arena *arena, fg_column *column); /* free a column wit
  * int and there's no room for kinds. */
 fg_status fg_column_take(fg_arena *arena, fg_column *column);
 
-/* Drop a reference to a column. With the last one, drop its references to operands and free it. */
+/* Drop a reference to a column. With the last one, drop its references to operands, and then fg_column_end. */
 void fg_column_release(fg_arena *arena, fg_column *column);
 
-/* fg_column_find: the live column that was noted with a key, if its numbers are still its operands' numbers, or NULL. A
- * key is the address of a list. Another list may have that address by now, so the caller has to compare the operands.
+/* The end of a column whose references to operands are gone: free it, or keep it idle. A row of weights has the same
+ * column in each step of a training loop, with other numbers. So a column with faces that can be found by its key is
+ * kept, as long as FG_KEEP_COLUMNS bytes are enough for all that are. fg_column_revive makes it a column again, with one
+ * reference, and with the operands' numbers as they are now. The caller has to find out first that its operands are
+ * live and have the same handles. If it returns false, nothing has changed but that the caller has to discard it. */
+void fg_column_end(fg_arena *arena, fg_column *column);
+bool fg_column_revive(fg_arena *arena, fg_column *column);
+void fg_columns_clear(fg_arena *arena); /* free the idle ones */
+
+/* fg_column_find: the column that was noted with a key, if it's idle, or if its numbers are still its operands' numbers;
+ * or NULL. A key is the address of a list. Another list may have that address by now, so the caller has to compare the
+ * operands.
  *
  * fg_column_note: let a column be found by a key. The arena takes no reference to the column. A key has a set of 4
  * places. If all are taken by columns whose numbers are still right, the new column isn't noted. A column of weights is
  * seldom left out, since a training step makes it before most columns of results. */
 fg_column *fg_column_find(const fg_arena *arena, const void *key);
 void fg_column_note(fg_arena *arena, fg_column *column, const void *key);
+
+/* Note the operands' handles in column->faces, if all are leaves whose face is a handle, and if there's memory. From then
+ * on the nodes keep their handles (FG_SEEN): as long as the column lives, each is the handle of the same node. So one
+ * can find out whether a list still has the same Values without a look at any of them, which is most of what a row of
+ * weights takes to be found again. The caller sees to it that all handles are of the same class. */
+void fg_column_note_faces(fg_arena *arena, fg_column *column);
 
 /* A new fused sum of the products of two columns of the same length, or, if v is NULL, of the operands in u. It has one
  * reference, and takes references to the columns and the start's operand. FG_NONE if there's no memory.

@@ -23,7 +23,7 @@ from libc.math cimport (INFINITY, M_PI, NAN, atan as c_atan, cos as c_cos, cosh 
                         expm1 as c_expm1, fabs, floor, fmod, isfinite, log as c_log, log1p as c_log1p, pow as c_pow,
                         sin as c_sin, sinh as c_sinh, sqrt as c_sqrt, tanh as c_tanh)
 from libc.stdint cimport UINT32_MAX, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcmp, memset
 
 import gc
 import math

@@ -69,7 +69,11 @@ cdef fg_column *column_of(object values) noexcept:
     but Values of the active class, floats and small ints, or if there's no memory."""
     cdef fg_column *column = fg_column_find(&arena, <PyObject *>values)
     cdef fg_status status
-    if column is not NULL and has_operands(column, items_of(values), n_items(values)):
+    if column is not NULL and column.is_idle:
+        if column.n == n_items(values) and has_operands(column, items_of(values)) and fg_column_revive(&arena, column):
+            return column
+        fg_column_discard(&arena, column)
+    elif column is not NULL and column.n == n_items(values) and still_has_operands(column, items_of(values)):
         column.refs += 1
         return column
     status = read_column(values, False, &column)
@@ -81,15 +85,24 @@ cdef fg_column *column_of(object values) noexcept:
     return column
 
 
-cdef bint has_operands(fg_column *column, PyObject **items, Py_ssize_t n) noexcept:
-    """Whether a column's operands are these items, all of them Values of the active class."""
+cdef bint has_operands(fg_column *column, PyObject **items) noexcept:
+    """Whether column.n items are Values of the active class, and these are the column's operands."""
     cdef fg_index *nodes = fg_column_nodes(column)
     cdef Py_ssize_t i
-    if column.n != n:
-        return False
-    for i in range(n):
+    for i in range(column.n):
         if type_of(items[i]) is not active_class or (<Node>items[i]).index != nodes[i]:
             return False
+    return True
+
+
+cdef bint still_has_operands(fg_column *column, PyObject **items) noexcept:
+    """The same for a live column. Notes its operands' handles, if that can be done, to be faster the next time."""
+    if column.faces is not NULL:
+        # All are of one class, since the class of an instance of a class with a dialect can't be assigned.
+        return type_of(items[0]) is active_class and memcmp(items, column.faces, column.n * sizeof(PyObject *)) == 0
+    if not has_operands(column, items):
+        return False
+    fg_column_note_faces(&arena, column)
     return True
 
 
