@@ -219,6 +219,28 @@ static double add_products(double total, const double *u, const double *v, uint3
     return total;
 }
 
+/* The same for four sums at once. Each total is added up in its order, but the processor needn't wait for one addition
+ * before it begins the next sum's. */
+static void add_products_of_rows(double totals[FG_ROWS], const fg_terms sums[FG_ROWS])
+{
+    const double *const u0 = sums[0].u->numbers, *const v0 = sums[0].v->numbers;
+    const double *const u1 = sums[1].u->numbers, *const v1 = sums[1].v->numbers;
+    const double *const u2 = sums[2].u->numbers, *const v2 = sums[2].v->numbers;
+    const double *const u3 = sums[3].u->numbers, *const v3 = sums[3].v->numbers;
+    double total0 = totals[0], total1 = totals[1], total2 = totals[2], total3 = totals[3];
+    const uint32_t n = sums[0].u->n;
+    for (uint32_t i = 0; i < n; i++) {
+        total0 += u0[i] * v0[i];
+        total1 += u1[i] * v1[i];
+        total2 += u2[i] * v2[i];
+        total3 += u3[i] * v3[i];
+    }
+    totals[0] = total0;
+    totals[1] = total1;
+    totals[2] = total2;
+    totals[3] = total3;
+}
+
 static double add_operands(double total, const double *u, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
@@ -265,11 +287,10 @@ void fg_sums_clear(fg_arena *arena)
     arena->n_free_sums = 0;
 }
 
-fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start, double number, bool number_is_int,
-                    uint32_t kind)
+static fg_index new_sum(fg_arena *arena, const fg_terms *terms, double total, uint32_t kind)
 {
-    const bool is_single = !v;
-    const uint32_t n = u->n;
+    const bool is_single = !terms->v;
+    fg_column *const u = terms->u, *const v = is_single ? u : terms->v;
     fg_sum *sum = take_sum(arena);
     if (!sum)
         return FG_NONE;
@@ -278,30 +299,58 @@ fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start,
         give_sum(arena, sum);
         return FG_NONE;
     }
-
-    if (start != FG_NONE)
-        number = fg_at(arena->nodes, start)->data;
-    double total = is_single ? add_operands(number, u->numbers, n) : add_products(number, u->numbers, v->numbers, n);
-    v = is_single ? u : v;
     u->refs++;
     if (!is_single)
         v->refs++;
     const bool is_int = (kind & fg_kind(0, 0, FG_GRAD_INT)) != 0;
-    *sum = (fg_sum){.n = n, .n_inner = n_inner_of(n, u, v, is_single, start), .left = n, .u = u, .v = v,
-                    .inner_is_int = is_int, .rest_is_int = is_int, .start_number = number,
-                    .start_is_int = number_is_int, .is_single = is_single, .kind = kind};
+    *sum = (fg_sum){.n = u->n, .n_inner = n_inner_of(u->n, u, v, is_single, terms->start), .left = u->n, .u = u, .v = v,
+                    .inner_is_int = is_int, .rest_is_int = is_int, .start_number = terms->number,
+                    .start_is_int = terms->number_is_int, .is_single = is_single, .kind = kind};
     arena->n_fused++;
-    arena->n_terms += n;
+    arena->n_terms += u->n;
     arena->n_stood_for += sum->n_inner + 1;
     arena->edge_bytes += sizeof *sum;
 
     fg_node *node = fg_at(arena->nodes, index);
     fg_node_init(node, kind | fg_kind(FG_ADD, FG_FUSED, FG_LOCAL0_INT | FG_LOCAL1_INT), 0, total);
     node->sum = sum;
-    node->child[0] = start;
-    if (start != FG_NONE)
-        fg_node_retain(arena, start);
+    node->child[0] = terms->start;
+    if (terms->start != FG_NONE)
+        fg_node_retain(arena, terms->start);
     return index;
+}
+
+bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_index *indices)
+{
+    double totals[FG_ROWS];
+    for (uint32_t i = 0; i < n; i++) {
+        if (sums[i].start != FG_NONE)
+            sums[i].number = fg_at(arena->nodes, sums[i].start)->data;
+        totals[i] = sums[i].number;
+    }
+    if (n == FG_ROWS && sums[0].v)
+        add_products_of_rows(totals, sums);
+    else
+        for (uint32_t i = 0; i < n; i++)
+            totals[i] = sums[i].v ? add_products(totals[i], sums[i].u->numbers, sums[i].v->numbers, sums[i].u->n)
+                                  : add_operands(totals[i], sums[i].u->numbers, sums[i].u->n);
+    for (uint32_t i = 0; i < n; i++) {
+        indices[i] = new_sum(arena, &sums[i], totals[i], kind);
+        if (indices[i] == FG_NONE) {
+            while (i-- > 0)
+                fg_node_release(arena, indices[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start, double number, bool number_is_int,
+                    uint32_t kind)
+{
+    fg_terms terms = {.u = u, .v = v, .start = start, .number = number, .number_is_int = number_is_int};
+    fg_index index;
+    return fg_sums_new(arena, &terms, 1, kind, &index) ? index : FG_NONE;
 }
 
 static bool column_has(const fg_column *column, fg_index operand)

@@ -141,6 +141,19 @@ void fg_column_note_faces(fg_arena *arena, fg_column *column);
 fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start, double number, bool number_is_int,
                     uint32_t kind);
 
+/* What a new sum is made of: the arguments of fg_sum_new. */
+typedef struct {
+    fg_column *u, *v;
+    fg_index start;
+    double number;
+    bool number_is_int;
+} fg_terms;
+
+/* Make n sums at once, at most FG_ROWS, all of the same length, and all of products or all of single operands. If it
+ * fails, there's no memory, and none is made. */
+enum { FG_ROWS = 4 };
+bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_index *indices);
+
 /* Whether another sweep over the sum could give inner nodes other gradients than the sum can keep: they have gradients
  * already, and not all the same zero. (A constant's gradient may be nan even if the sum's is 0: then the other factor
  * is infinite.) */

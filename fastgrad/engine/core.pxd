@@ -161,6 +161,16 @@ cdef extern from "fused.h":
     void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
     fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start, double number,
                         fg_bool number_is_int, uint32_t kind)
+    ctypedef struct fg_terms:
+        fg_column *u
+        fg_column *v
+        fg_index start
+        double number
+        fg_bool number_is_int
+    enum:
+        FG_ROWS
+
+    fg_bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_index *indices)
     fg_bool fg_sum_has(const fg_node *node, fg_index operand)
 
 cdef extern from "backward.h":

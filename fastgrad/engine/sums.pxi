@@ -140,22 +140,48 @@ cdef fg_status read_column(object values, bint has_ints, fg_column **result) noe
     return status
 
 
-cdef object new_sum_of(PyTypeObject *cls, fg_column *u, fg_column *v, const Start *start):
-    """A fused sum as a Value of a class. v: NULL for a sum of single operands. None if the columns don't fit or there's
-    no memory. (If Python has run meanwhile, a list may have changed, or another class may be active.)"""
-    cdef fg_index index
-    if cls is not active_class or u.n < FEWEST_TERMS or v is not NULL and v.n != u.n:
-        return None
+cdef bint read_terms(fg_column *u, fg_column *v, const Start *start, fg_terms *terms) noexcept:
+    """What a sum is made of: two columns, or one and NULL for a sum of single operands. False if they don't fit."""
+    if u.n < FEWEST_TERMS or v is not NULL and v.n != u.n:
+        return False
     if u.has_ints and (v is NULL or v.has_ints):
-        return None                     # some partial sum may be an int
+        return False                    # some partial sum may be an int
     if v is not NULL and u.n_constants == u.n and v.n_constants == 0:
         u, v = v, u                     # Python makes 2.0 * v a product of v and 2.0
     if u.n_constants > 0 and v is not NULL:
-        return None
+        return False
     if active_dialect.new_flags & FG_DEFERRED and (v.n_constants if v is not NULL else u.n_constants):
+        return False
+    terms[0] = fg_terms(u, v, start.node, start.number.value, start.number.is_int)
+    return True
+
+
+cdef bint append_sums(list results, PyTypeObject *cls, fg_terms *terms, uint32_t n) except -1:
+    """Make n fused sums, at most FG_ROWS, and append them as Values of a class. False if there's no memory, or another
+    class has become active meanwhile."""
+    cdef fg_index sums[FG_ROWS]
+    cdef uint32_t i = 0
+    if cls is not active_class or not fg_sums_new(&arena, terms, n, new_kind, sums):
+        return False
+    try:
+        while i < n:
+            i += 1
+            results.append(wrap(sums[i - 1], cls))
+    finally:
+        while i < n:
+            fg_node_release(&arena, sums[i])
+            i += 1
+    return True
+
+
+cdef object new_sum_of(PyTypeObject *cls, fg_column *u, fg_column *v, const Start *start):
+    """A fused sum as a Value of a class. v: NULL for a sum of single operands. None if the columns don't fit or there's
+    no memory. (If Python has run meanwhile, a list may have changed, or another class may be active.)"""
+    cdef fg_terms terms
+    cdef list results = []
+    if not read_terms(u, v, start, &terms) or not append_sums(results, cls, &terms, 1):
         return None
-    index = fg_sum_new(&arena, u, v, start.node, start.number.value, start.number.is_int, new_kind)
-    return None if index == FG_NONE else wrap(index, active_class)
+    return results[0]
 
 
 # ---- Sums ----
@@ -167,10 +193,11 @@ def _fused_products(us, vs, starts):
     """
     cdef Py_ssize_t i, j, n_u, n_v
     cdef PyTypeObject *cls = NULL
-    cdef fg_column *u = NULL
-    cdef fg_column **columns = NULL
+    cdef fg_column **columns
+    cdef fg_terms terms[FG_ROWS]
+    cdef uint32_t n = 0
     cdef Start start
-    cdef list results
+    cdef list results = []
     if not are_rows(us, us, &cls) or not are_rows(vs, us, &cls) or not may_fuse(cls):
         return None
     n_u, n_v = n_items(us), n_items(vs)
@@ -178,40 +205,45 @@ def _fused_products(us, vs, starts):
         return None
     if not is_recording():
         return sums_as_leaves(cls, us, vs, starts)
-    columns = <fg_column **>fg_allocate(NULL, n_v * sizeof(fg_column *))
+    columns = <fg_column **>fg_allocate(NULL, (n_u + n_v) * sizeof(fg_column *))
     if columns is NULL:
         return None
-    memset(columns, 0, n_v * sizeof(fg_column *))
+    memset(columns, 0, (n_u + n_v) * sizeof(fg_column *))
     read_start(ZERO, &start)
     try:
-        for j in range(n_v):
-            columns[j] = column_of(vs[j])
-            if columns[j] is NULL:
-                return None
-        results = []
+        if not columns_of(vs, n_v, columns + n_u) or not columns_of(us, n_u, columns):
+            return None
         for i in range(n_u):
-            if n_items(us) != n_u or starts is not None and n_items(starts) != n_u:
-                return None             # Python has run: a collection in the middle of a call, up to CPython 3.11
-            u = column_of(us[i])
-            if u is NULL or starts is not None and not read_start(starts[i], &start):
-                return None
             for j in range(n_v):
-                result = new_sum_of(cls, u, columns[j], &start)
-                if result is None:
+                if starts is not None and (n_items(starts) != n_u or not read_start(<object>items_of(starts)[i], &start)):
                     return None
-                results.append(result)
-            fg_column_release(&arena, u)
-            u = NULL
+                if not read_terms(columns[i], columns[n_u + j], &start, &terms[n]):
+                    return None
+                n += 1
+                if n == FG_ROWS or i == n_u - 1 and j == n_v - 1:
+                    if not append_sums(results, cls, terms, n):
+                        return None
+                    n = 0
         return results
     finally:
-        if u is not NULL:
-            fg_column_release(&arena, u)
-        for j in range(n_v):
-            if columns[j] is not NULL:
-                fg_column_release(&arena, columns[j])
+        for i in range(n_u + n_v):
+            if columns[i] is not NULL:
+                fg_column_release(&arena, columns[i])
         fg_allocate(columns, 0)
         if untidy:
             tidy_up()
+
+
+cdef bint columns_of(rows, Py_ssize_t n, fg_column **columns) noexcept:
+    """Make the columns of n rows. False if that can't be done; then there are those of the first rows."""
+    cdef Py_ssize_t i
+    if n_items(rows) != n:
+        return False
+    for i in range(n):
+        columns[i] = column_of(<object>items_of(rows)[i])
+        if columns[i] is NULL:
+            return False
+    return True
 
 
 cdef bint are_rows(object rows, object others, PyTypeObject **cls) noexcept:
