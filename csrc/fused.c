@@ -159,10 +159,12 @@ void fg_column_discard(fg_arena *arena, fg_column *column)
 void fg_column_end(fg_arena *arena, fg_column *column)
 {
     const size_t bytes = all_bytes(column);
-    if (!column->key || !column->faces || column->has_ints || bytes > FG_KEEP_COLUMNS - arena->idle_bytes) {
+    if (!column->key || !column->faces || column->has_ints || bytes > FG_KEEP_COLUMNS) {
         fg_column_discard(arena, column);
         return;
     }
+    if (bytes > FG_KEEP_COLUMNS - arena->idle_bytes)
+        fg_columns_clear(arena); /* some may be of a model that is gone */
     column->is_idle = true;
     arena->edge_bytes -= bytes;
     arena->idle_bytes += bytes;
@@ -468,17 +470,21 @@ void fg_columns_stop_running(fg_arena *arena)
     arena->running = NULL;
 }
 
+static void add_multiples(double *restrict sums, const double *restrict numbers, double factor, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        sums[i] += numbers[i] * factor;
+}
+
 /* Pass on the gradients of the products from, ..., to - 1 of a usual sum, from the last. are_floats: the operands'
  * gradients are known to be floats. */
-static void pass_on_terms(fg_node *nodes, const fg_sum *sum, uint32_t from, uint32_t to, const bool are_floats)
+static inline void pass_on_terms(fg_node *nodes, const fg_sum *sum, uint32_t from, uint32_t to, const bool are_floats)
 {
     const double inner = sum->inner;
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
     const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
     if (sum->u->is_running) { /* then no operand of v is one of u's, and the two loops don't meet */
-        double *const grads = sum->u->grads;
-        for (uint32_t k = from; k < to; k++)
-            grads[k] += of_vs[k] * inner;
+        add_multiples(sum->u->grads + from, of_vs + from, inner, to - from);
         for (uint32_t k = to; k-- > from;) {
             fg_node *v = fg_at(nodes, vs[k]);
             v->grad += of_us[k] * inner;
@@ -498,6 +504,17 @@ static void pass_on_terms(fg_node *nodes, const fg_sum *sum, uint32_t from, uint
     }
 }
 
+/* The same in a sum of single operands, whose gradient is a float. */
+static void pass_on_operands(fg_node *nodes, const fg_node *node, uint32_t from, uint32_t to)
+{
+    const fg_sum *sum = node->sum;
+    for (uint32_t k = to; k-- > from;) {
+        if (k == 0 && node->child[0] != FG_NONE)
+            fg_grad_add(fg_at(nodes, node->child[0]), k == sum->n - 1 ? node->grad : sum->inner);
+        fg_grad_add(fg_at(nodes, fg_column_nodes(sum->u)[k]), k == sum->n - 1 ? node->grad : sum->inner);
+    }
+}
+
 void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
 {
     fg_node *const nodes = arena->nodes, *const node = fg_at(nodes, index);
@@ -514,8 +531,11 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
     if (sum->v->is_running || (sum->u->is_running && !is_usual))
         fg_columns_stop_running(arena); /* only u of a usual sum may have running gradients */
     if (!is_usual) {
-        for (uint32_t k = to; k-- > from;)
-            pass_on_term(nodes, node, k);
+        if (sum->is_single && !(sum->inner_is_int || node->flags & FG_GRAD_INT))
+            pass_on_operands(nodes, node, from, to);
+        else
+            for (uint32_t k = to; k-- > from;)
+                pass_on_term(nodes, node, k);
         return;
     }
     const bool is_whole = from == 0 && to == sum->n;
@@ -526,11 +546,14 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
         be_floats(nodes, sum->v, arena->sweeps);
     }
     if (from == 0 && node->child[0] != FG_NONE) { /* A_0 passes its gradient on to the start before P_0 does to u_0 */
-        pass_on_terms(nodes, sum, 1, to, is_whole);
+        pass_on_terms(nodes, sum, 1, to, false);
         fg_grad_add_product(fg_at(nodes, node->child[0]), 1.0, true, sum->inner, sum->inner_is_int);
         to = 1;
     }
-    pass_on_terms(nodes, sum, from, to, is_whole);
+    if (is_whole)
+        pass_on_terms(nodes, sum, from, to, true);
+    else
+        pass_on_terms(nodes, sum, from, to, false);
 }
 
 void fg_sum_zero(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to)

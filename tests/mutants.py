@@ -149,8 +149,6 @@ FAULTS = {
          "c/test_fused.c"),
         ("start-after-the-first-term", "    if (k == 0 && node->child[0] != FG_NONE)\n        fg_grad_add_product",
          "    if (k == sum->n - 1 && node->child[0] != FG_NONE)\n        fg_grad_add_product", "c/test_fused.c"),
-        ("last-single-operand-gets-the-inner-gradient", "is_last ? node->grad : sum->inner; /*",
-         "sum->inner; (void)is_last; /*", "c/test_fused.c"),
         ("deferred-sum-takes-old-numbers", "if (!is_deferred || other == FG_NONE) {", "if (1 || !is_deferred) {",
          "c/test_fused.c"),
         ("parts-without-their-gradients", "has_grad ? grad : 0.0;", "has_grad && 0 ? grad : 0.0;",
