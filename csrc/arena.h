@@ -112,7 +112,8 @@ enum fg_flag {
     FG_LOCAL1_INT = 8,
     FG_ATTACHED = 16, /* `face` is an attachment: Python objects that belong to the node; see on_node_death */
     FG_CLOSURE = 32,  /* the caller of the sweep passes this node's gradient on */
-    FG_SEEN = 64,     /* Python got its handle by way of a parent, and may have noted the handle's id */
+    FG_SEEN = 64,     /* Python got its handle by way of a parent, and may have noted the handle's id; or a column has
+                       * noted the handle: fg_column_note_faces */
     FG_PARKED = 128,  /* `face` is a handle, or has one, that nothing in Python refers to */
     FG_WAITING = 256, /* it died while the arena was held, and is freed when the hold ends */
     FG_DEFERRED = 512, /* the sweep computes the node's local gradients from the numbers that its children have then */

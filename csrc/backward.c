@@ -110,8 +110,8 @@ static inline bool has_to_be_apart(const fg_walk *walk, const fg_sum *sum)
     return walk->apart == FG_APART_ALL || (walk->apart == FG_APART_IF_TOUCHED && fg_sum_is_touched(sum));
 }
 
-/* Make the terms from, ..., to - 1 of a sum an event, if there are any. The caller has to list the sum. At the sum's end,
- * count its terms. */
+/* Make the terms from, ..., to - 1 of a sum an event, if there are any. The caller has to list the sum. At the sum's
+ * end, count its terms. */
 static inline void close_event(fg_walk *walk, const fg_sum *sum, uint32_t from, uint32_t to)
 {
     if (to > from)

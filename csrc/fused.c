@@ -66,6 +66,7 @@ static uint32_t set_of(const void *key)
     return (uint32_t)(((uint64_t)(uintptr_t)key * 0x9E3779B97F4A7C15u) >> 32) % FG_COLUMNS & ~3u;
 }
 
+/* Whether sums have a column, and its numbers are still its operands' numbers. */
 static bool is_current(const fg_arena *arena, const fg_column *column)
 {
     return !column->is_idle && column->assigned == arena->assigned;

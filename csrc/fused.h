@@ -27,7 +27,10 @@
  * (fg_sum_is_touched), or if another walk runs, which may have listed the sum.
  *
  * A column is what sums keep of a list of operands. Sums may share a column, as the rows of a layer share their inputs.
- * A column holds one reference to each operand, and takes 12 bytes for each: a number and an index.
+ * A column holds one reference to each operand, and takes 12 bytes for each: a number and an index. A row of weights is
+ * a column that comes back at each position of a text and in each step. Such a column gets up to 16 bytes more for each
+ * operand: its handle (fg_column_note_faces) and its running gradient (fg_columns_stop_running). Between two steps no
+ * sum has it, and then it's idle (fg_column_end): only memory, without a reference to anything.
  */
 #ifndef FG_FUSED_H
 #define FG_FUSED_H
@@ -105,16 +108,18 @@ void fg_column_release(fg_arena *arena, fg_column *column);
 
 /* The end of a column whose references to operands are gone: free it, or keep it idle. A row of weights has the same
  * column in each step of a training loop, with other numbers. So a column with faces that can be found by its key is
- * kept, as long as FG_KEEP_COLUMNS bytes are enough for all that are. fg_column_revive makes it a column again, with one
- * reference, and with the operands' numbers as they are now. The caller has to find out first that its operands are
- * live and have the same handles. If it returns false, nothing has changed but that the caller has to discard it. */
+ * kept; FG_KEEP_COLUMNS bytes have to be enough for all.
+ *
+ * fg_column_revive: make an idle column one that sums may have, with one reference, and with its operands' numbers as
+ * they are now. The caller has to know that all operands are live nodes. False if some has another handle, or anything
+ * but a float: then the column still is idle. */
 void fg_column_end(fg_arena *arena, fg_column *column);
 bool fg_column_revive(fg_arena *arena, fg_column *column);
 void fg_columns_clear(fg_arena *arena); /* free the idle ones */
 
-/* fg_column_find: the column that was noted with a key, if it's idle, or if its numbers are still its operands' numbers;
- * or NULL. A key is the address of a list. Another list may have that address by now, so the caller has to compare the
- * operands.
+/* fg_column_find: the column that was noted with a key, if it's idle, or if its numbers are still its operands'
+ * numbers; or NULL. A key is the address of a list. Another list may have that address by now, so the caller has to
+ * compare the operands.
  *
  * fg_column_note: let a column be found by a key. The arena takes no reference to the column. A key has a set of 4
  * places. If all are taken by columns whose numbers are still right, the new column isn't noted. A column of weights is
@@ -122,10 +127,10 @@ void fg_columns_clear(fg_arena *arena); /* free the idle ones */
 fg_column *fg_column_find(const fg_arena *arena, const void *key);
 void fg_column_note(fg_arena *arena, fg_column *column, const void *key);
 
-/* Note the operands' handles in column->faces, if all are leaves whose face is a handle, and if there's memory. From then
- * on the nodes keep their handles (FG_SEEN): as long as the column lives, each is the handle of the same node. So one
- * can find out whether a list still has the same Values without a look at any of them, which is most of what a row of
- * weights takes to be found again. The caller sees to it that all handles are of the same class. */
+/* Note the operands' handles in column->faces, if all are leaves whose face is a handle, and if there's memory. From
+ * then on the nodes keep their handles (FG_SEEN). So as long as sums have the column, each is the handle of the same
+ * node, and one can find out whether a list still has the same Values without a look at any of them. That was most of
+ * what a row of weights took to be found again. The caller sees to it that all handles are of the same class. */
 void fg_column_note_faces(fg_arena *arena, fg_column *column);
 
 /* A new fused sum of the products of two columns of the same length, or, if v is NULL, of the operands in u. It has one

@@ -98,7 +98,7 @@ cdef bint has_operands(fg_column *column, PyObject **items) noexcept:
 cdef bint still_has_operands(fg_column *column, PyObject **items) noexcept:
     """The same for a live column. Notes its operands' handles, if that can be done, to be faster the next time."""
     if column.faces is not NULL:
-        # All are of one class, since the class of an instance of a class with a dialect can't be assigned.
+        # All handles are of one class: that of a Value can't be assigned if it's one with a dialect (check_class).
         return type_of(items[0]) is active_class and memcmp(items, column.faces, column.n * sizeof(PyObject *)) == 0
     if not has_operands(column, items):
         return False
@@ -140,7 +140,7 @@ cdef fg_status read_column(object values, bint has_ints, fg_column **result) noe
     return status
 
 
-cdef bint read_terms(fg_column *u, fg_column *v, const Start *start, fg_terms *terms) noexcept:
+cdef inline bint read_terms(fg_column *u, fg_column *v, const Start *start, fg_terms *terms) noexcept:
     """What a sum is made of: two columns, or one and NULL for a sum of single operands. False if they don't fit."""
     if u.n < FEWEST_TERMS or v is not NULL and v.n != u.n:
         return False
@@ -178,10 +178,10 @@ cdef object new_sum_of(PyTypeObject *cls, fg_column *u, fg_column *v, const Star
     """A fused sum as a Value of a class. v: NULL for a sum of single operands. None if the columns don't fit or there's
     no memory. (If Python has run meanwhile, a list may have changed, or another class may be active.)"""
     cdef fg_terms terms
-    cdef list results = []
-    if not read_terms(u, v, start, &terms) or not append_sums(results, cls, &terms, 1):
+    cdef fg_index index
+    if cls is not active_class or not read_terms(u, v, start, &terms):
         return None
-    return results[0]
+    return wrap(index, cls) if fg_sums_new(&arena, &terms, 1, new_kind, &index) else None
 
 
 # ---- Sums ----
@@ -215,8 +215,9 @@ def _fused_products(us, vs, starts):
             return None
         for i in range(n_u):
             for j in range(n_v):
-                if starts is not None and (n_items(starts) != n_u or not read_start(<object>items_of(starts)[i], &start)):
-                    return None
+                if starts is not None and (n_items(starts) != n_u
+                                           or not read_start(<object>items_of(starts)[i], &start)):
+                    return None         # Python has run: a collection in the middle of a call, up to CPython 3.11
                 if not read_terms(columns[i], columns[n_u + j], &start, &terms[n]):
                     return None
                 n += 1
@@ -235,12 +236,15 @@ def _fused_products(us, vs, starts):
 
 
 cdef bint columns_of(rows, Py_ssize_t n, fg_column **columns) noexcept:
-    """Make the columns of n rows. False if that can't be done; then there are those of the first rows."""
+    """Make the columns of n rows. False if that can't be done, for example since Python has run and changed the rows.
+    Then there are those of the first rows."""
     cdef Py_ssize_t i
+    cdef PyObject *row
     if n_items(rows) != n:
         return False
     for i in range(n):
-        columns[i] = column_of(<object>items_of(rows)[i])
+        row = items_of(rows)[i]
+        columns[i] = column_of(<object>row) if is_sequence(<object>row) else NULL
         if columns[i] is NULL:
             return False
     return True
