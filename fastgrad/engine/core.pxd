@@ -139,6 +139,8 @@ cdef extern from "fused.h":
         uint32_t refs
         uint32_t n
         uint32_t n_constants
+        const void **faces
+        fg_bool is_idle
         fg_bool has_ints
         double numbers[1]
 
@@ -154,9 +156,21 @@ cdef extern from "fused.h":
     fg_status fg_column_take(fg_arena *arena, fg_column *column)
     void fg_column_release(fg_arena *arena, fg_column *column)
     fg_column *fg_column_find(const fg_arena *arena, const void *key)
+    bint fg_column_revive(fg_arena *arena, fg_column *column)
+    void fg_column_note_faces(fg_arena *arena, fg_column *column)
     void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
     fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start, double number,
                         fg_bool number_is_int, uint32_t kind)
+    ctypedef struct fg_terms:
+        fg_column *u
+        fg_column *v
+        fg_index start
+        double number
+        fg_bool number_is_int
+    enum:
+        FG_ROWS
+
+    fg_bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_index *indices)
     fg_bool fg_sum_has(const fg_node *node, fg_index operand)
 
 cdef extern from "functions.h":

@@ -22,7 +22,7 @@ from cpython.long cimport PyLong_CheckExact, PyLong_AsDouble, PyLong_AsLongLongA
 from libc.float cimport DBL_MIN
 from libc.math cimport INFINITY, NAN, fabs, floor, fmod, isfinite, log as c_log, pow as c_pow
 from libc.stdint cimport UINT32_MAX, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcmp, memset
 
 import gc
 import math
