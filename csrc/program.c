@@ -604,11 +604,11 @@ fg_column *fg_register_column(fg_arena *arena, const fg_rules *rules, const fg_r
     return NULL;
 }
 
-fg_index fg_program_fuse(fg_arena *arena, const fg_rules *rules, fg_column *u, fg_column *v, const fg_operand *start)
+bool fg_program_terms(const fg_rules *rules, fg_column *u, fg_column *v, const fg_operand *start, fg_terms *terms)
 {
     const bool has_ints = v ? u->has_ints && v->has_ints : u->has_ints;
     if (has_ints || (v && v->n != u->n))
-        return FG_NONE; /* some partial sum may be an int */
+        return false; /* some partial sum may be an int */
     if (v && u->n_constants == u->n && v->n_constants == 0) {
         fg_column *w = u; /* Python makes 2.0 * v a product of v and 2.0 */
         u = v;
@@ -619,8 +619,9 @@ fg_index fg_program_fuse(fg_arena *arena, const fg_rules *rules, fg_column *u, f
         || (n_constants > 0 && rules->kind & fg_kind(0, 0, FG_DEFERRED))
         || (start->node == FG_NONE && rules->lacks[ADD])
         || (!v && start->node == FG_NONE && fg_column_nodes(u)[0] == FG_NONE))
-        return FG_NONE;
-    return fg_sum_new(arena, u, v, start->node, start->number, is_int_in_node(rules, start), rules->kind);
+        return false;
+    *terms = (fg_terms){u, v, start->node, start->number, is_int_in_node(rules, start)};
+    return true;
 }
 
 static bool fused_sum(fg_run *run, const fg_register *a, const fg_register *b, const fg_operand *start, uint32_t n,
@@ -628,16 +629,16 @@ static bool fused_sum(fg_run *run, const fg_register *a, const fg_register *b, c
 {
     fg_column *u = fg_register_column(run->arena, run->rules, a, n);
     fg_column *v = b && u ? fg_register_column(run->arena, run->rules, b, n) : NULL;
-    *result = (fg_operand){.node = FG_NONE, .is_value = true};
-    if (u && (v || !b))
-        result->node = fg_program_fuse(run->arena, run->rules, u, v, start);
+    fg_terms terms;
+    const bool is_made = u && (v || !b) && fg_program_terms(run->rules, u, v, start, &terms)
+                         && fg_sums_new(run->arena, &terms, 1, run->rules->kind, &result->node);
     if (v)
         fg_column_release(run->arena, v);
     if (u)
         fg_column_release(run->arena, u);
-    if (result->node == FG_NONE)
+    if (!is_made)
         return false;
-    result->number = fg_at(run->arena->nodes, result->node)->data;
+    *result = (fg_operand){fg_at(run->arena->nodes, result->node)->data, result->node, true, false};
     return true;
 }
 

@@ -127,7 +127,7 @@ fg_status fg_program_sum(fg_arena *arena, const fg_rules *rules, const fg_regist
 /* A column of a register's operands, or NULL. */
 fg_column *fg_register_column(fg_arena *arena, const fg_rules *rules, const fg_register *reg, uint32_t n);
 
-/* A fused sum of two columns, or of one if v is NULL; FG_NONE if the columns don't fit or there's no memory. */
-fg_index fg_program_fuse(fg_arena *arena, const fg_rules *rules, fg_column *u, fg_column *v, const fg_operand *start);
+/* What a fused sum of two columns is made of, or of one if v is NULL. False if they don't fit. */
+bool fg_program_terms(const fg_rules *rules, fg_column *u, fg_column *v, const fg_operand *start, fg_terms *terms);
 
 #endif

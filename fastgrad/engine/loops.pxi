@@ -462,6 +462,11 @@ cdef class Column:
         if text.inner is not None:
             self.inner = Outside(text.inner)
 
+    cdef bint is_row(self) noexcept:
+        """Whether the operands are the items of a variable of a loop around."""
+        return (self.sequence is not None and self.items is None and self.inner is None
+                and self.sequence.kind == ITEMS and self.sequence.a.kind == ITEM)
+
     cdef PyObject *whole_list(self, Frame *frame, Py_ssize_t n) noexcept:
         """The list whose items are the operands, all of them and in order, as a new reference; or NULL."""
         cdef PyObject *x = NULL
@@ -476,6 +481,34 @@ cdef class Column:
             decref(x)
             return NULL
         return x
+
+
+cdef void release_terms(fg_terms *terms) noexcept:
+    if terms.v is not NULL:
+        fg_column_release(&arena, terms.v)
+    fg_column_release(&arena, terms.u)
+
+
+cdef bint make_sum(Frame *frame, fg_terms *terms, fg_operand *result) noexcept:
+    if not fg_sums_new(&arena, terms, 1, frame.rules.kind, &result.node):
+        return False
+    result.number, result.is_value, result.is_int = node_at(result.node).data, True, False
+    return True
+
+
+cdef bint make_sums(Frame *frame, fg_terms *terms, int n, fg_register *out, Py_ssize_t at) noexcept:
+    """Make fused sums, set the operands of a register from `at` on, and release the terms. False if there's no memory.
+    """
+    cdef fg_index sums[FG_ROWS]
+    cdef bint is_made = fg_sums_new(&arena, terms, n, frame.rules.kind, sums)
+    cdef int i
+    for i in range(n):
+        if is_made:
+            fg_register_set(out, at + i, fg_operand(node_at(sums[i]).data, sums[i], True, False))
+        release_terms(&terms[i])
+    if not is_made:
+        frame.reason = b"too little memory"
+    return is_made
 
 
 cdef enum Output:
@@ -502,13 +535,14 @@ cdef class Level:
     cdef int a, b               # registers of the output; b is -1 for a sum of single operands
     cdef int start              # the register of a sum's start, or -1: 0
     cdef Column column_a, column_b      # if these operands are read, not computed
-    cdef Level rows             # of LISTS
+    cdef Level within           # of LISTS
     cdef bint leaves_last       # the last element is the author's
     # 1 if the element after those that are done has to be computed as well. Then the author's body doesn't raise for
     # it. If it did, that'd show variables that the body has assigned to for the element before.
     cdef int ahead
     cdef list stores, values    # of STORES: what is assigned, and the registers of Values that are read or assigned
     cdef fg_column *kept[2]     # their columns, if they're fixed, until the loop's end
+    cdef int rows               # which of the two is a list that the loop around goes over, the other being fixed; or -1
     # While the level runs:
     cdef Py_ssize_t n           # elements
     cdef char *room             # of all registers
@@ -531,7 +565,7 @@ cdef class Level:
         for i, (what, function, result, a, b) in enumerate(text.code):
             self.code[i] = fg_instruction(what, function, result, a, b)
         self.output, self.a, self.b, self.start = OUTPUTS[text.output], text.a, text.b, text.start
-        self.rows = None if text.rows is None else Level(loop, text.rows)
+        self.within = None if text.within is None else Level(loop, text.within)
         self.leaves_last, self.ahead = text.leaves_last, text.ahead
         for column in self.columns:
             if column.register == self.a:
@@ -539,6 +573,13 @@ cdef class Level:
             if column.register == self.b:
                 self.column_b = column
         self.made = [register for register, _ in self.levels] + [each[2] for each in text.code]
+        self.rows = -1
+        if self.output == SUM and self.n_code == 0 and self.start < 0 and self.column_a is not None \
+                and self.column_b is not None:
+            if self.column_b.is_fixed and self.column_a.is_row():
+                self.rows = 0
+            elif self.column_a.is_fixed and self.column_b.is_row():
+                self.rows = 1
         self.stores = [Store(self, each) for each in text.stores]
         self.values = text.values
         self.kept[0] = self.kept[1] = NULL
@@ -587,8 +628,8 @@ cdef class Level:
             sequence.close()
         for _, level in self.levels:
             level.forget()
-        if self.rows is not None:
-            self.rows.forget()
+        if self.within is not None:
+            self.within.forget()
         if self.capacity > self.n_registers * ELEMENTS_AT_A_TIME:
             fg_allocate(self.room, 0)
             self.room, self.capacity = NULL, 0
@@ -676,25 +717,14 @@ cdef class Level:
         """Fill all registers for n elements. False: decline, and there's nothing to release."""
         cdef Column column
         cdef Level level
-        cdef fg_operand x
-        cdef Py_ssize_t i
         cdef int register, done = 0
-        cdef bint is_done
         if not self.reserve(frame, n):
             return False
         for column in self.columns:
             if not self.read(frame, column, first, n):
                 return False
         for register, level in self.levels:
-            is_done = True
-            for i in range(n):
-                self.go_to(frame, first + i)
-                if not level.reduce(frame, &x):
-                    fg_register_release(&arena, &self.registers[register], i)
-                    is_done = False
-                    break
-                fg_register_set(&self.registers[register], i, x)
-            if not is_done:
+            if not self.reduce_each(frame, level, &self.registers[register], first, n):
                 self.release(n, done)
                 return False
             fg_register_note(&self.registers[register], n)
@@ -744,29 +774,111 @@ cdef class Level:
             self.kept[which] = made
             made.refs += 1
 
-    cdef fg_index fuse(self, Frame *frame, const fg_operand *start) noexcept:
-        """The fused sum of one or two columns, or FG_NONE. A column that isn't a whole list is read into its register.
-        """
+    cdef inline bint may_be_fused(self, Frame *frame) noexcept:
+        """Whether the level is a sum whose operands are all read, none computed."""
+        return self.output == SUM and frame.records and self.n_code == 0 and not self.ahead and not self.levels
+
+    cdef bint read_terms(self, Frame *frame, fg_terms *terms) noexcept:
+        """What a fused sum is made of, with a reference to each column. False if it can't be fused."""
+        cdef fg_operand start = fg_operand(0.0, FG_NONE, False, True)
+        cdef Column column
         cdef fg_column *u
         cdef fg_column *v = NULL
-        cdef fg_index result = FG_NONE
+        if self.n < FEWEST_TERMS or not self.reserve(frame, self.n):
+            return False
+        if self.start >= 0:
+            for column in self.columns:
+                if column.register == self.start and not self.read(frame, column, 0, 1):
+                    return False
+            start = fg_register_get(&self.registers[self.start], 0)
         u = self.column_of(frame, self.column_a, 0)
         if u is not NULL and self.b >= 0:
             v = self.column_of(frame, self.column_b, 1)
-        if u is not NULL and (v is not NULL or self.b < 0):
-            result = fg_program_fuse(&arena, &frame.rules, u, v, start)
+        if u is not NULL and (v is not NULL or self.b < 0) and fg_program_terms(&frame.rules, u, v, &start, terms):
+            return True
         if v is not NULL:
             fg_column_release(&arena, v)
         if u is not NULL:
             fg_column_release(&arena, u)
-        return result
+        return False
+
+    cdef inline bint read_row(self, Frame *frame, fg_terms *terms) noexcept:
+        """read_terms, for the next row of several. False: not so easily."""
+        cdef Column column = self.column_a if self.rows == 0 else self.column_b
+        cdef PyObject *row = frame.items[column.sequence.a.slot]
+        cdef fg_column *fixed = self.kept[1 - self.rows]
+        cdef fg_column *read
+        cdef fg_operand start = fg_operand(0.0, FG_NONE, False, True)
+        if row is NULL or fixed is NULL or not is_sequence(<object>row) or n_items(<object>row) != fixed.n:
+            return False
+        read = column_of(<object>row)
+        if read is NULL:
+            return False
+        if not fg_program_terms(&frame.rules, read if self.rows == 0 else fixed, fixed if self.rows == 0 else read, &start,
+                                terms):
+            fg_column_release(&arena, read)
+            return False
+        fixed.refs += 1
+        return True
+
+    cdef bint reduce_each(self, Frame *frame, Level level, fg_register *out, Py_ssize_t first, Py_ssize_t n) noexcept:
+        """Run a level within for n elements. False: decline, and there's nothing to release."""
+        cdef fg_terms terms[FG_ROWS]        # of fused sums of the same length that aren't made yet
+        cdef int n_waiting = 0
+        cdef fg_operand x
+        cdef Py_ssize_t i = 0, n_set = 0
+        cdef bint is_done = True, is_fused
+        while is_done and i < n:
+            self.go_to(frame, first + i)
+            if i > 0 and level.rows >= 0 and level.read_row(frame, &terms[n_waiting]):
+                i += 1                      # the same as below, for a row as long as those before
+                n_waiting += 1
+                if n_waiting == FG_ROWS or i == n:
+                    is_done = make_sums(frame, terms, n_waiting, out, n_set)
+                    n_set += n_waiting if is_done else 0
+                    n_waiting = 0
+                continue
+            is_done = level.begin(frame)
+            if not is_done:
+                break
+            is_fused = level.may_be_fused(frame) and level.read_terms(frame, &terms[n_waiting])
+            if n_waiting > 0 and not (is_fused and terms[0].u.n == terms[n_waiting].u.n):
+                is_done = make_sums(frame, terms, n_waiting, out, n_set)
+                n_set += n_waiting if is_done else 0
+                if is_fused:
+                    terms[0] = terms[n_waiting]
+                n_waiting = 0
+            n_waiting += is_fused
+            if is_done and not is_fused:
+                is_done = level.add_up(frame, &x) if level.output == SUM else level.extreme(frame, &x)
+                if is_done:
+                    fg_register_set(out, i, x)
+                    n_set += 1
+            level.end()
+            i += 1
+            if is_done and n_waiting > 0 and (n_waiting == FG_ROWS or i == n):
+                is_done = make_sums(frame, terms, n_waiting, out, n_set)
+                n_set += n_waiting if is_done else 0
+                n_waiting = 0
+        if is_done:
+            return True
+        for i in range(n_waiting):
+            release_terms(&terms[i])
+        fg_register_release(&arena, out, n_set)
+        return False
 
     cdef bint reduce(self, Frame *frame, fg_operand *result) noexcept:
         """Run the level, whose output is a sum, max or min."""
+        cdef fg_terms terms
         cdef bint is_reduced
         if not self.begin(frame):
             return False
-        is_reduced = self.add_up(frame, result) if self.output == SUM else self.extreme(frame, result)
+        is_reduced = False
+        if self.may_be_fused(frame) and self.read_terms(frame, &terms):
+            is_reduced = make_sum(frame, &terms, result)
+            release_terms(&terms)
+        if not is_reduced:
+            is_reduced = self.add_up(frame, result) if self.output == SUM else self.extreme(frame, result)
         self.end()
         return is_reduced
 
@@ -779,18 +891,6 @@ cdef class Level:
         if n == 0:
             frame.reason = b"an empty sum"
             return False
-        if frame.records and n >= FEWEST_TERMS and not self.ahead and self.n_code == 0 and not self.levels:
-            if not self.reserve(frame, n):
-                return False
-            if self.start >= 0:
-                for column in self.columns:
-                    if column.register == self.start and not self.read(frame, column, 0, 1):
-                        return False
-                start = fg_register_get(&self.registers[self.start], 0)
-            result.node = self.fuse(frame, &start)
-            if result.node != FG_NONE:
-                result.number, result.is_value, result.is_int = node_at(result.node).data, True, False
-                return True
         if not self.compute(frame, 0, n + self.ahead):
             return False
         if self.start >= 0:
@@ -872,7 +972,7 @@ cdef class Level:
                 results = []
                 for i in range(self.n):
                     self.go_to(frame, i)
-                    row = self.rows.make_list(frame)
+                    row = self.within.make_list(frame)
                     if row is None:
                         return None
                     results.append(row)

@@ -45,7 +45,7 @@ class Level:
     a: int = -1                                     # the registers of the output
     b: int = -1
     start: int = -1
-    rows: "Level" = None
+    within: "Level" = None                          # of "lists"
     stores: list = field(default_factory=list)
     values: list = field(default_factory=list)      # registers of Values whose data or grad a `for` reads or assigns
     leaves_last: bool = False
@@ -108,7 +108,7 @@ class LevelMaker:
         self.made = {}          # registers by the element's id; `loop` keeps elements alive
         self.assigned = {}      # what places hold after a statement has assigned to them
         if loop.output == "lists":
-            self.level.rows = LevelMaker(loop.within).level
+            self.level.within = LevelMaker(loop.within).level
             return
         if loop.start is not None:
             self.level.start = self.outside(loop.start)
