@@ -14,16 +14,18 @@ else that a loop reads from outside it reads without any effect.
 """
 import ast
 import itertools
-import warnings
 from types import CodeType
 
 from fastgrad.engine import Loop
 from fastgrad.loops.grammar import Parser, Unfit, total_of
 from fastgrad.loops.meaning import meaning_of
 from fastgrad.loops.names import COMPREHENSIONS, Scope, names_bound_by
+from fastgrad.loops.warned import without_warnings
 
 ITERABLES = ("zip", "enumerate", "range", "reversed")
 ENDS = ast.Return, ast.Raise, ast.Continue, ast.Break
+
+when_rewritten: list = []       # functions called with each Rewriter that is done; see report.py
 
 
 def compile_source(source, filename, mode="exec", flags=0, dont_inherit=True, optimize=-1):
@@ -31,20 +33,45 @@ def compile_source(source, filename, mode="exec", flags=0, dont_inherit=True, op
 
     source: a text, bytes or a tree. The code is the author's, to the last byte, if it has no loop of the grammar.
     """
-    tree = source if isinstance(source, ast.AST) else compile(source, filename, mode, flags | ast.PyCF_ONLY_AST,
-                                                              dont_inherit, optimize)
+    if not may_have_loops(source):
+        return compile(source, filename, mode, flags, dont_inherit, optimize)
+    tree = source
+    if not isinstance(source, ast.AST):
+        tree = compile(source, filename, mode, flags | ast.PyCF_ONLY_AST, dont_inherit, optimize)
     plain = compile(tree, filename, mode, flags, dont_inherit, optimize)    # with the warnings that are due
+    return rewritten(tree if tree is not source else copied(tree), plain, filename, mode, flags, dont_inherit, optimize)
+
+
+def may_have_loops(source):
+    """Whether a text, bytes or a tree may hold a loop of the grammar. (It saves most files from being parsed.)"""
+    if isinstance(source, ast.AST):
+        return any(isinstance(each, (ast.For, ast.comprehension)) or isinstance(each, ast.Name) and each.id == "sum"
+                   for each in ast.walk(source))
+    return any(word in source for word in ((b"for", b"sum") if isinstance(source, bytes) else ("for", "sum")))
+
+
+def copied(tree):
+    import copy
+    return copy.deepcopy(tree)
+
+
+def rewritten(tree, plain, filename, mode="exec", flags=0, dont_inherit=True, optimize=-1, bound=()):
+    """The code of a tree with loops rewritten. The tree is changed.
+
+    plain: its code as the author wrote it, which is the result if there's no loop of the grammar. bound: names of
+    globals that are bound when the code begins to run.
+    """
+    rewriter = Rewriter(filename)
+    rewriter.scope.bind(bound)
     try:
-        rewriter = Rewriter(filename)
         tree = rewriter.rewrite(tree)
+        with without_warnings():        # the author has seen them; others are about what stands for a loop
+            code = compile(tree, filename, mode, flags, dont_inherit, optimize) if rewriter.loops else plain
     except RecursionError:
         return plain
-    if not rewriter.loops:
-        return plain
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")         # "'str' object is not callable", of what stands for a loop
-        code = compile(tree, filename, mode, flags, dont_inherit, optimize)
-    return with_loops(code, rewriter.loops)
+    for function in when_rewritten:
+        function(rewriter)
+    return with_loops(code, rewriter.loops) if rewriter.loops else plain
 
 
 def with_loops(code, loops):
@@ -67,7 +94,7 @@ _numbers = itertools.count()
 
 
 class Rewriter(ast.NodeTransformer):
-    """Rewrites a tree. It copies what it changes, and leaves the rest as it is. loops: those it has made, by the
+    """Rewrites a tree, in place. loops: those it has made, by the
     string that stands for each. left: (line, reason) of each loop that isn't of the grammar."""
 
     def __init__(self, filename):
@@ -76,9 +103,7 @@ class Rewriter(ast.NodeTransformer):
         self.scope = Scope("module")
 
     def rewrite(self, tree):
-        import copy
-        tree = copy.deepcopy(tree)
-        if isinstance(tree, ast.Module):
+        if isinstance(tree, (ast.Module, ast.Interactive)):
             tree.body = self.block(tree.body)
         else:
             tree = self.visit(tree)
@@ -111,6 +136,8 @@ class Rewriter(ast.NodeTransformer):
             self.scope = scope.outer
 
     def visit_FunctionDef(self, node):
+        if is_backward(node):
+            return node
         node.decorator_list = [self.visit(each) for each in node.decorator_list]
         node.args = self.visit(node.args)
         node.body = self.within(Scope("function", self.scope, node), self.block, node.body)
@@ -119,6 +146,8 @@ class Rewriter(ast.NodeTransformer):
     visit_AsyncFunctionDef = visit_FunctionDef
 
     def visit_ClassDef(self, node):
+        if is_engine(node):
+            return node
         node.decorator_list = [self.visit(each) for each in node.decorator_list]
         node.body = self.within(Scope("class", self.scope, node), self.block, node.body)
         return node
@@ -325,6 +354,18 @@ class Variables:
 
     def arguments(self):
         return [ast.Name(name, ast.Load()) for name in self.names if name is not None]
+
+
+def is_backward(node):
+    """Whether a function passes gradients back by itself. It's part of an engine, and works on what loops are made of.
+    """
+    return node.name.lstrip("_").startswith(("backward", "backprop"))
+
+
+def is_engine(node):
+    """Whether a class statement defines an engine. What its methods do is known to fastgrad.script by their text."""
+    names = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
+    return bool({"__add__", "__mul__"} & names) and any("back" in name for name in names)
 
 
 def has_jumps(statements):
