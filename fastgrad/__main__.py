@@ -74,6 +74,7 @@ def prepare(options, finish):
         from fastgrad.script.verifying import Recorder
         recorder = Recorder(options.record_own or options.record_ours)
         random.seed(0)
+        recorder.watch_fastgrads()
     switch.is_off = bool(options.no_fuse or options.record_own)
     if options.record_own:
         recorder.watch_own()
@@ -84,9 +85,12 @@ def prepare(options, finish):
         replace.when_considered.append(recorder.note)
     if not options.report:
         replace.when_considered.append(say_why)
+    if fusing.is_on and (options.report or options.profile):
+        from fastgrad.loops import report
+        report.keep()
     if options.report:
         finish.append(lambda: print(*(replace.reports or ["fastgrad: no class looks like a scalar autograd engine"]),
-                                    sep="\n", file=sys.stderr))
+                                    *(report.lines() if fusing.is_on else ()), sep="\n", file=sys.stderr))
     if options.profile or options.steps_json:
         from fastgrad.script.profiling import Profile
         profile = Profile()
@@ -94,7 +98,12 @@ def prepare(options, finish):
         replace.when_considered.append(
             lambda report: report.twin and profile.watch(report.result, report.twin.dialect.backward))
         if options.profile:
-            finish.append(lambda: print(profile.table(), file=sys.stderr))
+            from fastgrad.script.sampling import Samples
+            samples = Samples(replace.is_teaching_code, profile)
+            samples.start()
+            finish.insert(0, samples.stop)
+            finish.append(lambda: print(profile.table(), *samples.lines(report.kept if fusing.is_on else ()), sep="\n",
+                                        file=sys.stderr))
         if options.steps_json:
             open(options.steps_json, "w").close()       # an error is better now than after the run
             finish.append(lambda: profile.save(options.steps_json))

@@ -236,14 +236,19 @@ class Rewriter(ast.NodeTransformer):
             loop = parser.expression(node)
             meaning = meaning_of(loop, parser)
         except Unfit as reason:
-            self.left.append((node.lineno, str(reason)))
+            if is_loop(node):
+                self.left.append((node.lineno, str(reason)))
             return None
         meaning.is_module_level = self.scope.is_module
         call = ast.Call(self.constant(meaning, node), variables.arguments(), [])
         return located(ast.BoolOp(ast.Or(), [call, node]), node)
 
     def visit_For(self, node):
-        new = None if node.orelse or has_jumps(node.body) else self.assigning(node)
+        new = None
+        if node.orelse or has_jumps(node.body):
+            self.left.append((node.lineno, "break, continue, return, yield or else"))
+        else:
+            new = self.assigning(node)
         if new is not None:
             return new
         node.iter = self.visit(node.iter)
@@ -354,6 +359,11 @@ class Variables:
 
     def arguments(self):
         return [ast.Name(name, ast.Load()) for name in self.names if name is not None]
+
+
+def is_loop(node):
+    """Whether an expression is worth a line in a report: not a call of max with numbers, say."""
+    return isinstance(node, ast.ListComp) or any(isinstance(each, (ast.ListComp, ast.GeneratorExp)) for each in node.args)
 
 
 def is_backward(node):
