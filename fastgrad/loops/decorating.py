@@ -10,11 +10,12 @@ import __future__
 import functools
 import linecache
 import weakref
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodDescriptorType, WrapperDescriptorType
 
 from fastgrad.loops import switch
 
 FUTURES = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names})
+IN_C = MethodDescriptorType, WrapperDescriptorType      # what the functions of a class are that is written in C
 MOST_FILES = 64         # whose codes are kept
 
 _as_they_are: weakref.WeakSet = weakref.WeakSet()       # functions that @fuse(False) has been put on
@@ -69,7 +70,7 @@ def functions_of(thing):
     """The functions of what fuse() is given."""
     if isinstance(thing, type):
         functions = list(functions_in_class(thing))
-        if not functions and not thing.__flags__ & 1 << 9:       # not made by a class statement
+        if not functions and any(isinstance(each, IN_C) and each.__objclass__ is thing for each in vars(thing).values()):
             raise TypeError(f"fuse() takes a class that is written in Python, which {thing.__qualname__!r} isn't")
         return functions
     functions = list(functions_in(thing))

@@ -6,7 +6,6 @@ import os
 from collections import Counter
 
 kept: list = []             # a Found for each piece of code that has been rewritten
-MOST_WORDS = 60
 
 
 class Found:
@@ -50,7 +49,8 @@ def told(loop):
     """What became of a loop, in words."""
     parts = [loop.what]
     if loop.runs:
-        parts.append(f"{times(loop.runs)}, {number(loop.elements / loop.runs)} elements on average")
+        n = number(loop.elements / loop.runs)
+        parts.append(f"{times(loop.runs)}, {n} element{'s' * (n != '1')}{' on average' * (loop.runs > 1)}")
     if loop.declines:
         n, reasons = sum(loop.declines.values()), sorted(loop.declines.items(), key=lambda item: -item[1])
         why = "; ".join(reason if len(reasons) == 1 else f"{reason} ({k:,})" for reason, k in reasons)

@@ -19,7 +19,7 @@ from types import CodeType
 from fastgrad.engine import Loop
 from fastgrad.loops.grammar import Parser, Unfit, total_of
 from fastgrad.loops.meaning import meaning_of
-from fastgrad.loops.names import COMPREHENSIONS, Scope, names_bound_by
+from fastgrad.loops.names import COMPREHENSIONS, Scope, names_bound_by, names_deleted_in
 from fastgrad.loops.warned import without_warnings
 
 ITERABLES = ("zip", "enumerate", "range", "reversed")
@@ -28,10 +28,11 @@ ENDS = ast.Return, ast.Raise, ast.Continue, ast.Break
 when_rewritten: list = []       # functions called with each Rewriter that is done; see report.py
 
 
-def compile_source(source, filename, mode="exec", flags=0, dont_inherit=True, optimize=-1):
+def compile_source(source, filename, mode="exec", flags=0, dont_inherit=True, optimize=-1, bound=()):
     """Compile like the builtin compile(), with loops rewritten.
 
     source: a text, bytes or a tree. The code is the author's, to the last byte, if it has no loop of the grammar.
+    bound: names of globals that are bound when the code begins to run, apart from what it does itself.
     """
     if not may_have_loops(source):
         return compile(source, filename, mode, flags, dont_inherit, optimize)
@@ -39,7 +40,8 @@ def compile_source(source, filename, mode="exec", flags=0, dont_inherit=True, op
     if not isinstance(source, ast.AST):
         tree = compile(source, filename, mode, flags | ast.PyCF_ONLY_AST, dont_inherit, optimize)
     plain = compile(tree, filename, mode, flags, dont_inherit, optimize)    # with the warnings that are due
-    return rewritten(tree if tree is not source else copied(tree), plain, filename, mode, flags, dont_inherit, optimize)
+    tree = copied(tree) if tree is source else tree
+    return rewritten(tree, plain, filename, mode, flags, dont_inherit, optimize, bound)
 
 
 def may_have_loops(source):
@@ -58,12 +60,12 @@ def copied(tree):
 def rewritten(tree, plain, filename, mode="exec", flags=0, dont_inherit=True, optimize=-1, bound=()):
     """The code of a tree with loops rewritten. The tree is changed.
 
-    plain: its code as the author wrote it, which is the result if there's no loop of the grammar. bound: names of
-    globals that are bound when the code begins to run.
+    plain: its code as the author wrote it, which is the result if there's no loop of the grammar. bound: as above.
     """
     rewriter = Rewriter(filename)
-    rewriter.scope.bind(bound)
     try:
+        rewriter.scope.deleted = names_deleted_in(tree)
+        rewriter.scope.bind(bound)
         tree = rewriter.rewrite(tree)
         with without_warnings():        # the author has seen them; others are about what stands for a loop
             code = compile(tree, filename, mode, flags, dont_inherit, optimize) if rewriter.loops else plain
@@ -82,7 +84,9 @@ def with_loops(code, loops):
 
 
 def loops(code):
-    """The loops that have been rewritten in a code object, and in those within, in the order of their lines."""
+    """The loops that have been rewritten in a function or a code object, and in those within, in the order of their
+    lines."""
+    code = getattr(code, "__code__", code)
     found = [each for each in code.co_consts if isinstance(each, Loop)]
     for each in code.co_consts:
         if isinstance(each, CodeType):

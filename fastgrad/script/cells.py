@@ -75,9 +75,9 @@ class Plain:
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         hidden = cell_magic(source) == "capture"
         with contextlib.redirect_stdout(io.StringIO()) if hidden else contextlib.nullcontext():
-            exec(fusing.compile(tree, name), self.variables)
+            exec(fusing.compile(tree, name, bound=self.variables), self.variables)
             if last is not None:
-                value = eval(fusing.compile(ast.Expression(last.value), name, "eval"), self.variables)
+                value = eval(fusing.compile(ast.Expression(last.value), name, "eval", self.variables), self.variables)
                 if value is not None:
                     self.variables["_"] = value
                     if not ends_with_semicolon(code):

@@ -22,12 +22,12 @@ def stop():
     importing.stop()
 
 
-def compile(source, file, mode="exec"):
-    """Compile a script, or a tree of a cell."""
-    if not is_on:
-        return builtins.compile(source, file, mode, dont_inherit=True)
-    from fastgrad.loops import compile_source
-    return compile_source(source, file, mode)
+def compile(source, file, mode="exec", bound=()):
+    """Compile a script, or a tree of a cell. bound: the globals that earlier cells have bound."""
+    if is_on:
+        from fastgrad.loops import rewriting
+        return rewriting.compile_source(source, file, mode, bound=bound)
+    return builtins.compile(source, file, mode, dont_inherit=True)
 
 
 # ---- In IPython ----
