@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import fastgrad
 from fastgrad.script.running import run
 
-NOTHING_ASKED = {"report": False, "verify": False, "profile": False, "steps_json": None, "keep": (), "no_fuse": False,
-                 "record_own": None, "record_ours": None, "module": None}
+NOTHING_ASKED = {"report": False, "verify": False, "profile": False, "steps_json": None, "keep": (),
+                 "no_fuse": False, "record_own": None, "record_ours": None, "module": None}
 
 
 def parse(arguments):
@@ -21,9 +21,9 @@ def parse(arguments):
         description="Run a script, a notebook or a module whose scalar autograd engine, defined there or imported, is "
                     "replaced by fastgrad's, and whose loops over Values C runs. What the author has defined beside the "
                     "engine stays.")
-    parser.add_argument("--report", action="store_true", help="say at the end, per class and method, what was replaced")
+    parser.add_argument("--report", action="store_true", help="say at the end, per class and method, what was replaced, and which loops C ran")
     parser.add_argument("--verify", action="store_true", help="run it with its own class as well, and compare")
-    parser.add_argument("--profile", action="store_true", help="say at the end where the time went")
+    parser.add_argument("--profile", action="store_true", help="say at the end where the time went, by parts of a step and by lines")
     parser.add_argument("--steps-json", metavar="FILE", help="write time, nodes and loss of each backward() to FILE")
     parser.add_argument("--keep", metavar="CLASS", action="append", default=[], help="leave the class CLASS as it is")
     parser.add_argument("--no-fuse", action="store_true",

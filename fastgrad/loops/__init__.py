@@ -4,13 +4,29 @@ grammar.py says which loops, meaning.py what they mean, rewriting.py puts the ca
 csrc/program.h run them. names.py knows whose a variable is. Its users: decorating.py has @fuse, importing.py a hook for
 imports, and report.py lists what became of the loops. switch.py turns all of it off.
 
-Nothing is imported before it's used, since rewriting needs the compiled engine, and takes a while to import.
+rewriting.py needs the compiled engine, and takes a while to import, so that it's imported when it's used.
 """
+import fastgrad
+
 __all__ = ["compile_source", "loops"]
 
 
-def __getattr__(name):
-    if name in __all__:
-        from fastgrad.loops import rewriting
-        return getattr(rewriting, name)
-    raise AttributeError(f"module 'fastgrad.loops' has no attribute {name!r}")
+def compile_source(source, filename, mode="exec", flags=0, dont_inherit=True, optimize=-1, bound=()):
+    """Compile like the builtin compile(), with loops rewritten; without the compiled engine, just like it.
+
+    source: a text, bytes or a tree. The code is the author's, to the last byte, if it has no loop of the grammar.
+    bound: names of globals that are bound when the code begins to run, apart from what it does itself.
+    """
+    if fastgrad.backend != "c":
+        return compile(source, filename, mode, flags, dont_inherit, optimize)
+    from fastgrad.loops import rewriting
+    return rewriting.compile_source(source, filename, mode, flags, dont_inherit, optimize, bound)
+
+
+def loops(code):
+    """The loops that have been rewritten in a function or a code object, and in those within, in the order of their
+    lines."""
+    if fastgrad.backend != "c":
+        return []
+    from fastgrad.loops import rewriting
+    return rewriting.loops(code)

@@ -70,7 +70,8 @@ def functions_of(thing):
     """The functions of what fuse() is given."""
     if isinstance(thing, type):
         functions = list(functions_in_class(thing))
-        if not functions and any(isinstance(each, IN_C) and each.__objclass__ is thing for each in vars(thing).values()):
+        if not functions and any(isinstance(each, IN_C) and each.__objclass__ is thing
+                                 for each in vars(thing).values()):
             raise TypeError(f"fuse() takes a class that is written in Python, which {thing.__qualname__!r} isn't")
         return functions
     functions = list(functions_in(thing))
@@ -126,8 +127,8 @@ def fuse_function(function):
         raise ValueError(f"fuse() needs the source of {name}, and there's none in {code.co_filename}")
     found = codes_of(code.co_filename, source, code.co_flags & FUTURES).get(code)
     if found is None:
-        raise ValueError(f"fuse() finds other code at {code.co_filename}:{code.co_firstlineno} than {name} was made of: "
-                         "the file has changed, or something else has rewritten the function")
+        raise ValueError(f"fuse() finds other code at {code.co_filename}:{code.co_firstlineno} than {name} was made "
+                         "of: the file has changed, or something else has rewritten the function")
     function.__code__ = found
 
 

@@ -56,8 +56,8 @@ class Loop:
     sequences: list = field(default_factory=list)       # (kind, slot or -1, places...): see Sequence in loops.pxi
     strict: bool = False                                # zip's
     element: tuple = ()
-    start: tuple = None                                 # of a sum: an element
-    within: "Loop" = None                               # of "lists": the list that is an element
+    start: "tuple | None" = None                        # of a sum: an element
+    within: "Loop | None" = None                        # of "lists": the list that is an element
     # Of a `for`: its statements, in order, as (place or None, element). None: the element is a variable's.
     statements: list = field(default_factory=list)
 

@@ -22,7 +22,7 @@ class Meaning:
     absent: tuple
     builtins: tuple
     is_module_level: bool = False   # the loop is in a module's or a cell's own code, not in a function
-    iterable: tuple = None          # of a `for`: how the author's iterable is made of arguments; see rewriting.py
+    iterable: "tuple | None" = None     # of a `for`: how the author's iterable is made of arguments: see rewriting.py
     total: int = -1                 # which argument is the sum so far, of a `for` that adds to a variable
     file: str = ""
     line: int = 0
@@ -40,7 +40,7 @@ class Level:
     a: int = -1                                     # the registers of the output
     b: int = -1
     start: int = -1
-    rows: "Level" = None
+    rows: "Level | None" = None
     stores: list = field(default_factory=list)
     values: list = field(default_factory=list)      # registers of Values whose data or grad a `for` reads or assigns
     leaves_last: bool = False
@@ -53,8 +53,8 @@ class Column:
     place: tuple
     is_one: bool
     is_fixed: bool
-    sequence: int = None
-    items: tuple = None
+    sequence: "int | None" = None
+    items: "tuple | None" = None
 
 
 @dataclass

@@ -367,7 +367,8 @@ class Variables:
 
 def is_loop(node):
     """Whether an expression is worth a line in a report: not a call of max with numbers, say."""
-    return isinstance(node, ast.ListComp) or any(isinstance(each, (ast.ListComp, ast.GeneratorExp)) for each in node.args)
+    return isinstance(node, ast.ListComp) \
+        or any(isinstance(each, (ast.ListComp, ast.GeneratorExp)) for each in node.args)
 
 
 def is_backward(node):

@@ -1,15 +1,16 @@
 """--profile: which lines the time goes to, by samples.
 
-A timer interrupts the script each 2 ms of the processor's time, and what has passed since the last sample counts for the
-line that runs. Python calls the function between two of its instructions, so what C does within one call, a whole loop
-say, is one sample of as long as that took. No trace function is set: loops would decline, and all would be slower.
+A timer interrupts the script each few milliseconds of the processor's time, and what has passed since the last sample
+counts for the line that runs. Python notices where it calls something or jumps back. So what C does within one call, a
+whole loop say, is one sample of as long as that took; and what an assignment takes to free a graph counts for the next
+line. No trace function is set: loops would decline, and all would be slower.
 """
 import os
 import signal
 import time
 from collections import Counter
 
-EVERY = 0.002       # seconds of the processor's time
+EVERY = 0.002       # seconds of the processor's time; many systems' clocks are slower
 LINES = 8           # that are shown, if they take
 LEAST = 0.01        # of the time
 now = time.process_time

@@ -1,5 +1,5 @@
-"""python -m fastgrad: loops over Values in scripts, modules and cells are run by C, and what the author sees of his code
-stays his. (tests/loops has what loops compute.)
+"""python -m fastgrad: loops over Values in scripts, modules and cells are run by C, and what the author sees of the code
+stays the author's. (tests/loops has what loops compute.)
 """
 import json
 import re
@@ -199,7 +199,7 @@ print(steps)
 """
 
 
-def test_what_an_author_sees_of_his_code(folder):
+def test_what_an_author_sees_of_the_code(folder):
     """Tracebacks with their carets, sources, names, doctests, pickles, what a trace function is called with."""
     folder.write("helper.py", "def total(xs):\n    s = 0\n    for x in xs:\n        s += x * 3\n    return s\n")
     name = folder.write("script.py", AUTHORS)
@@ -219,7 +219,8 @@ warn()
 xs = [x * 2 for x in range(3)]
 xs is "a"
 """)
-    plain, ours = (python("-W", "default", *how, "script.py", cwd=folder.path).stderr for how in ([], ["-m", "fastgrad"]))
+    plain, ours = (python("-W", "default", *how, "script.py", cwd=folder.path).stderr
+                   for how in ([], ["-m", "fastgrad"]))
     assert ours == plain and plain.count("SyntaxWarning") == 2 and plain.count("each place once") == 2
 
 

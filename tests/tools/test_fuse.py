@@ -6,8 +6,10 @@ import functools
 import importlib.util
 import inspect
 import pickle
+import subprocess
 import sys
 import traceback
+from pathlib import Path
 
 import pytest
 
@@ -115,10 +117,11 @@ def test_it_stays_the_same_function():
     code, shown = f.__code__, inspect.getsource(f)
     assert fuse(f) is f and fuse(f) is f and f.note == 1 and f.__doc__ == "Doc."
     assert inspect.getsource(f) == shown and inspect.signature(f) == inspect.signature(f)
-    assert f.__defaults__ == (2,) and f.__kwdefaults__ == {"scale": 2.0} and f.__annotations__ == {"scale": "a", "return": "b"}
-    for name in ("co_name", "co_filename", "co_firstlineno", "co_varnames", "co_freevars", "co_cellvars", "co_flags",
-                 "co_argcount", "co_kwonlyargcount", "co_names", *(["co_qualname"] if hasattr(code, "co_qualname") else [])):
-        assert getattr(f.__code__, name) == getattr(code, name), name
+    assert f.__defaults__ == (2,) and f.__kwdefaults__ == {"scale": 2.0}
+    assert f.__annotations__ == {"scale": "a", "return": "b"}
+    for name in ("co_name", "co_qualname", "co_filename", "co_firstlineno", "co_varnames", "co_freevars",
+                 "co_cellvars", "co_flags", "co_argcount", "co_kwonlyargcount", "co_names"):
+        assert getattr(f.__code__, name, None) == getattr(code, name, None), name
     assert f([3.0], 4, 5, also=6) == ([6.0], 4, (5,), {"also": 6})
     assert pickle.loads(pickle.dumps(linear)) is linear and linear.__qualname__ == "linear"
 
@@ -182,7 +185,8 @@ def test_generators_and_coroutines():
 
     async def all_of(xs):
         return [y async for y in both(xs)]
-    assert [ys[1].data for ys in each(XS)] == [ys[1].data for ys in asyncio.run(all_of(XS))] == [0.5, 1.0, 1.5, 2.0, 2.5]
+    expected = [0.5, 1.0, 1.5, 2.0, 2.5]
+    assert [ys[1].data for ys in each(XS)] == [ys[1].data for ys in asyncio.run(all_of(XS))] == expected
     assert asyncio.run(later(XS))[1].data == 2.0
     assert inspect.isgeneratorfunction(each) and inspect.iscoroutinefunction(later) and inspect.isasyncgenfunction(both)
 
@@ -269,7 +273,7 @@ def test_no_source():
     found = {"__name__": "somewhere"}
     exec("def f(xs): return [x * 2.0 for x in xs]\nclass A:\n    def f(self): pass\n", found)
     for thing, name in ((found["f"], "f"), (found["A"], "A.f")):
-        with pytest.raises(ValueError, match=rf"fuse\(\) needs the source of somewhere\.{name}, and there's none in <string>"):
+        with pytest.raises(ValueError, match=rf"the source of somewhere\.{name}, and there's none in <string>"):
             fuse(thing)
     assert found["f"]([1.0]) == [2.0]
 
@@ -379,8 +383,8 @@ def test_in_plain_python(run_in_plain_python):
     run_in_plain_python(__file__)
 
 
-def test_import_fastgrad_imports_none_of_it(tmp_path):
-    import subprocess
-    program = "import fastgrad, sys; print([name for name in sys.modules if name.startswith('fastgrad.loops') or name == 'ast'])"
-    done = subprocess.run([sys.executable, "-c", program], cwd=fastgrad.__path__[0] + "/..", stdout=subprocess.PIPE, text=True)
-    assert done.stdout == "[]\n"
+def test_import_fastgrad_imports_none_of_it():
+    program = "import fastgrad, sys; print({'fastgrad.loops', 'ast', 'inspect', 'linecache'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", program], cwd=Path(fastgrad.__file__).parents[1],
+                          stdout=subprocess.PIPE, text=True)
+    assert done.stdout == "set()\n"
