@@ -91,7 +91,9 @@ def prepare(options, finish):
     if options.report:
         finish.append(lambda: print(*(replace.reports or ["fastgrad: no class looks like a scalar autograd engine"]),
                                     *(report.lines() if fusing.is_on else ()), sep="\n", file=sys.stderr))
-    if options.profile or options.steps_json:
+    if (options.profile or options.steps_json) and fastgrad.backend != "c":
+        print("fastgrad: without the compiled engine there's no profile", file=sys.stderr)
+    elif options.profile or options.steps_json:
         from fastgrad.script.profiling import Profile
         profile = Profile()
         profile.watch(fastgrad.Value, "backward")

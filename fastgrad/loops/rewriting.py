@@ -40,8 +40,7 @@ def compile_source(source, filename, mode="exec", flags=0, dont_inherit=True, op
     if not isinstance(source, ast.AST):
         tree = compile(source, filename, mode, flags | ast.PyCF_ONLY_AST, dont_inherit, optimize)
     plain = compile(tree, filename, mode, flags, dont_inherit, optimize)    # with the warnings that are due
-    tree = copied(tree) if tree is source else tree
-    return rewritten(tree, plain, filename, mode, flags, dont_inherit, optimize, bound)
+    return rewritten(tree, plain, filename, mode, flags, dont_inherit, optimize, bound, is_kept=tree is source)
 
 
 def may_have_loops(source):
@@ -52,18 +51,17 @@ def may_have_loops(source):
     return any(word in source for word in ((b"for", b"sum") if isinstance(source, bytes) else ("for", "sum")))
 
 
-def copied(tree):
-    import copy
-    return copy.deepcopy(tree)
-
-
-def rewritten(tree, plain, filename, mode="exec", flags=0, dont_inherit=True, optimize=-1, bound=()):
-    """The code of a tree with loops rewritten. The tree is changed.
+def rewritten(tree, plain, filename, mode="exec", flags=0, dont_inherit=True, optimize=-1, bound=(),
+              is_kept=False):
+    """The code of a tree with loops rewritten. The tree is changed, unless it's to be kept.
 
     plain: its code as the author wrote it, which is the result if there's no loop of the grammar. bound: as above.
     """
     rewriter = Rewriter(filename)
     try:
+        if is_kept:
+            import copy
+            tree = copy.deepcopy(tree)
         rewriter.scope.deleted = names_deleted_in(tree)
         rewriter.scope.bind(bound)
         tree = rewriter.rewrite(tree)

@@ -44,8 +44,7 @@ class Compiler:
         from fastgrad.loops import rewriting
         if not rewriting.may_have_loops(source):
             return plain
-        return rewriting.rewritten(rewriting.copied(source), plain, filename, symbol, self.flags,
-                                   bound=self.shell.user_ns)
+        return rewriting.rewritten(source, plain, filename, symbol, self.flags, bound=self.shell.user_ns, is_kept=True)
 
 
 def begin_in(shell):

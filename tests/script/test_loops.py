@@ -240,7 +240,10 @@ def test_errors_of_the_compiler(folder):
 def test_code_that_is_nested_deeply(folder):
     """Python compiles it; a tree of it may be too deep for functions in Python."""
     name = folder.write("script.py", f"x = {'-' * 900}1\nprint(x)\nfor i in range(3): print(i)\n")
-    assert folder.both(name)[0] == folder.both(name)[1]
+    assert folder.both(name)[0] == folder.both(name)[1] == "1\n0\n1\n2\n"
+    folder.write("IPython.py", "raise ImportError('as if it were missing')\n")
+    folder.write("book.ipynb", notebook(f"x = {'-' * 900}1\nprint(x)\nfor i in range(3): print(i)"))
+    assert python("-m", "fastgrad", "book.ipynb", cwd=folder.path).stdout == "1\n0\n1\n2\n"
 
 
 # ---- Reports ----
