@@ -56,6 +56,7 @@ void fg_arena_clear(fg_arena *arena)
     fg_allocate(arena->taken, 0);
     fg_allocate(arena->vacant, 0);
     fg_sums_clear(arena);
+    fg_columns_clear(arena);
     void (*on_cycle_candidate)(fg_index) = arena->on_cycle_candidate;
     fg_arena_init(arena, arena->on_node_death);
     arena->on_cycle_candidate = on_cycle_candidate;
@@ -64,7 +65,7 @@ void fg_arena_clear(fg_arena *arena)
 size_t fg_arena_bytes(const fg_arena *arena)
 {
     return arena->slabs * (FG_SLAB * FG_NODE_BYTES + 2 * sizeof(uint32_t)) + arena->edge_bytes
-           + arena->n_free_sums * sizeof(fg_sum);
+           + arena->idle_bytes + arena->n_free_sums * sizeof(fg_sum);
 }
 
 static fg_node *first_cache_line(void *block)
@@ -278,17 +279,21 @@ static inline fg_index drop_one(fg_arena *arena, fg_index child, fg_index dying)
     return child;
 }
 
+/* The end of a column that no sum refers to. Operands that die are put in front of the list `dying`. */
+FG_SELDOM fg_index bury_column(fg_arena *arena, fg_column *column, fg_index dying)
+{
+    for (uint32_t i = column->n; i-- > 0;)
+        dying = drop_one(arena, fg_column_nodes(column)[i], dying);
+    fg_column_end(arena, column);
+    return dying;
+}
+
 /* Drop a fused sum's reference to a column, and with the last one the column and its operands. Operands that die are
  * put in front of the list `dying`. Returns the list. (fg_column_release is for those who aren't in the middle of
  * burying nodes.) */
-FG_SELDOM fg_index drop_column(fg_arena *arena, fg_column *column, fg_index dying)
+static inline fg_index drop_column(fg_arena *arena, fg_column *column, fg_index dying)
 {
-    if (--column->refs > 0)
-        return dying;
-    for (uint32_t i = column->n; i-- > 0;)
-        dying = drop_one(arena, fg_column_nodes(column)[i], dying);
-    fg_column_discard(arena, column);
-    return dying;
+    return --column->refs > 0 ? dying : bury_column(arena, column, dying);
 }
 
 /* Drop the children of any node, or the columns and the start of a fused sum, and put the nodes that die in front of
@@ -298,11 +303,12 @@ FG_SELDOM fg_index drop_children(fg_arena *arena, fg_node *node, fg_index dying)
     if (node->flags & (FG_ATTACHED | FG_PARKED))
         arena->on_node_death(node);
     if (node->arity == FG_FUSED) {
-        const fg_sum sum = *node->sum;
+        fg_column *const u = node->sum->u, *const v = node->sum->v;
+        const bool is_single = node->sum->is_single;
         fg_sum_free(arena, node->sum);
-        if (!sum.is_single)
-            dying = drop_column(arena, sum.v, dying);
-        dying = drop_column(arena, sum.u, dying);
+        if (!is_single)
+            dying = drop_column(arena, v, dying);
+        dying = drop_column(arena, u, dying);
         return node->child[0] != FG_NONE ? drop_one(arena, node->child[0], dying) : dying;
     }
     for (uint32_t i = fg_node_n_children(node); i-- > 0;)

@@ -69,6 +69,7 @@ typedef uint32_t fg_index;
 #define FG_MAX_REFS (UINT32_MAX / 2)
 #endif
 #define FG_COLUMNS 8192u    /* places for columns that may be found again, in sets of 4 */
+#define FG_KEEP_COLUMNS ((size_t)1 << 24) /* so many bytes of idle columns at most */
 #define FG_KEEP_SUMS 8192u  /* so many free sums at most, of 72 bytes, are kept for new ones */
 /* A training loop makes and drops a graph in each step. So that it doesn't fetch its memory anew each time, an arena
  * keeps vacant slabs: at least FG_KEEP_SLABS (64 MiB). If graphs have been larger, it keeps as many as the smaller of
@@ -111,7 +112,8 @@ enum fg_flag {
     FG_LOCAL1_INT = 8,
     FG_ATTACHED = 16, /* `face` is an attachment: Python objects that belong to the node; see on_node_death */
     FG_CLOSURE = 32,  /* the caller of the sweep passes this node's gradient on */
-    FG_SEEN = 64,     /* Python got its handle by way of a parent, and may have noted the handle's id */
+    FG_SEEN = 64,     /* Python got its handle by way of a parent, and may have noted the handle's id; or a column has
+                       * noted the handle: fg_column_note_faces */
     FG_PARKED = 128,  /* `face` is a handle, or has one, that nothing in Python refers to */
     FG_WAITING = 256, /* it died while the arena was held, and is freed when the hold ends */
     FG_DEFERRED = 512, /* the sweep computes the node's local gradients from the numbers that its children have then */
@@ -193,7 +195,8 @@ typedef struct {
     uint32_t n_vacant;
     uint32_t probe;         /* the slab where the next search for a half vacant one starts */
     void *block;            /* the allocated memory; `nodes` is the first cache line in it */
-    size_t edge_bytes;      /* of all fg_edges, fg_columns and the fg_sums of live nodes */
+    size_t edge_bytes;      /* of all fg_edges, fg_columns but idle ones, and the fg_sums of live nodes */
+    size_t idle_bytes;      /* of idle columns: see fg_column_end */
 
     uint32_t edits;         /* how often edges have been replaced */
     uint64_t assigned;      /* how often numbers have been assigned that columns may have: see fg_node_note_assigned */
@@ -205,7 +208,10 @@ typedef struct {
     struct fg_sum *free_sums; /* a list of free ones, kept for new sums */
     uint32_t n_free_sums;
     struct fg_column *running; /* the columns that have running gradients, as a list */
-    struct fg_column *columns[FG_COLUMNS]; /* see fg_column_find */
+    struct {
+        const void *key;
+        struct fg_column *column;
+    } columns[FG_COLUMNS];  /* see fg_column_find */
 
     /* Called for a dying node with FG_ATTACHED or FG_PARKED. Must not touch the arena. */
     void (*on_node_death)(fg_node *node);

@@ -110,6 +110,16 @@ static inline bool has_to_be_apart(const fg_walk *walk, const fg_sum *sum)
     return walk->apart == FG_APART_ALL || (walk->apart == FG_APART_IF_TOUCHED && fg_sum_is_touched(sum));
 }
 
+/* Make the terms from, ..., to - 1 of a sum an event, if there are any. The caller has to list the sum. At the sum's
+ * end, count its terms. */
+static inline void close_event(fg_walk *walk, const fg_sum *sum, uint32_t from, uint32_t to)
+{
+    if (to > from)
+        walk->events[walk->n_events++] = (fg_event){from, to};
+    if (to == sum->n)
+        walk->terms_left -= to < walk->terms_left ? to : walk->terms_left;
+}
+
 /* The next operand of a fused sum that the walk has to enter, or FG_NONE if there's none left. `state` is what the
  * stack has of the sum: the first term that isn't in an event yet, and the number of the next operand to look at (0 is
  * the start, 1 + 2 * k and 2 + 2 * k are term k's). If there are terms between the last event and the operand, they
@@ -146,12 +156,10 @@ FG_SELDOM fg_index next_operand(fg_walk *walk, const fg_node *nodes, const fg_no
         }
     }
     state[0] = k;
-    if (k > from)
-        walk->events[walk->n_events++] = (fg_event){from, k};
+    close_event(walk, sum, from, k);
     if (k < n)
         return child | (k > from ? CLOSED : 0);
     sum->u->epoch = sum->v->epoch = epoch;
-    walk->terms_left -= n < walk->terms_left ? n : walk->terms_left;
     return FG_NONE;
 }
 
@@ -253,6 +261,15 @@ not_binary:
                 walk->n = n;
                 walk->depth = (uint32_t)(top - walk->stack);
                 return FG_APART;
+            }
+            child = node->child[0];
+            if (node->sum->u->epoch == epoch && node->sum->v->epoch == epoch
+                && !is_ahead(fg_at(nodes, child), epoch, with_leaves)) { /* as usual in a layer's rows but the first */
+                close_event(walk, node->sum, 0, node->sum->n);
+                if (walk->terms_left > 0)
+                    goto list;
+                *top++ = at | END;
+                break;
             }
             *top++ = 0;
             *top++ = 0;
@@ -513,7 +530,9 @@ void fg_node_pass_on(fg_arena *arena, fg_index index)
     pass_on(arena->nodes, fg_at(arena->nodes, index));
 }
 
-enum { TERMS = 8 }; /* so many terms of a fused sum take at most as long as a node */
+/* So many terms of a fused sum take at most as long as a node; with running gradients more, as each portion has to load
+ * and store all of those. */
+enum { TERMS = 8, RUNNING_TERMS = 32 };
 
 fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
 {
@@ -531,8 +550,9 @@ fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
         if (node->arity == FG_FUSED) {
             const fg_event event = walk->events[--walk->n_events];
             fg_sum_pass_on(arena, end[-1], event.from, event.to);
-            if (budget > (event.to - event.from) / TERMS) {
-                budget -= (event.to - event.from) / TERMS;
+            const uint32_t time = (event.to - event.from) / (node->sum->u->is_running ? RUNNING_TERMS : TERMS);
+            if (budget > time) {
+                budget -= time;
                 continue;
             }
             end--;

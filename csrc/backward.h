@@ -9,7 +9,7 @@
  * A fused sum (fused.h) is listed once for each of its events.
  *
  * Walk and sweep work in portions of about `budget` nodes, so that the face can look for Ctrl-C in between. Terms of
- * fused sums count too: in the walk one as a node, in the sweep eight. The arena is held from start to end (see
+ * fused sums count too: in the walk one as a node, in the sweep eight or more. The arena is held from start to end (see
  * fg_arena_hold): the nodes of the list stay valid even if Python, between two portions, drops or rebuilds parts of the
  * graph.
  */

@@ -76,6 +76,7 @@ static inline bool fg_function(uint8_t op, double x, double *y, double *slope)
         *slope = 1.0 / (1.0 + x * x);
         return true;
     default:
+        *y = *slope = NAN;
         return false;
     }
 }

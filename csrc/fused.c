@@ -24,7 +24,8 @@ fg_column *fg_column_new(fg_arena *arena, uint32_t n, bool has_ints)
     column->assigned = arena->assigned;
     column->key = NULL;
     column->grads = NULL;
-    column->is_running = false;
+    column->faces = NULL;
+    column->is_running = column->is_idle = false;
     column->has_ints = has_ints;
     return column;
 }
@@ -65,45 +66,142 @@ static uint32_t set_of(const void *key)
     return (uint32_t)(((uint64_t)(uintptr_t)key * 0x9E3779B97F4A7C15u) >> 32) % FG_COLUMNS & ~3u;
 }
 
+/* Whether sums have a column, and its numbers are still its operands' numbers. */
+static bool is_current(const fg_arena *arena, const fg_column *column)
+{
+    return !column->is_idle && column->assigned == arena->assigned;
+}
+
 fg_column *fg_column_find(const fg_arena *arena, const void *key)
 {
-    fg_column *const *set = arena->columns + set_of(key);
-    for (int i = 0; i < 4; i++)
-        if (set[i] && set[i]->key == key && set[i]->assigned == arena->assigned)
-            return set[i];
+    const uint32_t first = set_of(key);
+    for (uint32_t i = first; i < first + 4; i++)
+        if (arena->columns[i].key == key) {
+            fg_column *column = arena->columns[i].column;
+            return column->is_idle || is_current(arena, column) ? column : NULL;
+        }
     return NULL;
 }
 
 void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
 {
-    fg_column **set = arena->columns + set_of(key);
-    for (int i = 0; i < 4; i++)
-        if (!set[i] || set[i]->key == key || set[i]->assigned != arena->assigned) {
-            if (set[i])
-                set[i]->key = NULL;
-            set[i] = column;
-            column->key = key;
-            return;
-        }
+    const uint32_t first = set_of(key), none = first + 4;
+    uint32_t same = none, vacant = none, old = none, idle = none;
+    for (uint32_t i = none; i-- > first;) { /* so that the first place of a kind is what remains */
+        fg_column *other = arena->columns[i].column;
+        if (arena->columns[i].key == key)
+            same = i;
+        else if (!other)
+            vacant = i;
+        else if (other->is_idle)
+            idle = i;
+        else if (!is_current(arena, other))
+            old = i;
+    }
+    const uint32_t place = same < none ? same : vacant < none ? vacant : old < none ? old : idle;
+    if (place == none)
+        return;
+    fg_column *before = arena->columns[place].column;
+    if (before && before->is_idle)
+        fg_column_discard(arena, before);
+    else if (before)
+        before->key = NULL;
+    arena->columns[place].key = column->key = key;
+    arena->columns[place].column = column;
 }
 
 static void forget(fg_arena *arena, const fg_column *column)
 {
-    fg_column **set = arena->columns + set_of(column->key);
-    for (int i = 0; i < 4; i++)
-        if (set[i] == column)
-            set[i] = NULL;
+    const uint32_t first = set_of(column->key);
+    for (uint32_t i = first; i < first + 4; i++)
+        if (arena->columns[i].column == column) {
+            arena->columns[i].key = NULL;
+            arena->columns[i].column = NULL;
+        }
+}
+
+void fg_column_note_faces(fg_arena *arena, fg_column *column)
+{
+    const fg_index *const operands = fg_column_nodes(column);
+    const uint32_t n = column->n;
+    for (uint32_t i = 0; i < n; i++) {
+        const fg_node *node = fg_at(arena->nodes, operands[i]);
+        if (!fg_node_is_leaf_without(node, FG_ATTACHED) || !node->face)
+            return;
+    }
+    column->faces = fg_allocate(NULL, n * sizeof *column->faces);
+    if (!column->faces)
+        return;
+    arena->edge_bytes += n * sizeof *column->faces;
+    for (uint32_t i = 0; i < n; i++) {
+        fg_node *node = fg_at(arena->nodes, operands[i]);
+        node->flags |= FG_SEEN;
+        column->faces[i] = node->face;
+    }
+}
+
+/* The bytes of a column and of all that belongs to it. */
+static size_t all_bytes(const fg_column *column)
+{
+    return column_bytes(column->n, column->has_ints) + (column->grads ? column->n * sizeof *column->grads : 0)
+           + (column->faces ? column->n * sizeof *column->faces : 0);
 }
 
 void fg_column_discard(fg_arena *arena, fg_column *column)
 {
     if (column->key)
         forget(arena, column);
-    if (column->grads)
-        arena->edge_bytes -= column->n * sizeof *column->grads;
+    *(column->is_idle ? &arena->idle_bytes : &arena->edge_bytes) -= all_bytes(column);
     fg_allocate(column->grads, 0);
-    arena->edge_bytes -= column_bytes(column->n, column->has_ints);
+    fg_allocate(column->faces, 0);
     fg_allocate(column, 0);
+}
+
+void fg_column_end(fg_arena *arena, fg_column *column)
+{
+    const size_t bytes = all_bytes(column);
+    if (!column->key || !column->faces || column->has_ints || bytes > FG_KEEP_COLUMNS) {
+        fg_column_discard(arena, column);
+        return;
+    }
+    if (bytes > FG_KEEP_COLUMNS - arena->idle_bytes)
+        fg_columns_clear(arena); /* some may be of a model that is gone */
+    column->is_idle = true;
+    arena->edge_bytes -= bytes;
+    arena->idle_bytes += bytes;
+}
+
+bool fg_column_revive(fg_arena *arena, fg_column *column)
+{
+    const fg_index *const operands = fg_column_nodes(column);
+    const uint32_t n = column->n;
+    bool is_right = true;
+    for (uint32_t i = 0; i < n; i++) {
+        fg_node *node = fg_at(arena->nodes, operands[i]);
+        is_right &= (fg_node_is_leaf_without(node, FG_ATTACHED | FG_DATA_INT)) & (node->face == column->faces[i])
+                    & (++node->refs <= FG_MAX_REFS);
+        node->flags |= FG_SEEN;
+        column->numbers[i] = node->data;
+    }
+    if (!is_right) {
+        for (uint32_t i = 0; i < n; i++)
+            fg_at(arena->nodes, operands[i])->refs--;
+        return false;
+    }
+    column->refs = 1;
+    column->epoch = 0;
+    column->assigned = arena->assigned;
+    column->is_idle = false;
+    arena->edge_bytes += all_bytes(column);
+    arena->idle_bytes -= all_bytes(column);
+    return true;
+}
+
+void fg_columns_clear(fg_arena *arena)
+{
+    for (uint32_t i = 0; i < FG_COLUMNS; i++)
+        if (arena->columns[i].column && arena->columns[i].column->is_idle)
+            fg_column_discard(arena, arena->columns[i].column);
 }
 
 void fg_column_release(fg_arena *arena, fg_column *column)
@@ -112,7 +210,7 @@ void fg_column_release(fg_arena *arena, fg_column *column)
         return;
     for (uint32_t i = column->n; i-- > 0;)
         fg_node_release(arena, fg_column_nodes(column)[i]);
-    fg_column_discard(arena, column);
+    fg_column_end(arena, column);
 }
 
 /* ---- New sums ---- */
@@ -122,6 +220,28 @@ static double add_products(double total, const double *u, const double *v, uint3
     for (uint32_t i = 0; i < n; i++)
         total += u[i] * v[i];
     return total;
+}
+
+/* The same for four sums at once. Each total is added up in its order, but the processor needn't wait for one addition
+ * before it begins the next sum's. */
+static void add_products_of_rows(double totals[FG_ROWS], const fg_terms sums[FG_ROWS])
+{
+    const double *const u0 = sums[0].u->numbers, *const v0 = sums[0].v->numbers;
+    const double *const u1 = sums[1].u->numbers, *const v1 = sums[1].v->numbers;
+    const double *const u2 = sums[2].u->numbers, *const v2 = sums[2].v->numbers;
+    const double *const u3 = sums[3].u->numbers, *const v3 = sums[3].v->numbers;
+    double total0 = totals[0], total1 = totals[1], total2 = totals[2], total3 = totals[3];
+    const uint32_t n = sums[0].u->n;
+    for (uint32_t i = 0; i < n; i++) {
+        total0 += u0[i] * v0[i];
+        total1 += u1[i] * v1[i];
+        total2 += u2[i] * v2[i];
+        total3 += u3[i] * v3[i];
+    }
+    totals[0] = total0;
+    totals[1] = total1;
+    totals[2] = total2;
+    totals[3] = total3;
 }
 
 static double add_operands(double total, const double *u, uint32_t n)
@@ -170,11 +290,10 @@ void fg_sums_clear(fg_arena *arena)
     arena->n_free_sums = 0;
 }
 
-fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start, double number, bool number_is_int,
-                    uint32_t kind)
+static fg_index new_sum(fg_arena *arena, const fg_terms *terms, double total, uint32_t kind)
 {
-    const bool is_single = !v;
-    const uint32_t n = u->n;
+    const bool is_single = !terms->v;
+    fg_column *const u = terms->u, *const v = is_single ? u : terms->v;
     fg_sum *sum = take_sum(arena);
     if (!sum)
         return FG_NONE;
@@ -183,30 +302,58 @@ fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start,
         give_sum(arena, sum);
         return FG_NONE;
     }
-
-    if (start != FG_NONE)
-        number = fg_at(arena->nodes, start)->data;
-    double total = is_single ? add_operands(number, u->numbers, n) : add_products(number, u->numbers, v->numbers, n);
-    v = is_single ? u : v;
     u->refs++;
     if (!is_single)
         v->refs++;
     const bool is_int = (kind & fg_kind(0, 0, FG_GRAD_INT)) != 0;
-    *sum = (fg_sum){.n = n, .n_inner = n_inner_of(n, u, v, is_single, start), .left = n, .u = u, .v = v,
-                    .inner_is_int = is_int, .rest_is_int = is_int, .start_number = number,
-                    .start_is_int = number_is_int, .is_single = is_single, .kind = kind};
+    *sum = (fg_sum){.n = u->n, .n_inner = n_inner_of(u->n, u, v, is_single, terms->start), .left = u->n, .u = u, .v = v,
+                    .inner_is_int = is_int, .rest_is_int = is_int, .start_number = terms->number,
+                    .start_is_int = terms->number_is_int, .is_single = is_single, .kind = kind};
     arena->n_fused++;
-    arena->n_terms += n;
+    arena->n_terms += u->n;
     arena->n_stood_for += sum->n_inner + 1;
     arena->edge_bytes += sizeof *sum;
 
     fg_node *node = fg_at(arena->nodes, index);
     fg_node_init(node, kind | fg_kind(FG_ADD, FG_FUSED, FG_LOCAL0_INT | FG_LOCAL1_INT), 0, total);
     node->sum = sum;
-    node->child[0] = start;
-    if (start != FG_NONE)
-        fg_node_retain(arena, start);
+    node->child[0] = terms->start;
+    if (terms->start != FG_NONE)
+        fg_node_retain(arena, terms->start);
     return index;
+}
+
+bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_index *indices)
+{
+    double totals[FG_ROWS];
+    for (uint32_t i = 0; i < n; i++) {
+        if (sums[i].start != FG_NONE)
+            sums[i].number = fg_at(arena->nodes, sums[i].start)->data;
+        totals[i] = sums[i].number;
+    }
+    if (n == FG_ROWS && sums[0].v)
+        add_products_of_rows(totals, sums);
+    else
+        for (uint32_t i = 0; i < n; i++)
+            totals[i] = sums[i].v ? add_products(totals[i], sums[i].u->numbers, sums[i].v->numbers, sums[i].u->n)
+                                  : add_operands(totals[i], sums[i].u->numbers, sums[i].u->n);
+    for (uint32_t i = 0; i < n; i++) {
+        indices[i] = new_sum(arena, &sums[i], totals[i], kind);
+        if (indices[i] == FG_NONE) {
+            while (i-- > 0)
+                fg_node_release(arena, indices[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start, double number, bool number_is_int,
+                    uint32_t kind)
+{
+    fg_terms terms = {.u = u, .v = v, .start = start, .number = number, .number_is_int = number_is_int};
+    fg_index index;
+    return fg_sums_new(arena, &terms, 1, kind, &index) ? index : FG_NONE;
 }
 
 static bool column_has(const fg_column *column, fg_index operand)
@@ -279,24 +426,21 @@ static void be_floats(fg_node *nodes, fg_column *column, uint64_t sweep)
         fg_at(nodes, fg_column_nodes(column)[k])->flags &= (uint16_t)~FG_GRAD_INT;
 }
 
-enum { MANY = 4 }; /* if so many sums share a column, running gradients pay */
-
-/* Whether a column's operands are all leaves, to which nothing refers but this column, once, and perhaps a handle. */
-static bool is_exclusive(const fg_node *nodes, const fg_column *column)
+/* Whether a node is a leaf to which nothing refers but one column, once, and perhaps a handle. */
+static bool is_exclusive(const fg_node *node)
 {
-    for (uint32_t k = 0; k < column->n; k++) {
-        const fg_node *node = fg_at(nodes, fg_column_nodes(column)[k]);
-        if (node->refs != 1u + (node->face != NULL)
-            || !fg_node_is_leaf_without(node, FG_CLOSURE | FG_ATTACHED | FG_PARKED))
-            return false;
-    }
-    return true;
+    return node->refs == 1u + (node->face != NULL)
+           && fg_node_is_leaf_without(node, FG_CLOSURE | FG_ATTACHED | FG_PARKED);
 }
 
-/* Give a column running gradients, if that is right and pays, and if there's memory. */
+enum { MANY = 4 }; /* if so many sums share a column, running gradients pay */
+
+/* Give a column running gradients, if its operands are all exclusive, if that pays, and if there's memory. It's tried
+ * once in each call of fg_sweep, before be_floats, and makes the operands' gradients floats too. */
 static void start_running(fg_arena *arena, fg_column *column)
 {
-    if (column->is_running || column->refs < MANY || !is_exclusive(arena->nodes, column))
+    const fg_index *const operands = fg_column_nodes(column);
+    if (column->sweep == arena->sweeps || column->refs < MANY || !is_exclusive(fg_at(arena->nodes, operands[0])))
         return;
     if (!column->grads) {
         column->grads = fg_allocate(NULL, column->n * sizeof *column->grads);
@@ -304,8 +448,14 @@ static void start_running(fg_arena *arena, fg_column *column)
             return;
         arena->edge_bytes += column->n * sizeof *column->grads;
     }
-    for (uint32_t k = 0; k < column->n; k++)
-        column->grads[k] = fg_at(arena->nodes, fg_column_nodes(column)[k])->grad;
+    for (uint32_t k = 0; k < column->n; k++) {
+        fg_node *node = fg_at(arena->nodes, operands[k]);
+        if (!is_exclusive(node))
+            return;
+        node->flags &= (uint16_t)~FG_GRAD_INT;
+        column->grads[k] = node->grad;
+    }
+    column->sweep = arena->sweeps;
     column->is_running = true;
     column->next_running = arena->running;
     arena->running = column;
@@ -321,17 +471,21 @@ void fg_columns_stop_running(fg_arena *arena)
     arena->running = NULL;
 }
 
+static void add_multiples(double *restrict sums, const double *restrict numbers, double factor, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        sums[i] += numbers[i] * factor;
+}
+
 /* Pass on the gradients of the products from, ..., to - 1 of a usual sum, from the last. are_floats: the operands'
  * gradients are known to be floats. */
-static void pass_on_terms(fg_node *nodes, const fg_sum *sum, uint32_t from, uint32_t to, const bool are_floats)
+static inline void pass_on_terms(fg_node *nodes, const fg_sum *sum, uint32_t from, uint32_t to, const bool are_floats)
 {
     const double inner = sum->inner;
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
     const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
     if (sum->u->is_running) { /* then no operand of v is one of u's, and the two loops don't meet */
-        double *const grads = sum->u->grads;
-        for (uint32_t k = from; k < to; k++)
-            grads[k] += of_vs[k] * inner;
+        add_multiples(sum->u->grads + from, of_vs + from, inner, to - from);
         for (uint32_t k = to; k-- > from;) {
             fg_node *v = fg_at(nodes, vs[k]);
             v->grad += of_us[k] * inner;
@@ -351,6 +505,17 @@ static void pass_on_terms(fg_node *nodes, const fg_sum *sum, uint32_t from, uint
     }
 }
 
+/* The same in a sum of single operands, whose gradient is a float. */
+static void pass_on_operands(fg_node *nodes, const fg_node *node, uint32_t from, uint32_t to)
+{
+    const fg_sum *sum = node->sum;
+    for (uint32_t k = to; k-- > from;) {
+        if (k == 0 && node->child[0] != FG_NONE)
+            fg_grad_add(fg_at(nodes, node->child[0]), k == sum->n - 1 ? node->grad : sum->inner);
+        fg_grad_add(fg_at(nodes, fg_column_nodes(sum->u)[k]), k == sum->n - 1 ? node->grad : sum->inner);
+    }
+}
+
 void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
 {
     fg_node *const nodes = arena->nodes, *const node = fg_at(nodes, index);
@@ -360,29 +525,36 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
         sum->inner_is_int = sum->rest_is_int && node->flags & FG_GRAD_INT;
     }
     sum->left = from;
-    /* The gradient is a float, and the numbers are those in the columns. With a single term A_0 is the sum itself,
-     * whose gradient may be -0.0 where `inner` is 0.0. */
-    const bool is_usual = !sum->is_single && !sum->inner_is_int && !(node->flags & FG_DEFERRED) && sum->n > 1;
+    /* All contributions to operands are floats, made of the numbers in the columns. With a single term A_0 is the sum
+     * itself, whose gradient may be -0.0 where `inner` is 0.0. */
+    const bool is_usual = !sum->is_single && !(node->flags & FG_DEFERRED) && sum->n > 1
+                          && !(sum->inner_is_int && (sum->u->has_ints || sum->v->has_ints));
     if (sum->v->is_running || (sum->u->is_running && !is_usual))
         fg_columns_stop_running(arena); /* only u of a usual sum may have running gradients */
     if (!is_usual) {
-        for (uint32_t k = to; k-- > from;)
-            pass_on_term(nodes, node, k);
+        if (sum->is_single && !(sum->inner_is_int || node->flags & FG_GRAD_INT))
+            pass_on_operands(nodes, node, from, to);
+        else
+            for (uint32_t k = to; k-- > from;)
+                pass_on_term(nodes, node, k);
         return;
     }
     const bool is_whole = from == 0 && to == sum->n;
     if (is_whole) {
-        be_floats(nodes, sum->u, arena->sweeps);
-        be_floats(nodes, sum->v, arena->sweeps);
         if (sum->u != sum->v)
             start_running(arena, sum->u);
+        be_floats(nodes, sum->u, arena->sweeps);
+        be_floats(nodes, sum->v, arena->sweeps);
     }
     if (from == 0 && node->child[0] != FG_NONE) { /* A_0 passes its gradient on to the start before P_0 does to u_0 */
-        pass_on_terms(nodes, sum, 1, to, is_whole);
-        fg_grad_add(fg_at(nodes, node->child[0]), sum->inner);
+        pass_on_terms(nodes, sum, 1, to, false);
+        fg_grad_add_product(fg_at(nodes, node->child[0]), 1.0, true, sum->inner, sum->inner_is_int);
         to = 1;
     }
-    pass_on_terms(nodes, sum, from, to, is_whole);
+    if (is_whole)
+        pass_on_terms(nodes, sum, from, to, true);
+    else
+        pass_on_terms(nodes, sum, from, to, false);
 }
 
 void fg_sum_zero(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to)

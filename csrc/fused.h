@@ -27,7 +27,10 @@
  * (fg_sum_is_touched), or if another walk runs, which may have listed the sum.
  *
  * A column is what sums keep of a list of operands. Sums may share a column, as the rows of a layer share their inputs.
- * A column holds one reference to each operand, and takes 12 bytes for each: a number and an index.
+ * A column holds one reference to each operand, and takes 12 bytes for each: a number and an index. A row of weights is
+ * a column that comes back at each position of a text and in each step. Such a column gets up to 16 bytes more for each
+ * operand: its handle (fg_column_note_faces) and its running gradient (fg_columns_stop_running). Between two steps no
+ * sum has it, and then it's idle (fg_column_end): only memory, without a reference to anything.
  */
 #ifndef FG_FUSED_H
 #define FG_FUSED_H
@@ -45,6 +48,8 @@ typedef struct fg_column {
     bool is_running;        /* the operands' gradients are in `grads` now, not in the nodes */
     uint64_t assigned;      /* arena->assigned when the column was made */
     const void *key;        /* what fg_column_find finds it by, or NULL */
+    const void **faces;     /* the operands' handles, or NULL: see fg_column_note_faces */
+    bool is_idle;           /* no sum has it, and it refers to no operand: see fg_column_end */
     bool has_ints;          /* there is a byte for each number, which says whether it's an int: fg_column_kinds */
 #if FG_TESTING
     uint32_t checked;       /* the number of the last fg_arena_check that has checked it */
@@ -98,17 +103,35 @@ void fg_column_discard(fg_arena *arena, fg_column *column); /* free a column wit
  * int and there's no room for kinds. */
 fg_status fg_column_take(fg_arena *arena, fg_column *column);
 
-/* Drop a reference to a column. With the last one, drop its references to operands and free it. */
+/* Drop a reference to a column. With the last one, drop its references to operands, and then fg_column_end. */
 void fg_column_release(fg_arena *arena, fg_column *column);
 
-/* fg_column_find: the live column that was noted with a key, if its numbers are still its operands' numbers, or NULL. A
- * key is the address of a list. Another list may have that address by now, so the caller has to compare the operands.
+/* The end of a column whose references to operands are gone: free it, or keep it idle. A row of weights has the same
+ * column in each step of a training loop, with other numbers. So a column with faces that can be found by its key is
+ * kept; FG_KEEP_COLUMNS bytes have to be enough for all.
+ *
+ * fg_column_revive: make an idle column one that sums may have, with one reference, and with its operands' numbers as
+ * they are now. The caller has to know that all operands are live nodes. False if some has another handle, or anything
+ * but a float: then the column still is idle. */
+void fg_column_end(fg_arena *arena, fg_column *column);
+bool fg_column_revive(fg_arena *arena, fg_column *column);
+void fg_columns_clear(fg_arena *arena); /* free the idle ones */
+
+/* fg_column_find: the column that was noted with a key, if it's idle, or if its numbers are still its operands'
+ * numbers; or NULL. A key is the address of a list. Another list may have that address by now, so the caller has to
+ * compare the operands.
  *
  * fg_column_note: let a column be found by a key. The arena takes no reference to the column. A key has a set of 4
  * places. If all are taken by columns whose numbers are still right, the new column isn't noted. A column of weights is
  * seldom left out, since a training step makes it before most columns of results. */
 fg_column *fg_column_find(const fg_arena *arena, const void *key);
 void fg_column_note(fg_arena *arena, fg_column *column, const void *key);
+
+/* Note the operands' handles in column->faces, if all are leaves whose face is a handle, and if there's memory. From
+ * then on the nodes keep their handles (FG_SEEN). So as long as sums have the column, each is the handle of the same
+ * node, and one can find out whether a list still has the same Values without a look at any of them. That was most of
+ * what a row of weights took to be found again. The caller sees to it that all handles are of the same class. */
+void fg_column_note_faces(fg_arena *arena, fg_column *column);
 
 /* A new fused sum of the products of two columns of the same length, or, if v is NULL, of the operands in u. It has one
  * reference, and takes references to the columns and the start's operand. FG_NONE if there's no memory.
@@ -122,6 +145,19 @@ void fg_column_note(fg_arena *arena, fg_column *column, const void *key);
  * node. With FG_DEFERRED nothing but the start may be a constant. */
 fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start, double number, bool number_is_int,
                     uint32_t kind);
+
+/* What a new sum is made of: the arguments of fg_sum_new. */
+typedef struct {
+    fg_column *u, *v;
+    fg_index start;
+    double number;
+    bool number_is_int;
+} fg_terms;
+
+/* Make n sums at once, at most FG_ROWS, all of the same length, and all of products or all of single operands. If it
+ * fails, there's no memory, and none is made. */
+enum { FG_ROWS = 4 };
+bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_index *indices);
 
 /* Whether another sweep over the sum could give inner nodes other gradients than the sum can keep: they have gradients
  * already, and not all the same zero. (A constant's gradient may be nan even if the sum's is 0: then the other factor

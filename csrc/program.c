@@ -103,7 +103,7 @@ static bool power_slope(fg_run *run, const fg_operand *x, const fg_operand *n, f
 /* ---- New nodes ---- */
 
 /* Make an operand the Value of a new node, or of none if operations don't record. */
-static bool be_value(fg_run *run, fg_operand *out, uint8_t op, uint8_t arity, uint16_t flags, fg_operand data)
+static inline bool be_value(fg_run *run, fg_operand *out, uint8_t op, uint8_t arity, uint16_t flags, fg_operand data)
 {
     *out = data;
     out->is_value = true;
@@ -118,20 +118,20 @@ static bool be_value(fg_run *run, fg_operand *out, uint8_t op, uint8_t arity, ui
     return true;
 }
 
-static void drop(fg_run *run, const fg_operand *operand)
+static inline void drop(fg_run *run, const fg_operand *operand)
 {
     if (operand->node != FG_NONE)
         fg_node_release(run->arena, operand->node);
 }
 
 /* The leaf that an operation makes of a number. */
-static bool be_leaf(fg_run *run, fg_operand *out, const fg_operand *number)
+static inline bool be_leaf(fg_run *run, fg_operand *out, const fg_operand *number)
 {
     return be_value(run, out, FG_LEAF, FG_NULLARY, 0,
                     number_operand(number->number, number->is_int && !run->rules->float_data));
 }
 
-static bool be_binary(fg_run *run, fg_operand *out, uint8_t op, uint16_t flags, fg_operand data, const fg_operand *a,
+static inline bool be_binary(fg_run *run, fg_operand *out, uint8_t op, uint16_t flags, fg_operand data, const fg_operand *a,
                       const fg_operand *b, double by_a, double by_b)
 {
     const fg_index first = a->node, second = b->node; /* out may be a or b */
@@ -149,7 +149,7 @@ static bool be_binary(fg_run *run, fg_operand *out, uint8_t op, uint16_t flags, 
     return true;
 }
 
-static bool be_unary(fg_run *run, fg_operand *out, uint8_t op, fg_operand data, const fg_operand *a, fg_operand by_a,
+static inline bool be_unary(fg_run *run, fg_operand *out, uint8_t op, fg_operand data, const fg_operand *a, fg_operand by_a,
                      fg_operand constant)
 {
     const uint16_t flags = (by_a.is_int ? FG_LOCAL0_INT : 0) | (constant.is_int ? FG_LOCAL1_INT : 0);
@@ -167,12 +167,12 @@ static bool be_unary(fg_run *run, fg_operand *out, uint8_t op, fg_operand data, 
 
 /* ---- Operators ---- */
 
-static bool sum_of_values(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
+static inline bool sum_of_values(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
 {
     return be_binary(run, out, FG_ADD, FG_LOCAL0_INT | FG_LOCAL1_INT, sum_of(a, b), a, b, 1.0, 1.0);
 }
 
-static bool product_of_values(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
+static inline bool product_of_values(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
 {
     const uint16_t flags = (b->is_int ? FG_LOCAL0_INT : 0) | (a->is_int ? FG_LOCAL1_INT : 0);
     return be_binary(run, out, FG_MUL, flags, product_of(a, b), a, b, b->number, a->number);
@@ -181,7 +181,7 @@ static bool product_of_values(fg_run *run, const fg_operand *a, const fg_operand
 typedef bool fg_operation(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out);
 
 /* A Value and a Value or a number: the number becomes a leaf. */
-static bool with_leaf(fg_run *run, fg_operation *operation, const fg_operand *a, const fg_operand *b, fg_operand *out)
+static inline bool with_leaf(fg_run *run, fg_operation *operation, const fg_operand *a, const fg_operand *b, fg_operand *out)
 {
     fg_operand leaf;
     if (b->is_value)
@@ -195,7 +195,7 @@ static bool with_leaf(fg_run *run, fg_operation *operation, const fg_operand *a,
 
 enum { ADD, MULTIPLY, SUBTRACT, DIVIDE }; /* places in fg_rules.lacks */
 
-static bool add(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
+static inline bool add(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
 {
     if (a->is_value)
         return with_leaf(run, sum_of_values, a, b, out);
@@ -205,7 +205,7 @@ static bool add(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operan
     return !a->is_int || !b->is_int || out->is_int;
 }
 
-static bool multiply(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
+static inline bool multiply(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
 {
     if (a->is_value)
         return with_leaf(run, product_of_values, a, b, out);
@@ -215,7 +215,7 @@ static bool multiply(fg_run *run, const fg_operand *a, const fg_operand *b, fg_o
     return !a->is_int || !b->is_int || out->is_int;
 }
 
-static bool negate(fg_run *run, const fg_operand *a, fg_operand *out)
+static inline bool negate(fg_run *run, const fg_operand *a, fg_operand *out)
 {
     if (a->is_value)
         return with_leaf(run, product_of_values, a, &minus_one, out);
@@ -224,7 +224,7 @@ static bool negate(fg_run *run, const fg_operand *a, fg_operand *out)
 }
 
 /* a + (-b) */
-static bool subtract(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
+static inline bool subtract(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
 {
     fg_operand negative;
     if (!a->is_value && b->is_value && run->rules->lacks[SUBTRACT])
@@ -328,59 +328,22 @@ static bool read_field(fg_run *run, bool is_grad, const fg_operand *a, fg_operan
     return a->is_value && (!is_grad || run->rules->kind & fg_kind(0, 0, FG_GRAD_INT));
 }
 
-static bool execute(fg_run *run, const fg_instruction *code, const fg_operand *a, const fg_operand *b, fg_operand *out)
+/* The larger or the smaller of two numbers. Of two that are equal, or of which one is nan, Python takes the first. */
+static bool choose(const fg_operand *a, const fg_operand *b, bool is_max, fg_operand *out)
 {
-    switch (code->what) {
-    case FG_DO_ADD:
-        return add(run, a, b, out);
-    case FG_DO_SUBTRACT:
-        return subtract(run, a, b, out);
-    case FG_DO_MULTIPLY:
-        return multiply(run, a, b, out);
-    case FG_DO_DIVIDE:
-        return divide(run, a, b, out);
-    case FG_DO_POWER:
-        return raise_to(run, a, b, out);
-    case FG_DO_NEGATE:
-        return negate(run, a, out);
-    case FG_DO_DATA:
-    case FG_DO_GRAD:
-        return read_field(run, code->what == FG_DO_GRAD, a, out);
-    case FG_DO_METHOD:
-        return call_method(run, code->function, a, out);
-    case FG_DO_MATH:
-        return call_math(code->function, a, out);
-    case FG_DO_ABS:
-        return absolute(run, a, out);
-    case FG_DO_MAX: /* of two that are equal, or of which one is nan, Python takes the first */
-        *out = b->number > a->number ? *b : *a;
-        return !a->is_value && !b->is_value;
-    case FG_DO_MIN:
-        *out = b->number < a->number ? *b : *a;
-        return !a->is_value && !b->is_value;
-    default:
-        return false;
-    }
+    *out = (is_max ? b->number > a->number : b->number < a->number) ? *b : *a;
+    return !a->is_value && !b->is_value;
 }
 
 /* ---- Running ---- */
 
 void fg_register_release(fg_arena *arena, const fg_register *reg, uint32_t n)
 {
-    if (reg->are_floats)
+    if (reg->all <= FG_NUMBERS)
         return;
     for (uint32_t i = reg->step ? n : n > 0; i-- > 0;)
         if (reg->nodes[i] != FG_NONE)
             fg_node_release(arena, reg->nodes[i]);
-}
-
-/* Whether all of a register's operands are Values. */
-static bool are_values(const fg_register *reg, uint32_t n)
-{
-    for (uint32_t i = 0; i < (reg->step ? n : 1); i++)
-        if (!(reg->kinds[i] & FG_IS_VALUE))
-            return false;
-    return !reg->are_floats;
 }
 
 /* data or grad of n Values. Mostly all are floats. */
@@ -388,21 +351,15 @@ static bool read_fields(fg_run *run, bool is_grad, const fg_register *a, uint32_
 {
     const fg_node *nodes = run->arena->nodes;
     uint16_t flags = 0;
-    if (!are_values(a, n))
+    if (a->all != FG_VALUES)
         return false;
     for (uint32_t i = 0; i < n; i++) {
         const fg_node *node = fg_at(nodes, a->nodes[i * a->step]);
-        if (a->nodes[i * a->step] == FG_NONE)
-            return false;
         out->numbers[i] = is_grad ? node->grad : node->data;
         flags |= node->flags;
     }
-    out->are_floats = !(flags & (is_grad ? FG_GRAD_INT : FG_DATA_INT));
-    for (uint32_t i = 0; i < n && !out->are_floats; i++) {
-        const uint16_t own = fg_at(nodes, a->nodes[i * a->step])->flags;
-        fg_register_set(out, i, number_operand(out->numbers[i], (own & (is_grad ? FG_GRAD_INT : FG_DATA_INT)) != 0));
-    }
-    return true;
+    out->all = flags & (is_grad ? FG_GRAD_INT : FG_DATA_INT) ? FG_MIXED : FG_FLOATS;
+    return out->all == FG_FLOATS;
 }
 
 /* Do for n elements what C's own operators on floats do. False if Python would raise for one of them. by_x and by_y are
@@ -439,9 +396,11 @@ static inline bool calculate_by(uint8_t what, const double *restrict x, const ui
     }
 }
 
+/* The same if all operands are numbers, and those of one register floats. Then the results are floats: Python makes a
+ * float of an int beside one. */
 static bool calculate(uint8_t what, const fg_register *a, const fg_register *b, uint32_t n, double *out)
 {
-    if (!a->are_floats || !b->are_floats)
+    if (a->all > FG_NUMBERS || b->all > FG_NUMBERS || (a->all == FG_NUMBERS && b->all == FG_NUMBERS))
         return false;
     if (!a->step)
         return calculate_by(what, a->numbers, 0, b->numbers, 1, n, out); /* n is 1 if b's step is 0 as well */
@@ -453,7 +412,7 @@ static bool calculate(uint8_t what, const fg_register *a, const fg_register *b, 
 static bool calculate_power(const fg_register *x, const fg_register *n_register, uint32_t n, double *out)
 {
     const double exponent = n_register->numbers[0];
-    if (!x->are_floats || n_register->step)
+    if (x->all != FG_FLOATS || n_register->step || n_register->all > FG_NUMBERS)
         return false;
     if (exponent == 2.0) {
         for (uint32_t i = 0; i < n; i++) {
@@ -474,32 +433,122 @@ static bool calculate_power(const fg_register *x, const fg_register *n_register,
     return false;
 }
 
-/* Run one instruction for n elements. False after n_done elements, whose results are still there. */
-static bool run_instruction(fg_run *run, const fg_instruction *code, fg_register *registers, uint32_t n,
-                            uint32_t *n_done)
+/* Whether a register's operands are Values of floats, or all have the same float, which isn't a Value. */
+static bool is_usual_second(const fg_register *reg)
 {
-    const fg_register *a = &registers[code->a], *b = &registers[code->b];
-    fg_register *out = &registers[code->result];
-    *n_done = 0;
-    out->are_floats = calculate(code->what, a, b, n, out->numbers)
-                      || (code->what == FG_DO_POWER && calculate_power(a, b, n, out->numbers));
-    if (out->are_floats
-        || ((code->what == FG_DO_DATA || code->what == FG_DO_GRAD)
-            && read_fields(run, code->what == FG_DO_GRAD, a, n, out)))
-        return true;
-    for (; *n_done < n; ++*n_done) {
-        const fg_operand x = fg_register_get(a, *n_done), y = fg_register_get(b, *n_done);
-        fg_operand result;
-        if (!execute(run, code, &x, &y, &result))
+    return reg->all == FG_VALUES || (reg->all == FG_FLOATS && !reg->step);
+}
+
+/* The usual case of sums and products: Values of floats, and a second operand as above. False after n_done elements. */
+static bool usual_binary(fg_run *run, bool is_product, double factor, const fg_register *a, const fg_register *b,
+                         uint32_t n, uint32_t *n_done, fg_register *out)
+{
+    fg_arena *const arena = run->arena;
+    const uint32_t kind = run->rules->kind
+                          | (is_product ? fg_kind(FG_MUL, FG_BINARY, 0)
+                                        : fg_kind(FG_ADD, FG_BINARY, FG_LOCAL0_INT | FG_LOCAL1_INT));
+    const uint32_t leaf_kind = run->rules->kind | fg_kind(FG_LEAF, FG_NULLARY, 0);
+    const bool has_leaf = b->all == FG_FLOATS;
+    out->all = FG_VALUES;
+    for (uint32_t i = 0; i < n; *n_done = ++i) {
+        const uint32_t at = i * b->step;
+        const double x = a->numbers[i * a->step], y = has_leaf ? factor * b->numbers[at] : b->numbers[at];
+        const double data = is_product ? x * y : x + y;
+        fg_index first = a->nodes[i * a->step], second, index;
+        second = has_leaf ? fg_node_new(arena) : b->nodes[at];
+        if (second == FG_NONE)
             return false;
-        fg_register_set(out, *n_done, result);
+        if (has_leaf)
+            fg_node_init(fg_at(arena->nodes, second), leaf_kind, FG_PASSED_OVER, y);
+        index = fg_node_new(arena);
+        if (index == FG_NONE) {
+            if (has_leaf)
+                fg_node_release(arena, second);
+            return false;
+        }
+        fg_node *node = fg_at(arena->nodes, index);
+        fg_node_init(node, kind, 0, data);
+        node->child[0] = first;
+        node->child[1] = second;
+        node->local[0] = is_product ? y : 1.0;
+        node->local[1] = is_product ? x : 1.0;
+        fg_node_retain(arena, first);
+        if (!has_leaf) /* else the only reference to it is the node's */
+            fg_node_retain(arena, second);
+        out->numbers[i] = data;
+        out->nodes[i] = index;
     }
     return true;
 }
 
+/* Run one instruction for n elements. False after n_done elements, whose results are still there. */
+static bool run_instruction(fg_run *run, const fg_instruction *code, fg_register *registers, uint32_t n,
+                            uint32_t *n_done)
+{
+    const fg_register *const a = &registers[code->a], *const b = &registers[code->b];
+    fg_register *const out = &registers[code->result];
+    *n_done = 0;
+    out->all = FG_FLOATS;
+    if (calculate(code->what, a, b, n, out->numbers)
+        || (code->what == FG_DO_POWER && calculate_power(a, b, n, out->numbers)))
+        return true;
+    if (run->rules->records && a->all == FG_VALUES && is_usual_second(b)) {
+        if (code->what == FG_DO_MULTIPLY)
+            return usual_binary(run, true, 1.0, a, b, n, n_done, out);
+        if (code->what == FG_DO_ADD || (code->what == FG_DO_SUBTRACT && b->all == FG_FLOATS))
+            return usual_binary(run, false, code->what == FG_DO_ADD ? 1.0 : -1.0, a, b, n, n_done, out);
+    }
+    out->all = FG_MIXED;
+    if ((code->what == FG_DO_DATA || code->what == FG_DO_GRAD)
+        && read_fields(run, code->what == FG_DO_GRAD, a, n, out))
+        return true;
+
+/* Compiled into a loop for each operation, so that the compiler sees what an operation does with its operands. */
+#define FOR_EACH(operation)                                                                                            \
+    for (uint32_t i = 0; i < n; *n_done = ++i) {                                                                       \
+        const fg_operand x = fg_register_get(a, i), y = fg_register_get(b, i);                                         \
+        fg_operand z;                                                                                                  \
+        (void)y;                                                                                                       \
+        if (!(operation))                                                                                              \
+            return false;                                                                                              \
+        fg_register_set(out, i, z);                                                                                    \
+    }                                                                                                                  \
+    return true
+
+    switch (code->what) {
+    case FG_DO_ADD:
+        FOR_EACH(add(run, &x, &y, &z));
+    case FG_DO_SUBTRACT:
+        FOR_EACH(subtract(run, &x, &y, &z));
+    case FG_DO_MULTIPLY:
+        FOR_EACH(multiply(run, &x, &y, &z));
+    case FG_DO_DIVIDE:
+        FOR_EACH(divide(run, &x, &y, &z));
+    case FG_DO_POWER:
+        FOR_EACH(raise_to(run, &x, &y, &z));
+    case FG_DO_NEGATE:
+        FOR_EACH(negate(run, &x, &z));
+    case FG_DO_DATA:
+    case FG_DO_GRAD:
+        FOR_EACH(read_field(run, code->what == FG_DO_GRAD, &x, &z));
+    case FG_DO_METHOD:
+        FOR_EACH(call_method(run, code->function, &x, &z));
+    case FG_DO_MATH:
+        FOR_EACH(call_math(code->function, &x, &z));
+    case FG_DO_ABS:
+        FOR_EACH(absolute(run, &x, &z));
+    case FG_DO_MAX:
+    case FG_DO_MIN:
+        FOR_EACH(choose(&x, &y, code->what == FG_DO_MAX, &z));
+    default:
+        return false;
+    }
+#undef FOR_EACH
+}
+
 static bool is_one_number(const fg_register *reg)
 {
-    return !reg->step && (reg->are_floats || !(reg->kinds[0] & FG_IS_VALUE));
+    return !reg->step && !fg_register_get(reg, 0).is_value;
 }
 
 fg_status fg_program_run(fg_arena *arena, const fg_rules *rules, const fg_instruction *code, uint32_t n_code,
@@ -513,7 +562,7 @@ fg_status fg_program_run(fg_arena *arena, const fg_rules *rules, const fg_instru
         const bool is_one = n > 0 && is_one_number(&registers[code[k].a]) && is_one_number(&registers[code[k].b]);
         result->step = !is_one;
         if (run_instruction(&run, &code[k], registers, is_one ? 1 : n, &n_done)) {
-            fg_register_note_floats(result, is_one ? 1 : 0);
+            fg_register_note(result, is_one ? 1 : n);
             continue;
         }
         fg_register_release(arena, result, n_done);
@@ -535,7 +584,7 @@ static bool is_int_in_node(const fg_rules *rules, const fg_operand *operand)
 fg_column *fg_register_column(fg_arena *arena, const fg_rules *rules, const fg_register *reg, uint32_t n)
 {
     bool has_ints = false;
-    for (uint32_t i = 0; i < n && !reg->are_floats; i++) {
+    for (uint32_t i = 0; i < n && reg->all != FG_FLOATS && reg->all != FG_VALUES; i++) {
         const fg_operand operand = fg_register_get(reg, i);
         has_ints |= is_int_in_node(rules, &operand);
     }

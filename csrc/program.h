@@ -24,32 +24,36 @@ typedef struct {
 /* The operands of all elements, field by field. */
 typedef struct {
     double *numbers;
-    fg_index *nodes;
-    uint8_t *kinds;  /* FG_IS_VALUE, FG_IS_INT */
+    fg_index *nodes; /* not set if all are floats */
+    uint8_t *kinds;  /* FG_IS_VALUE, FG_IS_INT; only set if `all` is FG_NUMBERS or FG_MIXED */
     uint32_t step;   /* from one element's operand to the next's: 1, or 0 if all have the same */
-    bool are_floats; /* all are floats; then nodes and kinds aren't set */
+    uint8_t all;     /* what all operands are: */
 } fg_register;
 
-enum { FG_IS_VALUE = 1, FG_IS_INT = 2, FG_OPERAND_BYTES = 16 /* of a register's room, for each operand */ };
+enum { FG_IS_VALUE = 1, FG_IS_INT = 2 };
+enum { FG_FLOATS, FG_NUMBERS /* floats and ints */, FG_VALUES /* with nodes, of floats */, FG_MIXED };
+enum { FG_OPERAND_BYTES = 16 }; /* of a register's room, for each operand */
 
 /* A register in a block of FG_OPERAND_BYTES for each of n operands. */
 static inline fg_register fg_register_in(void *room, uint32_t n)
 {
     double *numbers = room;
     fg_index *nodes = (fg_index *)(numbers + n);
-    return (fg_register){numbers, nodes, (uint8_t *)(nodes + n), 1, false};
+    return (fg_register){numbers, nodes, (uint8_t *)(nodes + n), 1, FG_MIXED};
 }
 
 static inline fg_operand fg_register_get(const fg_register *reg, uint32_t i)
 {
     const uint32_t at = i * reg->step;
-    if (reg->are_floats)
+    if (reg->all == FG_FLOATS)
         return (fg_operand){reg->numbers[at], FG_NONE, false, false};
+    if (reg->all == FG_VALUES)
+        return (fg_operand){reg->numbers[at], reg->nodes[at], true, false};
     return (fg_operand){reg->numbers[at], reg->nodes[at], (reg->kinds[at] & FG_IS_VALUE) != 0,
                         (reg->kinds[at] & FG_IS_INT) != 0};
 }
 
-/* Set operand i. The register mustn't have been said to have floats only. */
+/* Set operand i of a register that is FG_MIXED. */
 static inline void fg_register_set(fg_register *reg, uint32_t i, fg_operand operand)
 {
     reg->numbers[i] = operand.number;
@@ -57,15 +61,22 @@ static inline void fg_register_set(fg_register *reg, uint32_t i, fg_operand oper
     reg->kinds[i] = (operand.is_value ? FG_IS_VALUE : 0) | (operand.is_int ? FG_IS_INT : 0);
 }
 
-/* Note that the first n operands, which are all of a register's, are floats, if they are. */
-static inline void fg_register_note_floats(fg_register *reg, uint32_t n)
+/* Note what all n operands of a register are, now that they are set. */
+static inline void fg_register_note(fg_register *reg, uint32_t n)
 {
-    uint8_t kinds = n > 0 ? 0 : FG_IS_INT;
-    if (reg->are_floats)
+    uint8_t any = 0, every = UINT8_MAX;
+    bool have_nodes = true;
+    if (reg->all != FG_MIXED || n == 0)
         return;
-    for (uint32_t i = 0; i < n; i++)
-        kinds |= reg->kinds[i];
-    reg->are_floats = kinds == 0;
+    for (uint32_t i = 0; i < n; i++) {
+        any |= reg->kinds[i];
+        every &= reg->kinds[i];
+        have_nodes &= reg->nodes[i] != FG_NONE;
+    }
+    if (!(any & FG_IS_VALUE))
+        reg->all = any ? FG_NUMBERS : FG_FLOATS;
+    else if (any == every && !(any & FG_IS_INT) && have_nodes)
+        reg->all = FG_VALUES;
 }
 
 enum fg_do {

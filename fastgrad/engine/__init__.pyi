@@ -117,7 +117,6 @@ def _make_class(module: str, name: str, doc: str | None = None, **dialect: objec
 class Loop:
     # The compiled engine's: a loop of an author's code that C runs.
     def __init__(self, text: object) -> None: ...
-    def rest(self) -> Any: ...
     file: str
     what: str
     line: int
@@ -125,6 +124,7 @@ class Loop:
     elements: int
     declines: dict[str, int]
     is_on: bool
+    rest: Any
 
 _LOOP_CODES: dict[str, int]
 

@@ -139,6 +139,8 @@ cdef extern from "fused.h":
         uint32_t refs
         uint32_t n
         uint32_t n_constants
+        const void **faces
+        fg_bool is_idle
         fg_bool has_ints
         double numbers[1]
 
@@ -154,10 +156,26 @@ cdef extern from "fused.h":
     fg_status fg_column_take(fg_arena *arena, fg_column *column)
     void fg_column_release(fg_arena *arena, fg_column *column)
     fg_column *fg_column_find(const fg_arena *arena, const void *key)
+    bint fg_column_revive(fg_arena *arena, fg_column *column)
+    void fg_column_note_faces(fg_arena *arena, fg_column *column)
     void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
     fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start, double number,
                         fg_bool number_is_int, uint32_t kind)
+    ctypedef struct fg_terms:
+        fg_column *u
+        fg_column *v
+        fg_index start
+        double number
+        fg_bool number_is_int
+    enum:
+        FG_ROWS
+
+    fg_bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_index *indices)
     fg_bool fg_sum_has(const fg_node *node, fg_index operand)
+
+cdef extern from "functions.h":
+    fg_bool fg_function(uint8_t op, double x, double *y, double *slope)
+    double fg_relu(double x, fg_bool *is_int, fg_bool is_micrograds)
 
 cdef extern from "program.h":
     ctypedef struct fg_operand:
@@ -170,9 +188,12 @@ cdef extern from "program.h":
         fg_index *nodes
         uint8_t *kinds
         uint32_t step
-        fg_bool are_floats
+        uint8_t all
     enum:
-        FG_IS_VALUE
+        FG_FLOATS
+        FG_NUMBERS
+        FG_VALUES
+        FG_MIXED
         FG_OPERAND_BYTES
     ctypedef struct fg_instruction:
         uint8_t what
@@ -205,12 +226,13 @@ cdef extern from "program.h":
     fg_register fg_register_in(void *room, uint32_t n)
     fg_operand fg_register_get(const fg_register *reg, uint32_t i)
     void fg_register_set(fg_register *reg, uint32_t i, fg_operand operand)
-    void fg_register_note_floats(fg_register *reg, uint32_t n)
+    void fg_register_note(fg_register *reg, uint32_t n)
     fg_status fg_program_run(fg_arena *arena, const fg_rules *rules, const fg_instruction *code, uint32_t n_code,
                              fg_register *registers, uint32_t n)
     void fg_register_release(fg_arena *arena, const fg_register *reg, uint32_t n)
     fg_status fg_program_sum(fg_arena *arena, const fg_rules *rules, const fg_register *a, const fg_register *b,
                              const fg_operand *start, uint32_t n, fg_operand *result)
+    fg_column *fg_register_column(fg_arena *arena, const fg_rules *rules, const fg_register *reg, uint32_t n)
     fg_index fg_program_fuse(fg_arena *arena, const fg_rules *rules, fg_column *u, fg_column *v,
                              const fg_operand *start)
 

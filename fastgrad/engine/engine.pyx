@@ -17,13 +17,12 @@ Otherwise the function that plain Python would call does, and raises if it must.
 cimport cython
 from cpython.array cimport array
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
+from cpython.list cimport PyList_New
 from cpython.long cimport PyLong_CheckExact, PyLong_AsDouble, PyLong_AsLongLongAndOverflow
 from libc.float cimport DBL_MIN
-from libc.math cimport (INFINITY, M_PI, NAN, atan as c_atan, cos as c_cos, cosh as c_cosh, erf as c_erf, exp as c_exp,
-                        expm1 as c_expm1, fabs, floor, fmod, isfinite, log as c_log, log1p as c_log1p, pow as c_pow,
-                        sin as c_sin, sinh as c_sinh, sqrt as c_sqrt, tanh as c_tanh)
+from libc.math cimport INFINITY, NAN, fabs, floor, fmod, isfinite, log as c_log, pow as c_pow
 from libc.stdint cimport UINT32_MAX, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcmp, memset
 
 import gc
 import math
@@ -246,87 +245,67 @@ cdef class Node:
 
     def exp(self):
         """e to the power of this Value. Raises OverflowError."""
-        cdef double y = exp_of(node_at(self.index).data)
-        return unary(self, FG_EXP, y, y)
+        return function_of(self, FG_EXP, math.exp)
 
     def log(self):
         """The natural logarithm. Raises ValueError if it isn't positive."""
-        cdef double x = node_at(self.index).data
-        return unary(self, FG_LOG, c_log(x) if 0.0 < x < INFINITY else math.log(x), 1.0 / x)
+        return function_of(self, FG_LOG, math.log)
 
     def relu(self):
         """max(0, this Value); the derivative at 0 is 0."""
         cdef Number x = data_of(self)
         cdef bint is_micrograds = dialect_at(self.index).micrograd_relu     # -0.0 and nan stay, and the step is an int
-        if x.value > 0.0:
-            return unary_number(self, FG_RELU, x, Number(1.0, is_micrograds))
-        if x.value < 0.0 or not is_micrograds:
-            x = Number(0.0, True)
-        return unary_number(self, FG_RELU, x, Number(0.0, is_micrograds))
+        cdef fg_bool is_int = x.is_int
+        cdef double y = fg_relu(x.value, &is_int, is_micrograds)
+        return unary_number(self, FG_RELU, Number(y, is_int), Number(x.value > 0.0, is_micrograds))
 
     def tanh(self):
         """The hyperbolic tangent; its derivative is 1 - tanh**2."""
-        cdef double y = c_tanh(node_at(self.index).data)
-        return unary(self, FG_TANH, y, 1.0 - y * y)
+        return function_of(self, FG_TANH, math.tanh)
 
     def sigmoid(self):
         """1 / (1 + exp(-x)), computed from the side that can't overflow; its derivative is y * (1 - y)."""
-        cdef double x = node_at(self.index).data
-        cdef double e = exp_of(-fabs(x))
-        cdef double y = 1.0 / (1.0 + e) if x >= 0.0 else e / (1.0 + e)
-        return unary(self, FG_SIGMOID, y, y * (1.0 - y))
+        return function_of(self, FG_SIGMOID, None)
 
     def sqrt(self):
         """The square root. Raises ValueError if it's negative, and ZeroDivisionError at 0, which has no derivative
         (unless under no_grad, where none is asked for)."""
         cdef double x = node_at(self.index).data
-        cdef double y = c_sqrt(x) if x > 0.0 else math.sqrt(x)
-        cdef double slope = NAN
-        if y != 0.0:
-            slope = 0.5 / y
-        elif is_recording():
-            slope = 0.5 / <object>y         # which raises
-        return unary(self, FG_SQRT, y, slope)
+        if x == 0.0 and is_recording():
+            0.5 / <object>x                 # which raises
+        return function_of(self, FG_SQRT, math.sqrt)
 
     def sin(self):
         """The sine of an angle in radians. Raises ValueError if it's infinite."""
-        cdef double x = node_at(self.index).data
-        return unary(self, FG_SIN, c_sin(x) if isfinite(x) else math.sin(x), c_cos(x))
+        return function_of(self, FG_SIN, math.sin)
 
     def cos(self):
         """The cosine of an angle in radians. Raises ValueError if it's infinite."""
-        cdef double x = node_at(self.index).data
-        return unary(self, FG_COS, c_cos(x) if isfinite(x) else math.cos(x), -c_sin(x))
+        return function_of(self, FG_COS, math.cos)
 
     def sinh(self):
         """The hyperbolic sine; its derivative is cosh. Raises OverflowError."""
-        cdef double x = node_at(self.index).data, y = c_sinh(x), slope = c_cosh(x)
-        return unary(self, FG_SINH, y if isfinite(y) else math.sinh(x), slope if isfinite(slope) else math.cosh(x))
+        return function_of(self, FG_SINH, math.sinh)
 
     def cosh(self):
         """The hyperbolic cosine; its derivative is sinh. Raises OverflowError."""
-        cdef double x = node_at(self.index).data, y = c_cosh(x), slope = c_sinh(x)
-        return unary(self, FG_COSH, y if isfinite(y) else math.cosh(x), slope if isfinite(slope) else math.sinh(x))
+        return function_of(self, FG_COSH, math.cosh)
 
     def log1p(self):
         """The natural logarithm of 1 + this Value, exact also near 0. Raises ValueError if it isn't above -1."""
-        cdef double x = node_at(self.index).data
-        return unary(self, FG_LOG1P, c_log1p(x) if -1.0 < x < INFINITY else math.log1p(x), 1.0 / (1.0 + x))
+        return function_of(self, FG_LOG1P, math.log1p)
 
     def expm1(self):
         """e to the power of this Value, minus 1, exact also near 0. Raises OverflowError."""
-        cdef double x = node_at(self.index).data, y = c_expm1(x)
-        return unary(self, FG_EXPM1, y if isfinite(y) else math.expm1(x), exp_of(x))
+        return function_of(self, FG_EXPM1, math.expm1)
 
     def erf(self):
         """The error function; its derivative is 2 / sqrt(pi) * exp(-x * x)."""
-        cdef double x = node_at(self.index).data
-        return unary(self, FG_ERF, c_erf(x), 2.0 / c_sqrt(M_PI) * exp_of(-x * x))
+        return function_of(self, FG_ERF, math.erf)
 
     def atan(self):
         """The arc tangent, in radians; its derivative is 1 / (1 + x * x)."""
-        cdef double x = node_at(self.index).data
-        return unary(self, FG_ATAN, c_atan(x), 1.0 / (1.0 + x * x))
+        return function_of(self, FG_ATAN, math.atan)
 
     def __abs__(self):
         cdef Number x = data_of(self)

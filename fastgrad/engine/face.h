@@ -41,6 +41,17 @@ static inline bool fg_is_collectable(PyObject *object)
     return PyType_IS_GC(type) && (!type->tp_is_gc || type->tp_is_gc(object));
 }
 
+/* A number that a dict gets anew with each change. 0 from CPython 3.12 on, where there is none to rely on. */
+static inline uint64_t fg_dict_version(PyObject *dict)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    return ((PyDictObject *)dict)->ma_version_tag;
+#else
+    (void)dict;
+    return 0;
+#endif
+}
+
 /* Give a float that nobody else holds another number. */
 static inline void fg_set_float(PyObject *object, double x)
 {

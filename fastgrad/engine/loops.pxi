@@ -84,6 +84,7 @@ cdef bint is_exact_number(PyObject *x) noexcept:
     return PyFloat_CheckExact(<object>x) or PyLong_CheckExact(<object>x)
 
 
+@cython.final
 cdef class Outside:
     """An expression whose value is an object that isn't computed by a program."""
     cdef Kind kind
@@ -308,21 +309,50 @@ cdef bint read_as(Loop loop, Frame *frame, PyObject *x, fg_operand *out) noexcep
 cdef bint read_items(Loop loop, Frame *frame, PyObject **items, Py_ssize_t n_of_items, Py_ssize_t at, Py_ssize_t step,
                      Py_ssize_t n, fg_register *out) noexcept:
     """Read n items of a list, from item `at` on, as operands."""
-    cdef Py_ssize_t i, k
-    for i in range(n):                      # mostly all are floats
-        k = at + i * step
-        if not 0 <= k < n_of_items or type_of(items[k]) is not &PyFloat_Type:
-            break
-        out.numbers[i] = PyFloat_AS_DOUBLE(<object>items[k])
-    else:
-        out.are_floats = True
-        return True
+    cdef Py_ssize_t i, k, last = at + (n - 1) * step
+    if 0 <= at < n_of_items and 0 <= last < n_of_items:
+        if type_of(items[at]) is &PyFloat_Type:         # then mostly all are floats
+            for i in range(n):
+                if type_of(items[at + i * step]) is not &PyFloat_Type:
+                    break
+                out.numbers[i] = PyFloat_AS_DOUBLE(<object>items[at + i * step])
+            else:
+                out.all = FG_FLOATS
+                return True
+        elif is_value(<object>items[at]) and (frame.cls is not NULL or meet(loop, frame, type_of(items[at]))):
+            if read_values(loop, frame, items + at, step, n, out):
+                return True
     for i in range(n):
         k = at + i * step
         if k < 0:
             k += n_of_items
         if not 0 <= k < n_of_items or not read_object(loop, frame, items[k], out, i):
             return False
+    fg_register_note(out, n)
+    return True
+
+
+cdef bint read_values(Loop loop, Frame *frame, PyObject **items, Py_ssize_t step, Py_ssize_t n, fg_register *out
+                      ) noexcept:
+    """Read n Values of floats as operands. False if there's anything else among them."""
+    cdef Py_ssize_t i
+    cdef uint16_t flags = 0
+    cdef PyObject *attributes = NULL
+    cdef fg_node *node
+    cdef PyObject *x
+    for i in range(n):
+        x = items[i * step]
+        if type_of(x) is not frame.cls:
+            return False
+        out.nodes[i] = (<Node>x).index
+        node = node_at((<Node>x).index)
+        out.numbers[i] = node.data
+        flags |= node.flags
+        if (<Node>x).attributes is not NULL:
+            attributes = x
+    if flags & FG_DATA_INT or attributes is not NULL and loop.methods:
+        return False
+    out.all = FG_VALUES
     return True
 
 
@@ -337,23 +367,32 @@ cdef enum SequenceKind:
 SEQUENCES = {"items": ITEMS, "reversed": REVERSED, "range": RANGE, "count": COUNT}
 
 
+@cython.final
 cdef class Sequence:
     """What a variable of a level goes over."""
     cdef SequenceKind kind
     cdef int slot
     cdef Outside a, b, c
-    # While the level runs:
+    cdef bint is_fixed          # it's the same each time that its level runs within the others
+    # While the level runs, or, if it's fixed, until the whole loop's end:
+    cdef bint is_open
     cdef PyObject *owner        # counted: the list or tuple
     cdef PyObject **items
     cdef Py_ssize_t start, step, n
 
-    def __cinit__(self, tuple text not None):
+    def __cinit__(self, tuple text not None, bint is_fixed):
         self.kind, self.slot = SEQUENCES[text[0]], text[1]
         parts = [None if part is None else Outside(part) for part in text[2:]] + [None] * 3
         self.a, self.b, self.c = parts[:3]
-        self.owner = NULL
+        self.is_fixed, self.is_open, self.owner = is_fixed, False, NULL
 
     cdef bint begin(self, Frame *frame) noexcept:
+        """False: decline."""
+        if not self.is_open:
+            self.is_open = self.find(frame)
+        return self.is_open
+
+    cdef bint find(self, Frame *frame) noexcept:
         cdef Py_ssize_t limit
         self.start, self.step = 0, 1
         if self.kind == COUNT:
@@ -374,11 +413,7 @@ cdef class Sequence:
                 self.n = (self.start - limit - 1) // -self.step + 1 if limit < self.start else 0
             return True
         self.owner = self.a.get(frame)
-        return self.owner is not NULL and self.open()
-
-    cdef bint open(self) noexcept:
-        """Begin with the owner that is set."""
-        if not is_sequence(<object>self.owner):
+        if self.owner is NULL or not is_sequence(<object>self.owner):
             return False
         self.n, self.items = n_items(<object>self.owner), items_of(<object>self.owner)
         self.start, self.step = 0, 1
@@ -386,9 +421,14 @@ cdef class Sequence:
             self.start, self.step = self.n - 1, -1
         return True
 
-    cdef void end(self) noexcept:
+    cdef inline void end(self) noexcept:
+        if not self.is_fixed:
+            self.close()
+
+    cdef void close(self) noexcept:
         xdecref(self.owner)
         self.owner = NULL
+        self.is_open = False
 
     cdef inline void go_to(self, Frame *frame, Py_ssize_t k) noexcept:
         if self.slot >= 0:
@@ -401,6 +441,7 @@ cdef class Sequence:
 
 # ---- Levels ----
 
+@cython.final
 cdef class Column:
     """Operands that are read from objects into a register."""
     cdef int register
@@ -408,7 +449,8 @@ cdef class Column:
     cdef bint is_one            # the same for all elements
     cdef bint is_fixed          # the same each time that the level runs within the others
     cdef Sequence sequence      # if they are a sequence's items, or those of a list from outside at its numbers,
-    cdef Outside items          # which is this list
+    cdef Outside items          # which is this list,
+    cdef Outside inner          # or the items of these items with this index
 
     def __cinit__(self, text, list sequences not None):
         self.register, self.place = text.register, Outside(text.place)
@@ -417,12 +459,14 @@ cdef class Column:
             self.sequence = sequences[text.sequence]
         if text.items is not None:
             self.items = Outside(text.items)
+        if text.inner is not None:
+            self.inner = Outside(text.inner)
 
     cdef PyObject *whole_list(self, Frame *frame, Py_ssize_t n) noexcept:
         """The list whose items are the operands, all of them and in order, as a new reference; or NULL."""
         cdef PyObject *x = NULL
         cdef Sequence sequence = self.sequence
-        if sequence is None or sequence.start != 0 or sequence.step != 1:
+        if sequence is None or self.inner is not None or sequence.start != 0 or sequence.step != 1:
             return NULL
         if self.items is None:
             x = borrowed_to_new(sequence.owner)
@@ -445,6 +489,7 @@ cdef enum Output:
 OUTPUTS = {"list": LIST, "lists": LISTS, "sum": SUM, "max": MAX, "min": MIN, "stores": STORES}
 
 
+@cython.final
 cdef class Level:
     cdef Loop loop
     cdef list sequences, columns, levels, made
@@ -459,6 +504,9 @@ cdef class Level:
     cdef Column column_a, column_b      # if these operands are read, not computed
     cdef Level rows             # of LISTS
     cdef bint leaves_last       # the last element is the author's
+    # 1 if the element after those that are done has to be computed as well. Then the author's body doesn't raise for
+    # it. If it did, that'd show variables that the body has assigned to for the element before.
+    cdef int ahead
     cdef list stores, values    # of STORES: what is assigned, and the registers of Values that are read or assigned
     cdef fg_column *kept[2]     # their columns, if they're fixed, until the loop's end
     # While the level runs:
@@ -471,7 +519,7 @@ cdef class Level:
         cdef Column column
         cdef int i
         self.loop = loop
-        self.sequences = [Sequence(each) for each in text.sequences]
+        self.sequences = [Sequence(each, is_fixed) for each, is_fixed in zip(text.sequences, text.are_fixed)]
         self.columns = [Column(each, self.sequences) for each in text.columns]
         self.levels = [(register, Level(loop, level)) for register, level in text.levels]
         self.strict, self.n_registers = text.strict, text.n_registers
@@ -484,7 +532,7 @@ cdef class Level:
             self.code[i] = fg_instruction(what, function, result, a, b)
         self.output, self.a, self.b, self.start = OUTPUTS[text.output], text.a, text.b, text.start
         self.rows = None if text.rows is None else Level(loop, text.rows)
-        self.leaves_last = text.leaves_last
+        self.leaves_last, self.ahead = text.leaves_last, text.ahead
         for column in self.columns:
             if column.register == self.a:
                 self.column_a = column
@@ -529,11 +577,14 @@ cdef class Level:
     cdef void forget(self) noexcept:
         """Drop what is kept until the loop's end."""
         cdef Level level
+        cdef Sequence sequence
         cdef int i
         for i in range(2):
             if self.kept[i] is not NULL:
                 fg_column_release(&arena, self.kept[i])
                 self.kept[i] = NULL
+        for sequence in self.sequences:
+            sequence.close()
         for _, level in self.levels:
             level.forget()
         if self.rows is not None:
@@ -568,18 +619,16 @@ cdef class Level:
         cdef Py_ssize_t i
         cdef bint is_read = True
         out.step = not column.is_one
-        out.are_floats = False
+        out.all = FG_MIXED
         if sequence is not None and column.items is None:
-            return read_items(self.loop, frame, sequence.items, sequence.n, sequence.start + first * sequence.step,
-                              sequence.step, n, out)
+            return self.read_list(frame, column, sequence.items, sequence.n, first, n, out)
         frame.reason = b"a list or an attribute that only Python can read"
         if sequence is not None:
             x = column.items.get(frame)
             if x is NULL:
                 return False
             if is_sequence(<object>x):
-                is_read = read_items(self.loop, frame, items_of(<object>x), n_items(<object>x),
-                                     sequence.start + first * sequence.step, sequence.step, n, out)
+                is_read = self.read_list(frame, column, items_of(<object>x), n_items(<object>x), first, n, out)
                 decref(x)
                 return is_read
             decref(x)
@@ -594,8 +643,33 @@ cdef class Level:
             decref(x)                       # what it was read from keeps a Value alive
             if not is_read:
                 return False
-        if column.is_one:
-            fg_register_note_floats(out, 1)
+        fg_register_note(out, 1 if column.is_one else n)
+        return True
+
+    cdef bint read_list(self, Frame *frame, Column column, PyObject **items, Py_ssize_t n_of_items, Py_ssize_t first,
+                        Py_ssize_t n, fg_register *out) noexcept:
+        """Read n items of a list by the column's sequence, or of each of them the item with the inner index."""
+        cdef Py_ssize_t step = column.sequence.step, at = column.sequence.start + first * step, i, k, inner
+        cdef PyObject *row
+        if column.inner is None:
+            return read_items(self.loop, frame, items, n_of_items, at, step, n, out)
+        frame.reason = b"a list or an attribute that only Python can read"
+        if not column.inner.get_int(frame, &inner):
+            return False
+        for i in range(n):
+            k = at + i * step
+            if k < 0:
+                k += n_of_items
+            if not 0 <= k < n_of_items or not is_sequence(<object>items[k]):
+                return False
+            row, k = items[k], inner
+            if k < 0:
+                k += n_items(<object>row)
+            if not 0 <= k < n_items(<object>row):
+                return False
+            if not read_object(self.loop, frame, items_of(<object>row)[k], out, i):
+                return False
+        fg_register_note(out, n)
         return True
 
     cdef bint compute(self, Frame *frame, Py_ssize_t first, Py_ssize_t n) noexcept:
@@ -623,6 +697,7 @@ cdef class Level:
             if not is_done:
                 self.release(n, done)
                 return False
+            fg_register_note(&self.registers[register], n)
             done += 1
         if fg_program_run(&arena, &frame.rules, self.code, self.n_code, self.registers, n) != FG_OK:
             frame.reason = b"a result that Python has to compute, or an error"
@@ -632,25 +707,28 @@ cdef class Level:
 
     cdef void release(self, Py_ssize_t n, Py_ssize_t n_made, int besides=-1) noexcept:
         """Drop the references to the nodes that the first n_made results have, but for the register `besides`."""
-        cdef int register
-        for register in self.made[:n_made]:
-            if register != besides:
-                fg_register_release(&arena, &self.registers[register], n)
+        cdef Py_ssize_t i
+        for i in range(n_made):
+            if <int>self.made[i] != besides:
+                fg_register_release(&arena, &self.registers[<int>self.made[i]], n)
 
     # ---- Outputs ----
 
     cdef fg_column *column_of(self, Frame *frame, Column column, int which) noexcept:
-        """The column of a list that a sum's operands are, with a reference; or NULL."""
+        """The column of a sum's operands, with a reference; or NULL."""
         cdef PyObject *x
         cdef fg_column *made
         cdef PyTypeObject *cls
         if self.kept[which] is not NULL and self.kept[which].n == <uint32_t>self.n:
             self.kept[which].refs += 1
             return self.kept[which]
+        made = NULL
         x = column.whole_list(frame, self.n)
         if x is NULL:
-            return NULL
-        made = NULL
+            if self.read(frame, column, 0, self.n) and frame.cls is not NULL:
+                made = fg_register_column(&arena, &frame.rules, &self.registers[column.register], self.n)
+            self.keep(column, which, made)
+            return made
         if frame.cls is NULL:
             cls = class_among(items_of(<object>x), self.n)
             if cls is not NULL:
@@ -666,21 +744,21 @@ cdef class Level:
             self.kept[which] = made
             made.refs += 1
 
-    cdef fg_index fuse_lists(self, Frame *frame, const fg_operand *start) noexcept:
-        """The fused sum of one or two lists from their beginnings to their ends, or FG_NONE."""
+    cdef fg_index fuse(self, Frame *frame, const fg_operand *start) noexcept:
+        """The fused sum of one or two columns, or FG_NONE. A column that isn't a whole list is read into its register.
+        """
         cdef fg_column *u
         cdef fg_column *v = NULL
         cdef fg_index result = FG_NONE
         u = self.column_of(frame, self.column_a, 0)
-        if u is NULL:
-            return FG_NONE
-        if self.b >= 0:
+        if u is not NULL and self.b >= 0:
             v = self.column_of(frame, self.column_b, 1)
-        if v is not NULL or self.b < 0:
+        if u is not NULL and (v is not NULL or self.b < 0):
             result = fg_program_fuse(&arena, &frame.rules, u, v, start)
         if v is not NULL:
             fg_column_release(&arena, v)
-        fg_column_release(&arena, u)
+        if u is not NULL:
+            fg_column_release(&arena, u)
         return result
 
     cdef bint reduce(self, Frame *frame, fg_operand *result) noexcept:
@@ -701,19 +779,19 @@ cdef class Level:
         if n == 0:
             frame.reason = b"an empty sum"
             return False
-        if frame.records and n >= FEWEST_TERMS and self.column_a is not None and self.column_a.sequence is not None                 and (self.b < 0 or self.column_b is not None and self.column_b.sequence is not None):
+        if frame.records and n >= FEWEST_TERMS and not self.ahead and self.n_code == 0 and not self.levels:
+            if not self.reserve(frame, n):
+                return False
             if self.start >= 0:
-                if not self.reserve(frame, 1):
-                    return False
                 for column in self.columns:
                     if column.register == self.start and not self.read(frame, column, 0, 1):
                         return False
                 start = fg_register_get(&self.registers[self.start], 0)
-            result.node = self.fuse_lists(frame, &start)
+            result.node = self.fuse(frame, &start)
             if result.node != FG_NONE:
                 result.number, result.is_value, result.is_int = node_at(result.node).data, True, False
                 return True
-        if not self.compute(frame, 0, n):
+        if not self.compute(frame, 0, n + self.ahead):
             return False
         if self.start >= 0:
             start = fg_register_get(&self.registers[self.start], 0)
@@ -722,7 +800,7 @@ cdef class Level:
         frame.reason = b"a sum that Python has to compute"
         status = fg_program_sum(&arena, &frame.rules, &self.registers[self.a],
                                 &self.registers[self.b] if self.b >= 0 else NULL, &start, n, result)
-        self.release(n, len(self.made))
+        self.release(n + self.ahead, len(self.made))
         return status == FG_OK
 
     cdef bint are_numbers(self, Py_ssize_t n) noexcept:
@@ -745,7 +823,7 @@ cdef class Level:
         cdef fg_operand x, y
         cdef Py_ssize_t i
         cdef list terms = []
-        self.release(n, len(self.made))
+        self.release(n + self.ahead, len(self.made))
         try:
             for i in range(n):
                 x = fg_register_get(a, i)
@@ -801,22 +879,36 @@ cdef class Level:
                 return results
             if not self.compute(frame, 0, self.n):
                 return None
-            results = [None] * self.n
-            register = &self.registers[self.a]
-            i = 0
-            try:
-                while i < self.n:
-                    i += 1
-                    results[i - 1] = object_of(frame, fg_register_get(register, i - 1))
-            finally:
-                while i < self.n:           # there was no memory for one
-                    if fg_register_get(register, i).node != FG_NONE:
-                        fg_node_release(&arena, register.nodes[i])
-                    i += 1
-                self.release(self.n, len(self.made), self.a)
+            results = PyList_New(self.n)
+            self.wrap_all(frame, &self.registers[self.a], items_of(results))
             return results
         finally:
             self.end()
+
+
+    cdef int wrap_all(self, Frame *frame, fg_register *register, PyObject **items) except -1:
+        """Make objects of a register's operands, and release the nodes of all other registers."""
+        cdef PyObject *handle
+        cdef Py_ssize_t i = 0
+        try:
+            if register.all == FG_VALUES and frame.cls is active_class:
+                while i < self.n and free_handle[0] is not NULL:
+                    handle = pop_free_handle()
+                    (<Node>handle).index = register.nodes[i]
+                    node_at(register.nodes[i]).face = handle
+                    items[i] = new_reference(handle)
+                    i += 1
+            while i < self.n:
+                i += 1                      # object_of takes over the node's reference, also if it raises
+                x = object_of(frame, fg_register_get(register, i - 1))
+                items[i - 1] = borrowed_to_new(<PyObject *>x)
+        finally:
+            while i < self.n:
+                if fg_register_get(register, i).node != FG_NONE:
+                    fg_node_release(&arena, register.nodes[i])
+                i += 1
+            self.release(self.n, len(self.made), self.a)
+        return 0
 
 
 cdef object object_of(Frame *frame, fg_operand x):
@@ -836,6 +928,7 @@ cdef enum Place:
 PLACES = {"data": DATA_PLACE, "grad": GRAD_PLACE, "item": ITEM_PLACE}
 
 
+@cython.final
 cdef class Store:
     """A place to which a loop assigns, for each element: a Value's data or grad, or an item of a list."""
     cdef Place kind
@@ -867,7 +960,7 @@ cdef class Store:
                     and 0 <= self.index(first + n - 1) < n_items(<object>self.items)):
                 return False
             return self.has_own_floats(numbers, first, n) or self.make_fresh(frame, numbers, first, n)
-        if not numbers.are_floats:
+        if numbers.all > FG_NUMBERS:
             for i in range(n):
                 if fg_register_get(numbers, i).is_value:
                     return False
@@ -882,7 +975,7 @@ cdef class Store:
         cdef PyObject **items = items_of(<object>self.items)
         cdef PyObject *old
         cdef Py_ssize_t i
-        if not numbers.are_floats:
+        if numbers.all != FG_FLOATS:
             return False
         for i in range(n):
             old = items[self.index(first + i)]
@@ -950,9 +1043,10 @@ cdef inline void set_number(fg_index index, bint is_grad, fg_operand x) noexcept
 
 
 cdef bint have_own_lists(Level level, Frame *frame) noexcept:
-    """Get the lists of all stores. False if one isn't a list, or is read or assigned under another name as well."""
-    cdef Store store, other
+    """Get the lists of all stores. False if one isn't a list, or if its items may be read in another place as well."""
+    cdef Store store
     cdef Column column
+    cdef Sequence sequence
     cdef PyObject *x
     cdef bint is_other
     for store in level.stores:
@@ -963,14 +1057,33 @@ cdef bint have_own_lists(Level level, Frame *frame) noexcept:
             if store.items is NULL or type_of(store.items) is not &PyList_Type:
                 return False
     for store in level.stores:
+        if store.kind != ITEM_PLACE:
+            continue
         for column in level.columns:
-            if store.kind == ITEM_PLACE and column is not store.column and column.items is not None:
+            if column is not store.column and column.items is not None:
                 x = column.items.get(frame)
                 is_other = x is not store.items
                 xdecref(x)
                 if not is_other:
                     return False
+        for sequence in level.sequences:        # that goes over the items while they're assigned
+            if sequence.owner is store.items and (sequence.kind != ITEMS or store.index(0) != 0 or store.index(1) != 1):
+                return False
     return True
+
+
+cdef bint are_values_read(Level level, Py_ssize_t n) noexcept:
+    """Whether a column has Values whose data isn't read by its name, but by an operation."""
+    cdef Column column
+    cdef fg_register *register
+    cdef Py_ssize_t i
+    for column in level.columns:
+        register = &level.registers[column.register]
+        if register.all > FG_NUMBERS and column.register not in level.values:
+            for i in range(n):
+                if fg_register_get(register, i).is_value:
+                    return True
+    return False
 
 
 cdef bint are_different(Level level, Py_ssize_t n) noexcept:
@@ -1006,12 +1119,15 @@ cdef Py_ssize_t assign_all(Level level, Frame *frame) noexcept:
     if have_own_lists(level, frame):
         while first < level.n:
             n = min(most, level.n - first)
-            if not level.compute(frame, first, n):
+            if not level.compute(frame, first, n + level.ahead):
                 break
-            level.release(n, len(level.made))
-            if not are_different(level, n):
+            level.release(n + level.ahead, len(level.made))
+            if are_values_read(level, n + level.ahead):
+                frame.reason = b"a Value as an operand, in a loop that assigns"
+                break
+            if not are_different(level, n + level.ahead):
                 frame.reason = b"the same Value twice"
-                if n == 1:
+                if n == 1 or level.ahead:
                     break
                 most = 1                        # one after the other
                 continue
@@ -1043,33 +1159,33 @@ cdef PyObject *authors_iterable(tuple shape, Frame *frame) noexcept:
     """What the author's loop goes over, made of the arguments: see Rewriter.split in fastgrad/loops/rewriting.py. A new
     reference, or NULL with the exception that the author's own call raises. (It would get a line in the traceback if
     this function returned an object in Cython's way.)"""
-    cdef PyObject *function
     cdef PyObject *part
     cdef list parts = []
     if len(shape) == 1:
         return borrowed_to_new(frame.locals[<int>shape[0]])
-    name, shapes, keywords = shape
-    function = looked_up(frame, name)
-    if function is NULL:
-        PyErr_SetString(NameError, f"name {name!r} is not defined".encode())
-        return NULL
+    _, at, shapes, keywords = shape
     for each in <tuple>shapes:
         part = authors_iterable(each, frame)
         if part is NULL:
             return NULL
         parts.append(<object>part)
         decref(part)
-    return PyObject_Call_or_null(function, tuple(parts), keywords)
+    return PyObject_Call_or_null(frame.locals[<int>at], tuple(parts), keywords)
 
 
-cdef object rest_of(tuple shape, Frame *frame, Py_ssize_t done):
+cdef PyObject *rest_of(tuple shape, Frame *frame, Py_ssize_t done) except NULL:
     """The same without the elements that are done."""
+    rest = rest_as_object(shape, frame, done)
+    return borrowed_to_new(<PyObject *>rest)
+
+
+cdef object rest_as_object(tuple shape, Frame *frame, Py_ssize_t done):
     cdef object rest, x
     if len(shape) == 1:
         rest = iter(<object>frame.locals[<int>shape[0]])
         rest.__setstate__(done)
         return rest
-    name, shapes, keywords = shape
+    name, _, shapes, keywords = shape
     if name == "range":
         return range(*[<object>frame.locals[<int>each[0]] for each in shapes])[done:]
     if name == "reversed":
@@ -1077,13 +1193,47 @@ cdef object rest_of(tuple shape, Frame *frame, Py_ssize_t done):
         rest = reversed(x)
         rest.__setstate__(len(x) - 1 - done)
         return rest
-    rests = [rest_of(each, frame, done) for each in shapes]
+    rests = [rest_as_object(each, frame, done) for each in shapes]
     if name == "zip":
         return zip(*rests, **keywords)
     return enumerate(rests[0], keywords.get("start", 0) + done)
 
 
+# ---- Names of builtins ----
+#
+# A loop asks each time whether `sum` and `zip` are Python's own. CPython gives a dict another version whenever it's
+# changed, up to CPython 3.11. So the answer holds for the same versions of the same globals and builtins.
+
+cdef PyObject *known_globals = NULL
+cdef uint64_t version_of_globals = 0, version_of_builtins = 0
+cdef unsigned int known_mask = 0
+cdef dict bits = {}
+
+
+cdef unsigned int bit_of(object name):
+    return 1 << <int>bits.setdefault(name, len(bits))
+
+
+cdef inline bint are_same_dicts(Frame *frame) noexcept:
+    return (frame.globals is known_globals and dict_version(frame.globals) == version_of_globals
+            and dict_version(frame.builtins) == version_of_builtins and version_of_globals != 0)
+
+
+cdef inline bint are_known_builtins(Frame *frame, unsigned int mask) noexcept:
+    return mask & ~known_mask == 0 and are_same_dicts(frame)
+
+
+cdef void note_builtins(Frame *frame, unsigned int mask) noexcept:
+    """Note that the names with these bits are builtins."""
+    global known_globals, version_of_globals, version_of_builtins, known_mask
+    known_mask = mask | (known_mask if are_same_dicts(frame) else 0)
+    known_globals = frame.globals
+    version_of_globals, version_of_builtins = dict_version(frame.globals), dict_version(frame.builtins)
+
+
 # ---- Loops ----
+
+cdef dict MATH_NAMES = vars(math)
 
 _LOOP_CODES = {
     "add": FG_DO_ADD, "subtract": FG_DO_SUBTRACT, "multiply": FG_DO_MULTIPLY, "divide": FG_DO_DIVIDE,
@@ -1092,13 +1242,37 @@ _LOOP_CODES = {
     **{f"function {function.method}": code for code, function in enumerate(operations.FUNCTIONS, FG_EXP)}}
 
 
+@cython.final
+cdef class Rest:
+    """What a loop leaves to the author's code: a function without arguments."""
+    cdef vectorcallfunc call    # call_rest
+    cdef dict waiting           # by the address of a frame: what the next calls in it return
+
+    def __cinit__(self):
+        self.call, self.waiting = <vectorcallfunc>call_rest, {}
+
+
+cdef PyObject *call_rest(PyObject *self, PyObject **arguments, size_t n_arguments, PyObject *names) noexcept:
+    cdef Rest rest = <Rest>self
+    frame = <Py_ssize_t>PyEval_GetFrame()
+    waiting = rest.waiting[frame]
+    x = waiting.pop(0)
+    if not waiting:
+        del rest.waiting[frame]
+    return borrowed_to_new(<PyObject *>x)
+
+
+@cython.final
 cdef class Loop:
     """A loop of the author's that C runs. It's called with variables of the author's function.
 
     - In front of an expression, `loop(ws, xs) or sum(...)`, it returns the result, or None if it declines.
     - `for p in loop(params):` is a loop that assigns. It runs all but the last element, and returns an iterator over
       what's left for the author's body.
-    - `total = loop(ws, xs, total)`, and then `for w, x in loop.rest():`, is one that accumulates.
+    - `total = loop(ws, xs, total)`, and then `for w, x in rest():`, is one that accumulates.
+
+    If Python has to evaluate what an expression goes over, it's evaluated once, and passed to the loop. Then the author's
+    expression gets it from `rest()`, if the loop declines. rest: what is called so.
     """
     cdef vectorcallfunc call    # call_loop, where Python looks for it
     cdef readonly str file, what
@@ -1106,22 +1280,30 @@ cdef class Loop:
     cdef readonly Py_ssize_t runs, elements
     cdef readonly dict declines
     cdef public bint is_on
-    cdef tuple methods, absent, builtins_meant
+    cdef tuple methods, absent          # what the Values' class has to have as Node has it, and what it mustn't have
+    cdef tuple builtins_meant, math_meant   # names of builtins and of math's functions, and what they have to mean
+    cdef unsigned int builtins_mask         # a bit for each of these names
     cdef bint is_module_level
     cdef Level level
     cdef tuple iterable         # of a `for`, how the author's iterable is made of the arguments; else None
     cdef int total              # which argument is the sum so far, or -1
-    cdef dict waiting           # by the frame's address: the iterable that rest() returns
+    cdef bint is_expression     # it stands in front of an expression
+    cdef tuple arguments_meant  # (i, builtin): what argument i has to be
+    cdef bint has_function      # argument 0 is the `sum`, `max` or `min` that an expression calls
+    cdef readonly Rest rest
     cdef int failures
 
     def __init__(self, text):
         """text: a Meaning of fastgrad/loops/meaning.py."""
         self.call = <vectorcallfunc>call_loop
         self.file, self.line, self.what = text.file, text.line, text.what
-        self.methods, self.absent, self.builtins_meant = text.methods, text.absent, text.builtins
+        self.methods, self.absent = text.methods, text.absent
+        self.builtins_meant, self.math_meant = text.builtins, text.math
+        self.builtins_mask = sum(bit_of(name) for name, _ in text.builtins)
         self.is_module_level = text.is_module_level
-        self.iterable, self.total = text.iterable, text.total
-        self.declines, self.waiting, self.is_on = {}, {}, True
+        self.iterable, self.total, self.is_expression = text.iterable, text.total, text.is_expression
+        self.arguments_meant, self.has_function = text.arguments, text.has_function
+        self.declines, self.rest, self.is_on = {}, Rest(), True
         self.level = Level(self, text.level)
 
     def __repr__(self):
@@ -1130,18 +1312,24 @@ cdef class Loop:
     def __reduce__(self):
         raise TypeError("a loop that has been rewritten can't be pickled")
 
-    def rest(self):
-        """The iterable of a loop that has just been called in the same frame, without the elements that are done."""
-        return self.waiting.pop(<Py_ssize_t>PyEval_GetFrame())
-
     cdef bint may_run(self, Frame *frame) except -1:
         cdef PyThreadState *thread = PyThreadState_Get()
         if thread.c_tracefunc is not NULL or thread.c_profilefunc is not NULL:
             self.decline(b"a trace or profile function")
             return False
-        for name, meant in self.builtins_meant:
-            if looked_up(frame, name) is not <PyObject *>meant:
+        if not are_known_builtins(frame, self.builtins_mask):
+            for name, meant in self.builtins_meant:
+                if looked_up(frame, name) is not <PyObject *>meant:
+                    self.decline(b"a name that isn't the builtin")
+                    return False
+            note_builtins(frame, self.builtins_mask)
+        for i, meant in self.arguments_meant:
+            if frame.locals[<int>i] is not <PyObject *>meant:
                 self.decline(b"a name that isn't the builtin")
+                return False
+        for name, meant in self.math_meant:
+            if PyDict_GetItem(MATH_NAMES, name) is not <PyObject *>meant:
+                self.decline(b"a function of math that isn't its own")
                 return False
         if self.is_module_level and PyEval_GetLocals() is not frame.globals:
             self.decline(b"variables that aren't globals")
@@ -1192,13 +1380,15 @@ cdef class Loop:
             tidy_up()
         return result
 
-    cdef int decline(self, const char *reason) except -1:
-        why = reason.decode()
-        self.declines[why] = self.declines.get(why, 0) + 1
+    cdef void decline(self, const char *reason) noexcept:
+        try:
+            why = reason.decode()
+            self.declines[why] = self.declines.get(why, 0) + 1
+        except MemoryError:
+            pass                            # it's only for reports
         self.failures += 1
         if self.failures == MOST_DECLINES:
             self.is_on = False
-        return 0
 
 
 cdef PyObject *call_loop(PyObject *self, PyObject **variables, size_t n_variables, PyObject *names) noexcept:
@@ -1208,26 +1398,42 @@ cdef PyObject *call_loop(PyObject *self, PyObject **variables, size_t n_variable
     cdef object result = None
     cdef PyObject *rest
     cdef Py_ssize_t done = 0
-    frame.globals, frame.builtins, frame.locals = PyEval_GetGlobals(), PyEval_GetBuiltins(), variables
-    if loop.is_on and loop.may_run(&frame):
-        result = loop.run(&frame, &done)
-    if loop.iterable is None:
-        return borrowed_to_new(<PyObject *>result)
-    if done == 0:
-        rest = authors_iterable(loop.iterable, &frame)
-    else:
-        rests = rest_of(loop.iterable, &frame, done)
-        rest = borrowed_to_new(<PyObject *>rests)
-    if loop.total < 0 or rest is NULL:
-        return rest
-    loop.waiting[<Py_ssize_t>PyEval_GetFrame()] = <object>rest
-    decref(rest)
-    return borrowed_to_new(variables[loop.total] if result is None else <PyObject *>result)
+    try:
+        frame.globals, frame.builtins, frame.locals = PyEval_GetGlobals(), PyEval_GetBuiltins(), variables
+        if loop.is_on and loop.may_run(&frame):
+            result = loop.run(&frame, &done)
+        if loop.iterable is None or loop.is_expression and result is not None and is_true(result):
+            return borrowed_to_new(<PyObject *>result)
+        rest = authors_iterable(loop.iterable, &frame) if done == 0 or loop.is_expression \
+            else rest_of(loop.iterable, &frame, done)
+        if rest is NULL or loop.total < 0 and not loop.is_expression:
+            return rest
+        waiting = [<object>frame.locals[0], <object>rest] if loop.has_function else [<object>rest]
+        decref(rest)
+        loop.rest.waiting[<Py_ssize_t>PyEval_GetFrame()] = waiting
+        if loop.is_expression:
+            return borrowed_to_new(<PyObject *>None)
+        return borrowed_to_new(variables[loop.total] if result is None else <PyObject *>result)
+    except MemoryError:
+        PyErr_NoMemory()
+        return NULL
 
+
+cdef bint is_true(object result) noexcept:
+    """What `result or ...` finds. No result runs Python for that: see Loop.absent."""
+    return PyObject_IsTrue_or_minus(<PyObject *>result) == 1
+
+
+cdef void be_callable(PyTypeObject *cls, Py_ssize_t offset) noexcept:
+    """Let Python call instances of a class by the function at this offset. (Cython's __call__ takes a tuple of arguments,
+    and adds a line to a traceback.)"""
+    cls.tp_vectorcall_offset = offset
+    cls.tp_call = <void *>PyVectorcall_Call
+    cls.tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL
 
 cdef Loop any_loop = Loop.__new__(Loop)
-cdef PyTypeObject *loop_type = <PyTypeObject *>Loop
-loop_type.tp_vectorcall_offset = <char *>&any_loop.call - <char *><PyObject *>any_loop
-loop_type.tp_call = <void *>PyVectorcall_Call
-loop_type.tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL
-loop_type.tp_name = "fastgrad.engine.Loop"
+cdef Rest any_rest = Rest()
+be_callable(<PyTypeObject *>Loop, <char *>&any_loop.call - <char *><PyObject *>any_loop)
+be_callable(<PyTypeObject *>Rest, <char *>&any_rest.call - <char *><PyObject *>any_rest)
+(<PyTypeObject *>Loop).tp_name = "fastgrad.engine.Loop"
+(<PyTypeObject *>Rest).tp_name = "fastgrad.engine.Rest"

@@ -278,12 +278,10 @@ cdef object unary_number(Node self, uint8_t op, Number data, Number by_self):
     return wrap(new_unary(op, self.index, data, by_self, none), class_of_result(self))
 
 
-cdef object unary(Node self, uint8_t op, double data, double by_self):
-    """The result of a function: its value and its derivative by the operand."""
-    return unary_number(self, op, Number(data, False), Number(by_self, False))
-
-
-cdef double exp_of(double x) except? -1.0:
-    """math.exp"""
-    cdef double y = c_exp(x)
-    return y if DBL_MIN <= y < INFINITY else math.exp(x)
+cdef inline object function_of(Node self, uint8_t op, object fallback):
+    """A function of a Value. fallback: the same function of a number, which is called where C isn't sure: it raises, if
+    Python does."""
+    cdef double x = node_at(self.index).data, y, slope
+    if not fg_function(op, x, &y, &slope):
+        y = fallback(x)
+    return unary_number(self, op, Number(y, False), Number(slope, False))

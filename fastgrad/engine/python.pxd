@@ -107,6 +107,8 @@ cdef extern from "Python.h":
     void PyErr_SetString(object, const char *) noexcept
     ctypedef PyObject *(*vectorcallfunc)(PyObject *, PyObject **, size_t, PyObject *) noexcept
     PyObject *PyVectorcall_Call(PyObject *, PyObject *, PyObject *) noexcept
+    void PyErr_NoMemory() noexcept
+    int PyObject_IsTrue_or_minus "PyObject_IsTrue" (PyObject *) noexcept
     PyObject *PyObject_Call_or_null "PyObject_Call" (PyObject *, object, object) noexcept
     PyObject *PyErr_Occurred_or_null "PyErr_Occurred" () noexcept
     PyObject *PyEval_GetGlobals() noexcept                                              # borrowed, as the next three
@@ -136,6 +138,7 @@ cdef extern from "face.h":
     bint is_collectable "fg_is_collectable" (PyObject *) noexcept
     PyObject *new_reference "fg_revived" (PyObject *)
     PyObject *float_of "fg_float" (PyObject **spare, double x)
+    uint64_t dict_version "fg_dict_version" (PyObject *) noexcept     # 0 if it isn't known
     void set_float "fg_set_float" (PyObject *, double x) noexcept
 
 # Types of slots. Cython checks what a function that returns an object has returned, and adds a line to the traceback if

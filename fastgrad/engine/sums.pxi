@@ -69,7 +69,11 @@ cdef fg_column *column_of(object values) noexcept:
     but Values of the active class, floats and small ints, or if there's no memory."""
     cdef fg_column *column = fg_column_find(&arena, <PyObject *>values)
     cdef fg_status status
-    if column is not NULL and has_operands(column, items_of(values), n_items(values)):
+    if column is not NULL and column.is_idle:
+        if column.n == n_items(values) and has_operands(column, items_of(values)) and fg_column_revive(&arena, column):
+            return column
+        fg_column_discard(&arena, column)
+    elif column is not NULL and column.n == n_items(values) and still_has_operands(column, items_of(values)):
         column.refs += 1
         return column
     status = read_column(values, False, &column)
@@ -81,15 +85,24 @@ cdef fg_column *column_of(object values) noexcept:
     return column
 
 
-cdef bint has_operands(fg_column *column, PyObject **items, Py_ssize_t n) noexcept:
-    """Whether a column's operands are these items, all of them Values of the active class."""
+cdef bint has_operands(fg_column *column, PyObject **items) noexcept:
+    """Whether column.n items are Values of the active class, and these are the column's operands."""
     cdef fg_index *nodes = fg_column_nodes(column)
     cdef Py_ssize_t i
-    if column.n != n:
-        return False
-    for i in range(n):
+    for i in range(column.n):
         if type_of(items[i]) is not active_class or (<Node>items[i]).index != nodes[i]:
             return False
+    return True
+
+
+cdef bint still_has_operands(fg_column *column, PyObject **items) noexcept:
+    """The same for a live column. Notes its operands' handles, if that can be done, to be faster the next time."""
+    if column.faces is not NULL:
+        # All handles are of one class: that of a Value can't be assigned if it's one with a dialect (check_class).
+        return type_of(items[0]) is active_class and memcmp(items, column.faces, column.n * sizeof(PyObject *)) == 0
+    if not has_operands(column, items):
+        return False
+    fg_column_note_faces(&arena, column)
     return True
 
 
@@ -127,22 +140,48 @@ cdef fg_status read_column(object values, bint has_ints, fg_column **result) noe
     return status
 
 
-cdef object new_sum_of(PyTypeObject *cls, fg_column *u, fg_column *v, const Start *start):
-    """A fused sum as a Value of a class. v: NULL for a sum of single operands. None if the columns don't fit or there's
-    no memory. (If Python has run meanwhile, a list may have changed, or another class may be active.)"""
-    cdef fg_index index
-    if cls is not active_class or u.n < FEWEST_TERMS or v is not NULL and v.n != u.n:
-        return None
+cdef inline bint read_terms(fg_column *u, fg_column *v, const Start *start, fg_terms *terms) noexcept:
+    """What a sum is made of: two columns, or one and NULL for a sum of single operands. False if they don't fit."""
+    if u.n < FEWEST_TERMS or v is not NULL and v.n != u.n:
+        return False
     if u.has_ints and (v is NULL or v.has_ints):
-        return None                     # some partial sum may be an int
+        return False                    # some partial sum may be an int
     if v is not NULL and u.n_constants == u.n and v.n_constants == 0:
         u, v = v, u                     # Python makes 2.0 * v a product of v and 2.0
     if u.n_constants > 0 and v is not NULL:
-        return None
+        return False
     if active_dialect.new_flags & FG_DEFERRED and (v.n_constants if v is not NULL else u.n_constants):
+        return False
+    terms[0] = fg_terms(u, v, start.node, start.number.value, start.number.is_int)
+    return True
+
+
+cdef bint append_sums(list results, PyTypeObject *cls, fg_terms *terms, uint32_t n) except -1:
+    """Make n fused sums, at most FG_ROWS, and append them as Values of a class. False if there's no memory, or another
+    class has become active meanwhile."""
+    cdef fg_index sums[FG_ROWS]
+    cdef uint32_t i = 0
+    if cls is not active_class or not fg_sums_new(&arena, terms, n, new_kind, sums):
+        return False
+    try:
+        while i < n:
+            i += 1
+            results.append(wrap(sums[i - 1], cls))
+    finally:
+        while i < n:
+            fg_node_release(&arena, sums[i])
+            i += 1
+    return True
+
+
+cdef object new_sum_of(PyTypeObject *cls, fg_column *u, fg_column *v, const Start *start):
+    """A fused sum as a Value of a class. v: NULL for a sum of single operands. None if the columns don't fit or there's
+    no memory. (If Python has run meanwhile, a list may have changed, or another class may be active.)"""
+    cdef fg_terms terms
+    cdef fg_index index
+    if cls is not active_class or not read_terms(u, v, start, &terms):
         return None
-    index = fg_sum_new(&arena, u, v, start.node, start.number.value, start.number.is_int, new_kind)
-    return None if index == FG_NONE else wrap(index, active_class)
+    return wrap(index, cls) if fg_sums_new(&arena, &terms, 1, new_kind, &index) else None
 
 
 # ---- Sums ----
@@ -154,10 +193,11 @@ def _fused_products(us, vs, starts):
     """
     cdef Py_ssize_t i, j, n_u, n_v
     cdef PyTypeObject *cls = NULL
-    cdef fg_column *u = NULL
-    cdef fg_column **columns = NULL
+    cdef fg_column **columns
+    cdef fg_terms terms[FG_ROWS]
+    cdef uint32_t n = 0
     cdef Start start
-    cdef list results
+    cdef list results = []
     if not are_rows(us, us, &cls) or not are_rows(vs, us, &cls) or not may_fuse(cls):
         return None
     n_u, n_v = n_items(us), n_items(vs)
@@ -165,40 +205,49 @@ def _fused_products(us, vs, starts):
         return None
     if not is_recording():
         return sums_as_leaves(cls, us, vs, starts)
-    columns = <fg_column **>fg_allocate(NULL, n_v * sizeof(fg_column *))
+    columns = <fg_column **>fg_allocate(NULL, (n_u + n_v) * sizeof(fg_column *))
     if columns is NULL:
         return None
-    memset(columns, 0, n_v * sizeof(fg_column *))
+    memset(columns, 0, (n_u + n_v) * sizeof(fg_column *))
     read_start(ZERO, &start)
     try:
-        for j in range(n_v):
-            columns[j] = column_of(vs[j])
-            if columns[j] is NULL:
-                return None
-        results = []
+        if not columns_of(vs, n_v, columns + n_u) or not columns_of(us, n_u, columns):
+            return None
         for i in range(n_u):
-            if n_items(us) != n_u or starts is not None and n_items(starts) != n_u:
-                return None             # Python has run: a collection in the middle of a call, up to CPython 3.11
-            u = column_of(us[i])
-            if u is NULL or starts is not None and not read_start(starts[i], &start):
-                return None
             for j in range(n_v):
-                result = new_sum_of(cls, u, columns[j], &start)
-                if result is None:
+                if starts is not None and (n_items(starts) != n_u
+                                           or not read_start(<object>items_of(starts)[i], &start)):
+                    return None         # Python has run: a collection in the middle of a call, up to CPython 3.11
+                if not read_terms(columns[i], columns[n_u + j], &start, &terms[n]):
                     return None
-                results.append(result)
-            fg_column_release(&arena, u)
-            u = NULL
+                n += 1
+                if n == FG_ROWS or i == n_u - 1 and j == n_v - 1:
+                    if not append_sums(results, cls, terms, n):
+                        return None
+                    n = 0
         return results
     finally:
-        if u is not NULL:
-            fg_column_release(&arena, u)
-        for j in range(n_v):
-            if columns[j] is not NULL:
-                fg_column_release(&arena, columns[j])
+        for i in range(n_u + n_v):
+            if columns[i] is not NULL:
+                fg_column_release(&arena, columns[i])
         fg_allocate(columns, 0)
         if untidy:
             tidy_up()
+
+
+cdef bint columns_of(rows, Py_ssize_t n, fg_column **columns) noexcept:
+    """Make the columns of n rows. False if that can't be done, for example since Python has run and changed the rows.
+    Then there are those of the first rows."""
+    cdef Py_ssize_t i
+    cdef PyObject *row
+    if n_items(rows) != n:
+        return False
+    for i in range(n):
+        row = items_of(rows)[i]
+        columns[i] = column_of(<object>row) if is_sequence(<object>row) else NULL
+        if columns[i] is NULL:
+            return False
+    return True
 
 
 cdef bint are_rows(object rows, object others, PyTypeObject **cls) noexcept:

@@ -34,7 +34,7 @@ import math
 from dataclasses import dataclass, field
 
 METHODS = ("exp", "log", "relu", "tanh", "sigmoid", "sqrt", "sin", "cos", "sinh", "cosh", "log1p", "expm1", "erf", "atan")
-MATH = ("exp", "log", "sqrt", "tanh")
+MATH = {"exp": math.exp, "log": math.log, "sqrt": math.sqrt, "tanh": math.tanh}
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
 INT_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
 IN_PLACE = {ast.Add: "__iadd__", ast.Sub: "__isub__", ast.Mult: "__imul__", ast.Div: "__itruediv__",
@@ -71,7 +71,9 @@ class Parser:
         self.total = None               # the variable to which a `for` adds
         self.n_slots = 0
         self.builtins = {}              # names that have to mean these objects
+        self.math = {}                  # functions of math that have to be its own
         self.methods, self.absent = set(), set()        # what the class of the Values has to have, and mustn't
+        self.unpacked, self.read = set(), set()         # places of items that a target unpacks, and places that are used
 
     # ---- Loops ----
 
@@ -85,6 +87,7 @@ class Parser:
 
     def reduction(self, node):
         name = self.builtin(node.func)
+        self.absent |= {"__bool__", "__len__"}      # the result is what `loop(...) or ...` asks whether it's true
         if not node.args or isinstance(node.args[0], ast.Starred):
             raise Unfit(f"the arguments of {name}")
         what, *rest = node.args
@@ -183,10 +186,21 @@ class Parser:
         if isinstance(target, ast.Name):
             self.names[target.id] = ("operand", place)
         elif isinstance(target, (ast.Tuple, ast.List)) and target.elts:
+            self.unpacked.add((place, len(target.elts)))
             for i, part in enumerate(target.elts):
                 self.bind(part, ("part", place, i, len(target.elts)))
         else:
             raise Unfit("a target that isn't a variable")
+
+    def check_unpacking(self):
+        """Raise Unfit if something is unpacked and no part of it is used: nobody would see if it can't be."""
+        used = set()
+        for place in self.read:
+            while place[0] == "part":
+                used.add((place[1], place[3]))
+                place = place[1]
+        if self.unpacked - used:
+            raise Unfit("an item that is unpacked and not used")
 
     # ---- Places ----
 
@@ -196,6 +210,7 @@ class Parser:
                 return self.place_of(node.id)
             if self.names[node.id] is None or self.names[node.id][0] != "operand":
                 raise Unfit("a result that is used as a list, an object or an index")
+            self.read.add(self.names[node.id][1])
             return self.names[node.id][1]
         if isinstance(node, ast.Constant) and type(node.value) in (int, float, str):
             return "constant", node.value
@@ -238,6 +253,8 @@ class Parser:
         if isinstance(node, ast.Name) and node.id in self.names:
             if self.names[node.id] is None:
                 raise Unfit("a variable that goes on from one element to the next")
+            if self.names[node.id][0] == "operand":
+                self.read.add(self.names[node.id][1])
             return self.names[node.id]
         if isinstance(node, ast.Attribute) and node.attr in ("data", "grad"):
             return node.attr, self.element(node.value)
@@ -272,6 +289,7 @@ class Parser:
             of = node.func.value
             if isinstance(of, ast.Name) and of.id == "math" and node.func.attr in MATH and len(node.args) == 1:
                 self.builtin(of)
+                self.math[node.func.attr] = MATH[node.func.attr]
                 return "math", node.func.attr, self.element(node.args[0])
             if node.func.attr in METHODS and not node.args:
                 self.methods.add(node.func.attr)

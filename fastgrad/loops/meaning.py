@@ -21,8 +21,12 @@ class Meaning:
     methods: tuple
     absent: tuple
     builtins: tuple
+    math: tuple
     is_module_level: bool = False   # the loop is in a module's or a cell's own code, not in a function
     iterable: "tuple | None" = None     # of a `for`: how the author's iterable is made of arguments: see rewriting.py
+    arguments: tuple = ()           # (i, function): the builtin that argument i has to be
+    has_function: bool = False      # argument 0 is `sum`, `max` or `min` itself
+    is_expression: bool = True
     total: int = -1                 # which argument is the sum so far, of a `for` that adds to a variable
     file: str = ""
     line: int = 0
@@ -33,6 +37,7 @@ class Level:
     output: str
     sequences: list
     strict: bool
+    are_fixed: list = field(default_factory=list)   # of each sequence, whether it's the same for all outer elements
     columns: list = field(default_factory=list)
     levels: list = field(default_factory=list)      # (register, Level)
     code: list = field(default_factory=list)        # (instruction, function, result, a, b)
@@ -44,6 +49,7 @@ class Level:
     stores: list = field(default_factory=list)
     values: list = field(default_factory=list)      # registers of Values whose data or grad a `for` reads or assigns
     leaves_last: bool = False
+    ahead: int = 0
 
 
 @dataclass
@@ -55,6 +61,7 @@ class Column:
     is_fixed: bool
     sequence: "int | None" = None
     items: "tuple | None" = None
+    inner: "tuple | None" = None
 
 
 @dataclass
@@ -66,9 +73,10 @@ class Store:
 
 def meaning_of(loop, parser, is_for=False):
     """The Meaning of a parsed loop."""
+    parser.check_unpacking()
     level = LevelMaker(loop, is_for).level
     return Meaning(level, describe(loop), tuple(sorted(parser.methods)), tuple(sorted(parser.absent)),
-                   tuple(parser.builtins.items()))
+                   tuple(parser.builtins.items()), tuple(parser.math.items()))
 
 
 def slots_in(place):
@@ -80,12 +88,22 @@ def slots_in(place):
     return set().union(*map(slots_in, place[1:]))
 
 
+def has_items(place):
+    """Whether a place is, or is found by, an item of something that may be a list."""
+    if not isinstance(place, tuple) or place[0] == "constant":
+        return False
+    is_item = place[0] in ("slice", "part") or place[0] == "subscript" and not (
+        place[2][0] == "constant" and isinstance(place[2][1], str))
+    return is_item or any(map(has_items, place[1:]))
+
+
 class LevelMaker:
     """Makes the level of a loop, and those within."""
 
     def __init__(self, loop, is_for=False):
         self.level = Level(loop.output, loop.sequences, loop.strict, leaves_last=is_for)
         self.own = {slot for _, slot, *_ in loop.sequences}
+        self.level.are_fixed = [not set().union(*map(slots_in, places)) for _, _, *places in loop.sequences]
         self.read = {}          # columns' registers by place
         self.made = {}          # registers by the element's id; `loop` keeps elements alive
         self.assigned = {}      # what places hold after a statement has assigned to them
@@ -94,15 +112,25 @@ class LevelMaker:
             return
         if loop.start is not None:
             self.level.start = self.outside(loop.start)
+        self.level.ahead = int(any(place is None for place, _ in loop.statements))
         for place, element in loop.statements:
             register = self.register(element)
             if place is not None:
                 self.assigned[place] = register
+        if any(place[0] == "operand" for place in self.assigned):
+            self.check_items()
         self.level.stores = [self.store(place, register) for place, register in self.assigned.items()]
         if loop.output == "sum" and loop.element[0] == "*":
             self.level.a, self.level.b = self.register(loop.element[1]), self.register(loop.element[2])
         elif loop.element:
             self.level.a = self.register(loop.element)
+
+    def check_items(self):
+        """Raise Unfit if a `for` that assigns to a list's items reads items in a way that the engine can't tell from
+        those."""
+        for column in self.level.columns:
+            if column.items is None and has_items(column.place):
+                raise Unfit("an item that may be one that the loop assigns to")
 
     def new_register(self):
         self.level.n_registers += 1
@@ -171,15 +199,26 @@ class LevelMaker:
         return self.read[key]
 
     def find_sequence(self, column):
-        """If a column is all of a list, say which: the engine reads that at once."""
+        """If a column is all of a list, say which: the engine reads that at once. Or it's an item, always with the same
+        index, of each of a list's items."""
         for i, (kind, slot, *places) in enumerate(self.level.sequences):
-            is_item = column.place == ("item", slot) and kind in ("items", "reversed")
-            is_by_number = (column.place[0] == "subscript" and column.place[2] == ("item", slot)
-                            and kind in ("range", "count") and not slots_in(column.place[1]) & self.own)
+            place, inner = column.place, None
+            if place[0] == "subscript" and place[1] in (("item", slot), by_number(place[1], slot)) \
+                    and not slots_in(place[2]) & self.own:
+                _, place, inner = place
+            is_item = place == ("item", slot) and kind in ("items", "reversed")
+            is_by_number = place == by_number(place, slot) and kind in ("range", "count") \
+                and not slots_in(place[1]) & self.own
             if is_item or is_by_number:
-                column.sequence = i
-                column.items = column.place[1] if is_by_number else None
-                column.is_fixed = not set().union(*map(slots_in, places), slots_in(column.items))
+                column.sequence, column.inner = i, inner
+                column.items = place[1] if is_by_number else None
+                column.is_fixed = not set().union(*map(slots_in, places), slots_in(column.items), slots_in(inner))
+                return
+
+
+def by_number(place, slot):
+    """The place itself if it's a list's item whose index is the variable of a slot."""
+    return place if place[0] == "subscript" and place[2] == ("item", slot) else None
 
 
 # ---- For reports ----

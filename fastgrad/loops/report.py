@@ -5,6 +5,8 @@ If nobody asks, nothing is kept, and a loop goes with the code that it's in.
 import os
 from collections import Counter
 
+from fastgrad.engine import Loop
+
 kept: list = []             # a Found for each piece of code that has been rewritten
 
 
@@ -13,11 +15,12 @@ class Found:
 
     def __init__(self, rewriter):
         self.file = rewriter.filename
-        self.loops = list(rewriter.loops.values())
+        self.loops = [each for each in rewriter.loops.values() if isinstance(each, Loop)]
         self.left = sorted(set(rewriter.left))
 
 
 def keep():
+    """From now on keep what becomes of loops."""
     from fastgrad.loops.rewriting import when_rewritten
     if note not in when_rewritten:
         when_rewritten.append(note)

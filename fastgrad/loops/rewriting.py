@@ -4,9 +4,9 @@
     sum(x * y for ...)          becomes     loop(xs, ys) or sum(x * y for ...)
     for p in params: ...        becomes     for p in loop(params): ...
     for x in xs: s = s + x      becomes     s = loop(xs, s)
-                                            for x in loop.rest(): s = s + x
+                                            for x in rest(): s = s + x
 
-`loop` isn't a name: it's a constant of the code object. So the author's names, `locals()` and `globals()` are as they
+`loop` and `rest` aren't names: they're constants of the code object. So the author's names, `locals()` and `globals()` are as they
 were. ast allows no such constants. So the tree has strings in their places, which are replaced in the compiled code.
 
 The iterables of a `for` are arguments: they're evaluated once, when the author's code would have evaluated them. All
@@ -17,12 +17,13 @@ import itertools
 from types import CodeType
 
 from fastgrad.engine import Loop
-from fastgrad.loops.grammar import Parser, Unfit, total_of
+from fastgrad.loops.grammar import BUILTINS, Parser, Unfit, total_of
 from fastgrad.loops.meaning import meaning_of
 from fastgrad.loops.names import COMPREHENSIONS, Scope, names_bound_by, names_deleted_in
 from fastgrad.loops.warned import without_warnings
 
 ITERABLES = ("zip", "enumerate", "range", "reversed")
+CALLED = (*ITERABLES, "sum", "max", "min")
 ENDS = ast.Return, ast.Raise, ast.Continue, ast.Break
 
 when_rewritten: list = []       # functions called with each Rewriter that is done; see report.py
@@ -96,8 +97,10 @@ _numbers = itertools.count()
 
 
 class Rewriter(ast.NodeTransformer):
-    """Rewrites a tree, in place. loops: those it has made, by the
-    string that stands for each. left: (line, reason) of each loop that isn't of the grammar."""
+    """Rewrites a tree, in place.
+
+    loops: those it has made, by the string that stands for each. left: (line, reason) of each that isn't of the grammar.
+    """
 
     def __init__(self, filename):
         self.filename = filename
@@ -232,17 +235,48 @@ class Rewriter(ast.NodeTransformer):
 
     def expression(self, node):
         """`loop(...) or node`, or None if the node isn't of the grammar."""
-        variables = Variables(self.scope)
-        parser = Parser(variables.place_of)
+        first = first_loop_of(node)
         try:
-            loop = parser.expression(node)
-            meaning = meaning_of(loop, parser)
+            try:
+                variables, meaning = self.meaning_of(node)
+            except Unfit:
+                if first is None:
+                    raise
+                return self.with_iterables(node, first)
         except Unfit as reason:
             if is_loop(node):
                 self.left.append((node.lineno, str(reason)))
             return None
+        call = ast.Call(self.constant(meaning, node)[0], variables.arguments(), [])
+        return located(ast.BoolOp(ast.Or(), [call, node]), node)
+
+    def meaning_of(self, node, variables=None):
+        variables = variables or Variables(self.scope)
+        parser = Parser(variables.place_of)
+        meaning = meaning_of(parser.expression(node), parser)
         meaning.is_module_level = self.scope.is_module
-        call = ast.Call(self.constant(meaning, node), variables.arguments(), [])
+        return variables, meaning
+
+    def with_iterables(self, node, first):
+        """The same where Python has to evaluate what the first loop goes over: `loop(params()) or [... for p in
+        rest()]`."""
+        arguments, variables, iterable = [], Variables(self.scope), first.iter
+        function = node.func if isinstance(node, ast.Call) else None
+        if function is not None:
+            arguments.append(function)      # whatever the name means, it's looked up before the iterables are evaluated
+        shape, first.iter = self.split(first.iter, arguments, variables)
+        variables.skip(len(arguments))
+        try:
+            _, meaning = self.meaning_of(node, variables)
+        finally:
+            first.iter = iterable
+        meaning.iterable, meaning.arguments = shape, builtins_among(arguments)
+        meaning.has_function = function is not None
+        constant, rest = self.constant(meaning, node)
+        call = located(ast.Call(constant, [*map(self.visit, arguments), *variables.arguments()], []), first.iter)
+        first.iter = located(ast.Call(rest, [], []), first.iter)
+        if function is not None:
+            node.func = located(ast.Call(rest, [], []), function)
         return located(ast.BoolOp(ast.Or(), [call, node]), node)
 
     def visit_For(self, node):
@@ -270,11 +304,11 @@ class Rewriter(ast.NodeTransformer):
         """A `for` that assigns to places, or adds to a variable; or None."""
         variables = Variables(self.scope)
         parser = Parser(variables.place_of)
-        iterables = []
+        arguments = []
         total = total_of(node)
         try:
-            shape, template = self.split(node.iter, iterables, variables)
-            variables.skip(len(iterables))
+            shape, template = self.split(node.iter, arguments, variables)
+            variables.skip(len(arguments))
             node_for_parser = ast.For(node.target, template, node.body, [], lineno=node.lineno)
             if total is None:
                 loop = parser.assigning(node_for_parser)
@@ -287,49 +321,61 @@ class Rewriter(ast.NodeTransformer):
             self.left.append((node.lineno, str(reason)))
             return None
         meaning.is_module_level = self.scope.is_module
-        meaning.iterable = shape
-        meaning.total = -1 if total is None else len(iterables)
-        constant = self.constant(meaning, node)
-        call = located(ast.Call(constant, [*map(self.visit, iterables), *variables.arguments()], []), node.iter)
+        meaning.iterable, meaning.is_expression, meaning.arguments = shape, False, builtins_among(arguments)
+        meaning.total = -1 if total is None else len(arguments)
+        constant, rest = self.constant(meaning, node)
+        call = located(ast.Call(constant, [*map(self.visit, arguments), *variables.arguments()], []), node.iter)
         if total is None:
             node.iter = call
             return node
-        rest = located(ast.Call(ast.Attribute(constant, "rest", ast.Load()), [], []), node.iter)
         first = located(ast.Assign([ast.Name(total, ast.Store())], call), node)
-        node.iter = rest
+        node.iter = located(ast.Call(rest, [], []), node.iter)
         return [first, node]
 
-    def split(self, node, iterables, variables):
-        """The iterable of a `for` as a shape, (i,) for the argument i or (name, shapes, {keyword: value}) for a call, and
-        as a tree with the names <0>, <1>, ... for the arguments, which are appended to `iterables`."""
+    def split(self, node, arguments, variables):
+        """How an iterable is made of arguments, and the iterable as a tree with the names <0>, <1>, ... for those.
+
+        Arguments are appended to `arguments`, in the order in which Python evaluates them. The first result is (i,) for
+        argument i, or (name, i, shapes, {keyword: value}) for a call of argument i, which has that name.
+        """
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ITERABLES \
                 and not any(isinstance(each, ast.Starred) for each in node.args) \
                 and all(each.arg for each in node.keywords):
             if variables.place_of(node.func.id)[0] != "global":
                 raise Unfit(f"a variable named {node.func.id}")
-            shapes, arguments, named, keywords = [], [], {}, []
-            for each in node.args:
-                shape, template = self.split(each, iterables, variables)
-                shapes.append(shape)
-                arguments.append(template)
-            for each in node.keywords:
-                if isinstance(each.value, ast.Constant):
-                    named[each.arg], template = each.value.value, each.value
-                else:
-                    raise Unfit(f"the arguments of {node.func.id}")
-                keywords.append(ast.keyword(each.arg, template))
-            return (node.func.id, tuple(shapes), named), ast.Call(node.func, arguments, keywords)
-        iterables.append(node)
-        name = f"<{len(iterables) - 1}>"
-        variables.places[name] = "local", len(iterables) - 1
-        return (len(iterables) - 1,), ast.Name(name, ast.Load())
+            if not all(isinstance(each.value, ast.Constant) for each in node.keywords):
+                raise Unfit(f"the arguments of {node.func.id}")
+            at = len(arguments)
+            arguments.append(node.func)
+            parts = [self.split(each, arguments, variables) for each in node.args]
+            return ((node.func.id, at, tuple(shape for shape, _ in parts),
+                     {each.arg: each.value.value for each in node.keywords}),
+                    ast.Call(node.func, [template for _, template in parts], node.keywords))
+        arguments.append(node)
+        name = f"<{len(arguments) - 1}>"
+        variables.places[name] = "local", len(arguments) - 1
+        return (len(arguments) - 1,), ast.Name(name, ast.Load())
 
     def constant(self, meaning, node):
-        """What stands for a new loop in the tree."""
+        """What stands in the tree for a new loop, and for its `rest`."""
         meaning.file, meaning.line = self.filename, node.lineno
         text = f"\0fastgrad loop {next(_numbers)}"
-        self.loops[text] = Loop(meaning)
-        return ast.Constant(text)
+        self.loops[text] = loop = Loop(meaning)
+        self.loops[f"{text}, rest"] = loop.rest
+        return ast.Constant(text), ast.Constant(f"{text}, rest")
+
+
+def builtins_among(arguments):
+    """(i, function) for each argument i that is the name of a builtin to be called."""
+    return tuple((i, BUILTINS[node.id]) for i, node in enumerate(arguments)
+                 if isinstance(node, ast.Name) and node.id in CALLED)
+
+
+def first_loop_of(node):
+    """The part of a comprehension, or of a call with one, whose iterable is evaluated first."""
+    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], (ast.GeneratorExp, ast.ListComp)):
+        node = node.args[0]
+    return getattr(node, "generators", [None])[0]
 
 
 class Variables:

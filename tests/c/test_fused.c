@@ -84,13 +84,15 @@ typedef struct {
 } description;
 
 static bool is_int[VALUES]; /* which values of the program are ints */
-static int first_weight, n_weights; /* leaves that are operands of one column alone, which many sums share */
+/* Leaves that are operands of a column that many sums share. Others have only those from first_known on as operands. */
+static int first_weight, n_weights, first_known;
 
-/* A random value's index. The value is no weight, and unless may_be_int it's a float. (Value 0 always is a float.) */
+/* A random value's index. The value is no weight that others don't know. Unless may_be_int it's a float. (Value 0
+ * always is a float.) */
 static int pick(int n_values, bool may_be_int)
 {
     int value = (int)below((uint32_t)n_values);
-    bool is_weight = value >= first_weight && value < first_weight + n_weights;
+    bool is_weight = value >= first_weight && value < first_known;
     return is_weight || (is_int[value] && !may_be_int) ? 0 : value;
 }
 
@@ -280,6 +282,7 @@ static void run_program(bool is_deep)
     description shared_d, weights_d = {.n = 1 + below(MOST)};
     first_weight = n;
     n_weights = below(2) ? (int)weights_d.n : 0;
+    first_known = n + n_weights - (n_weights > 0 && below(4) == 0);
     for (int v = n; v < n + n_weights; v++) {
         weights_d.u[v - n] = v;
         double data = number();
@@ -532,6 +535,70 @@ static void test_a_column_without_room_for_ints(void)
     fg_arena_clear(arena);
 }
 
+/* A column of leaves that has a key and has noted their handles is kept when no sum has it any more. */
+static void test_idle_columns(void)
+{
+    fg_arena *arena = &arenas[1];
+    fg_arena_init(arena, NULL);
+    new_kind = 0;
+    int handles[3], key[2];
+    fg_index x[2] = {constant(arena, 0.5, false), constant(arena, 2.0, false)};
+    for (int i = 0; i < 2; i++)
+        fg_at(arena->nodes, x[i])->face = &handles[i];
+    for (int round = 0; round < 6; round++) {
+        fg_column *column = fg_column_new(arena, 2, false);
+        memcpy(fg_column_nodes(column), x, sizeof x);
+        CHECK(fg_column_take(arena, column) == FG_OK);
+        fg_column_note(arena, column, &key[0]);
+        CHECK(fg_column_find(arena, &key[0]) == column && !fg_column_find(arena, &key[1]));
+        fg_at(arena->nodes, x[1])->flags = round == 0 ? FG_ATTACHED : 0;
+        fg_column_note_faces(arena, column);
+        CHECK((column->faces != NULL) == (round > 0));
+        fg_at(arena->nodes, x[1])->flags &= (uint16_t)~FG_ATTACHED;
+        fg_column_release(arena, column);
+        CHECK(fg_at(arena->nodes, x[0])->refs == 1 && arena->edge_bytes == 0);
+        CHECK(fg_column_find(arena, &key[0]) == (round > 0 ? column : NULL) && (arena->idle_bytes > 0) == (round > 0));
+        if (round == 0)
+            continue;
+        CHECK(column->is_idle);
+        fg_node *second = fg_at(arena->nodes, x[1]);
+        second->data = round;
+        second->face = round == 1 ? &handles[2] : &handles[1];
+        second->flags = round == 2 ? FG_DATA_INT : round == 3 ? FG_ATTACHED : 0;
+        if (fg_column_revive(arena, column)) {
+            CHECK(round > 3 && !column->is_idle && column->refs == 1 && column->numbers[1] == round);
+            CHECK(second->refs == 2 && second->flags & FG_SEEN && arena->idle_bytes == 0 && arena->edge_bytes > 0);
+            fg_column_release(arena, column);
+        }
+        CHECK(second->refs == 1 && column->is_idle);
+        second->face = &handles[1];
+        second->flags = 0;
+        if (round == 5)
+            break; /* fg_arena_clear frees it */
+        fg_column_discard(arena, column);
+        CHECK(arena->idle_bytes == 0 && !fg_column_find(arena, &key[0]));
+    }
+
+    /* Many, with other keys: there's a limit to what is kept. */
+    static char keys[2000];
+    enum { LONG = 4000 };
+    for (int i = 0; i < 2000; i++) {
+        fg_column *column = fg_column_new(arena, LONG, false);
+        for (uint32_t k = 0; k < LONG; k++)
+            fg_column_nodes(column)[k] = x[k % 2];
+        CHECK(fg_column_take(arena, column) == FG_OK);
+        fg_column_note(arena, column, &keys[i]);
+        fg_column_note_faces(arena, column);
+        fg_column_release(arena, column);
+        CHECK(arena->edge_bytes == 0 && arena->idle_bytes > 0 && arena->idle_bytes <= FG_KEEP_COLUMNS);
+    }
+    for (int i = 0; i < 2; i++)
+        fg_node_release(arena, x[i]);
+    CHECK(fg_arena_live(arena) == 0);
+    fg_arena_clear(arena);
+    CHECK(arena->idle_bytes == 0);
+}
+
 /* Taking a sum apart takes all apart that a walk has listed. There's memory for some of them, and the sweep goes on. */
 static void test_memory_for_some(void)
 {
@@ -617,6 +684,7 @@ int main(int argc, char **argv)
     test_random_programs(argc > 1 ? atol(argv[1]) : 20000);
     test_no_memory();
     test_a_column_without_room_for_ints();
+    test_idle_columns();
     test_memory_for_some();
     test_a_chain_of_sums();
     puts("fused: passed");

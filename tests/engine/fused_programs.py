@@ -82,6 +82,9 @@ def a_length(rng):
     return 1 + int(5 * r / 0.97) if r < 0.97 else 6 + int(30 * rng.random())
 
 
+WIDTH = 3       # of layers whose lists are kept
+
+
 def share(rng):
     """How likely an element of a vector is a constant: mostly 0, seldom 1."""
     return pick(rng, (0.0, 0.0, 0.0, 0.0, 0.3, 1.0))
@@ -111,6 +114,14 @@ def linear(rng, n):
     constants = share(rng)
     return ("linear", vector(rng, n, length, share(rng)),
             tuple(vector(rng, n, length, constants) for _ in range(rows)), bias if rng.random() < 0.6 else None)
+
+
+def layer(rng, n):
+    """A layer whose lists of weights the program keeps, with another weight now and then: an old Value or a new one."""
+    r = rng.random()
+    other = None if r < 0.5 else index(rng, n) if r < 0.7 else (a_number(rng),) if r < 0.75 else (a_float(rng), "new")
+    return ("layer", int(2 * rng.random()), tuple(a_float(rng) for _ in range(WIDTH * (1 + int(5 * rng.random())))),
+            vector(rng, n, WIDTH, share(rng)), rng.random() < 0.3, other, int(20 * rng.random()), rng.random() < 0.3)
 
 
 def matmul(rng, n):
@@ -188,7 +199,7 @@ def act(rng, n):
 
 
 CALM = (        # no Python runs in the sweep
-    (14, dot), (8, total), (8, linear), (5, matmul), (6, of_one), (2, of_two), (1, attention), (2, cross_entropy),
+    (14, dot), (8, total), (8, linear), (8, layer), (5, matmul), (6, of_one), (2, of_two), (1, attention), (2, cross_entropy),
     (4, rnn), (3, chain),
     (8, programs.value_value),
     (4, lambda rng, n: ("unary", pick(rng, (".tanh", ".relu", "x+x", "x*x", "-", "abs", "detach")), index(rng, n))),
@@ -259,7 +270,7 @@ class Run:
 
     def __init__(self, engine):
         self.Value, self.no_grad, self.F = engine["Value"], engine["no_grad"], engine["F"]
-        self.values, self.transcript, self.blocks, self.depth = [], [], [], 0
+        self.values, self.transcript, self.blocks, self.depth, self.layers = [], [], [], 0, {}
 
     def vector(self, items):
         values, n = self.values, len(self.values)
@@ -275,6 +286,18 @@ class Run:
         numbers = [repr(x) for x in results if not isinstance(x, self.Value)]
         return " ".join(numbers) or None
 
+    def layer(self, name, numbers, x, keeps_x, other, place, shows):
+        if name not in self.layers:
+            weights = [self.Value(number) for number in numbers]
+            self.layers[name] = [weights[i:i + WIDTH] for i in range(0, len(weights), WIDTH)], self.vector(x)
+        rows, inputs = self.layers[name]
+        row, k = rows[place % len(rows)], place % WIDTH
+        if other is not None:
+            row[k] = self.Value(other[0]) if type(other) is tuple and len(other) == 2 else self.vector((other,))[0]
+        if shows and isinstance(row[k], self.Value):
+            self.values.append(row[k])
+        return self.F.linear(inputs if keeps_x else self.vector(x), rows + rows[:2])
+
     def play(self, step):
         what, F, n = step[0], self.F, len(self.values)
         if what == "backward":
@@ -286,6 +309,8 @@ class Run:
         elif what == "linear":
             return self.put(F.linear(self.vector(step[1]), list(map(self.vector, step[2])),
                                      None if step[3] is None else self.vector(step[3])))
+        elif what == "layer":
+            return self.put(self.layer(*step[1:]))
         elif what == "matmul":
             return self.put(F.matmul(list(map(self.vector, step[1])), list(map(self.vector, step[2]))))
         elif what == "attention":

@@ -586,6 +586,81 @@ def test_columns_that_are_found_again(change):
     same_as_loops(program)
 
 
+@pytest.mark.parametrize("change", CHANGES)
+def test_columns_that_come_back(change):
+    """The same list again in each step, with other numbers or Values in it, while no sum lives."""
+    def program(Value, F):
+        row, x = [Value(0.5), Value(-1.5), Value(0.25)], [Value(2.0), Value(3.0), Value(4.0)]
+        weights, numbers = list(row), []
+        for step in range(4):
+            out = F.linear(x, [row, row, row, row, row])
+            total = out[0] * out[1] * out[2] + out[3] * out[4]
+            total.backward()
+            numbers += [total.data, *(v.grad for v in weights + x)]
+            if step == 3:
+                return *weights, *x, *out, *[Value(number) for number in numbers]
+            del out, total
+            if step > 0:
+                CHANGES[change](row, x, fastgrad.optim)
+    same_as_loops(program)
+
+
+def test_columns_that_come_back_keep_nothing_alive():
+    live = arena_stats()["live"]
+    rows, x = [[Value(0.5 * i), Value(-1.5)] for i in range(8)], [Value(2.0), Value(3.0)]
+    for _ in range(3):
+        out = F.linear(x, rows) + F.linear(x, rows)
+        F.sum(out).backward()
+        assert arena_stats()["live"] == live + 16 + 2 + 16
+        del out
+        assert arena_stats()["live"] == live + 16 + 2
+    out = F.linear(x, rows) + F.linear(x, rows)
+    del rows, x
+    assert arena_stats()["live"] == live + 16 + 2 + 16
+    assert out[1].data == out[9].data == 0.5 * 2.0 + -1.5 * 3.0
+    del out
+    assert arena_stats()["live"] == live
+    engine._check()
+
+
+def test_a_handle_at_the_address_of_another():
+    """A Value dies while a sum still has it. The next result would get its handle, and takes its place in the list."""
+    x, nine = [Value(2.0), Value(3.0)], Value(9.0)
+    for i in range(5):
+        row = [Value(0.5), Value(i + 1.0)]
+        out = F.linear(x, [row, row, row])
+        row[1] = None
+        row[1] = nine + 1.0
+        more = F.linear(x, [row, row, row])
+        assert [v.data for v in out + more] == [1.0 + 3.0 * (i + 1.0)] * 3 + [31.0] * 3
+        assert [v.data for v in out[1]._children[1]._children] == [i + 1.0, 3.0]
+    engine._check()
+
+
+@pytest.mark.parametrize("n", range(1, 10))
+def test_rows_are_added_up_each_in_its_order(n):
+    """However many there are, and whatever they share."""
+    def program(Value, F):
+        rng = random.Random(n)
+        matrix = lambda m: [[Value(rng.uniform(-1, 1)) for _ in range(5)] for _ in range(m)]
+        a, b, starts = matrix(n), matrix(5), matrix(2)[0][:1] * n
+        outs = F.linear(b[0], a) + F.linear(b[1], a, starts) + sum(F.matmul(a, b), [])
+        F.sum(outs).backward()
+        F.mean([out * out for out in outs]).backward()
+        return sum(a + b, []) + outs
+    same_as_loops(program)
+
+
+def test_found_columns_of_another_class():
+    made = engine._make_class("m", "Made")
+    x, ys = [Value(2.0), Value(3.0)], [made(0.5), made(0.25)]
+    first = F.linear(ys, [ys, ys, ys])
+    assert fused() == 3 and first[0].data == 0.3125
+    mixed = F.linear(ys, [x, x])            # the class of the first Value, which is x's, becomes the active one
+    assert fused() == 3 and mixed[0].data == 1.75
+    assert type(mixed[0]) is type(sum(a * b for a, b in zip(x, ys)))
+
+
 def test_a_list_at_the_address_of_another():
     found = 0
     for i in range(200):
