@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import fastgrad
 from fastgrad.script.running import run
 
-NOTHING_ASKED = {"report": False, "verify": False, "profile": False, "steps_json": None, "keep": (), "record_own": None,
-                 "record_ours": None, "module": None}
+NOTHING_ASKED = {"report": False, "verify": False, "profile": False, "steps_json": None, "keep": (),
+                 "no_fuse": False, "record_own": None, "record_ours": None, "module": None}
 
 
 def parse(arguments):
@@ -19,12 +19,15 @@ def parse(arguments):
     parser = argparse.ArgumentParser(
         prog="python -m fastgrad", usage="python -m fastgrad [options] (SCRIPT | -m MODULE) [arguments ...]",
         description="Run a script, a notebook or a module whose scalar autograd engine, defined there or imported, is "
-                    "replaced by fastgrad's. What the author has defined beside the engine stays.")
-    parser.add_argument("--report", action="store_true", help="say at the end, per class and method, what was replaced")
+                    "replaced by fastgrad's, and whose loops over Values C runs. What the author has defined beside the "
+                    "engine stays.")
+    parser.add_argument("--report", action="store_true", help="say at the end, per class and method, what was replaced, and which loops C ran")
     parser.add_argument("--verify", action="store_true", help="run it with its own class as well, and compare")
-    parser.add_argument("--profile", action="store_true", help="say at the end where the time went")
+    parser.add_argument("--profile", action="store_true", help="say at the end where the time went, by parts of a step and by lines")
     parser.add_argument("--steps-json", metavar="FILE", help="write time, nodes and loss of each backward() to FILE")
     parser.add_argument("--keep", metavar="CLASS", action="append", default=[], help="leave the class CLASS as it is")
+    parser.add_argument("--no-fuse", action="store_true",
+                        help="leave loops over Values to Python (as FASTGRAD_FUSE=0 in the environment does)")
     parser.add_argument("--record-own", metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--record-ours", metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--version", action="version", version=f"fastgrad {fastgrad.__version__}")
@@ -60,7 +63,8 @@ def main(arguments):
 
 def prepare(options, finish):
     """Switch on what the options ask for. Functions to call after the run are appended to the list `finish`."""
-    from fastgrad.script import replace
+    from fastgrad.loops import switch
+    from fastgrad.script import fusing, replace
     from fastgrad.script.importing import Substitute
     from fastgrad.script.notebook import say_why
     replace.kept_by_user.update(options.keep)
@@ -70,25 +74,38 @@ def prepare(options, finish):
         from fastgrad.script.verifying import Recorder
         recorder = Recorder(options.record_own or options.record_ours)
         random.seed(0)
+        recorder.watch_fastgrads()
+    switch.is_off = bool(options.no_fuse or options.record_own)
     if options.record_own:
         recorder.watch_own()
         return
     replace.start()
+    fusing.start()
     if options.record_ours:
         replace.when_considered.append(recorder.note)
     if not options.report:
         replace.when_considered.append(say_why)
+    if fusing.is_on and (options.report or options.profile):
+        from fastgrad.loops import report
+        report.keep()
     if options.report:
         finish.append(lambda: print(*(replace.reports or ["fastgrad: no class looks like a scalar autograd engine"]),
-                                    sep="\n", file=sys.stderr))
-    if options.profile or options.steps_json:
+                                    *(report.lines() if fusing.is_on else ()), sep="\n", file=sys.stderr))
+    if (options.profile or options.steps_json) and fastgrad.backend != "c":
+        print("fastgrad: without the compiled engine there's no profile", file=sys.stderr)
+    elif options.profile or options.steps_json:
         from fastgrad.script.profiling import Profile
         profile = Profile()
         profile.watch(fastgrad.Value, "backward")
         replace.when_considered.append(
             lambda report: report.twin and profile.watch(report.result, report.twin.dialect.backward))
         if options.profile:
-            finish.append(lambda: print(profile.table(), file=sys.stderr))
+            from fastgrad.script.sampling import Samples
+            samples = Samples(replace.is_teaching_code, profile)
+            samples.start()
+            finish.insert(0, samples.stop)
+            finish.append(lambda: print(profile.table(), *samples.lines(report.kept if fusing.is_on else ()), sep="\n",
+                                        file=sys.stderr))
         if options.steps_json:
             open(options.steps_json, "w").close()       # an error is better now than after the run
             finish.append(lambda: profile.save(options.steps_json))

@@ -113,5 +113,20 @@ class Value(Copying, Display):
     def __format__(self, spec: str, /) -> str: ...
 
 def _make_class(module: str, name: str, doc: str | None = None, **dialect: object) -> type: ...
+
+class Loop:
+    # The compiled engine's: a loop of an author's code that C runs.
+    def __init__(self, text: object) -> None: ...
+    file: str
+    what: str
+    line: int
+    runs: int
+    elements: int
+    declines: dict[str, int]
+    is_on: bool
+    rest: Any
+
+_LOOP_CODES: dict[str, int]
+
 def _at_next_operation(function: Callable[[], object]) -> None: ...
 def arena_stats() -> _ArenaStats: ...

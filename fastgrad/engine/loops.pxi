@@ -1438,7 +1438,8 @@ cdef class Loop:
         frame.result = NULL
         frame.reason = b""
         memset(&frame.rules, 0, sizeof(fg_rules))
-        frame.records = is_recording()
+        # A loop that assigns is none of the operations that _at_next_operation waits for.
+        frame.records = innermost_open() is <PyObject *>None if self.level.output == STORES else is_recording()
         return True
 
     cdef object run(self, Frame *frame, Py_ssize_t *done):

@@ -31,9 +31,10 @@ and an element is
 """
 import ast
 import math
-from dataclasses import dataclass, field
 
-METHODS = ("exp", "log", "relu", "tanh", "sigmoid", "sqrt", "sin", "cos", "sinh", "cosh", "log1p", "expm1", "erf", "atan")
+from fastgrad.value import operations
+
+METHODS = frozenset(function.method for function in operations.FUNCTIONS)
 MATH = {"exp": math.exp, "log": math.log, "sqrt": math.sqrt, "tanh": math.tanh}
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
 INT_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
@@ -49,17 +50,18 @@ class Unfit(Exception):
     """The reason why a loop isn't of the grammar."""
 
 
-@dataclass
 class Loop:
-    """What a loop is: over what it goes, and what it makes of it."""
-    output: str                                         # "list", "lists", "sum", "max", "min", "stores"
-    sequences: list = field(default_factory=list)       # (kind, slot or -1, places...): see Sequence in loops.pxi
-    strict: bool = False                                # zip's
-    element: tuple = ()
-    start: tuple = None                                 # of a sum: an element
-    within: "Loop" = None                               # of "lists": the list that is an element
-    # Of a `for`: its statements, in order, as (place or None, element). None: the element is a variable's.
-    statements: list = field(default_factory=list)
+    """What a loop is: over what it goes, and what it makes of it.
+
+    output: "list", "lists", "sum", "max", "min" or "stores". sequences: over what it goes, as (kind, slot, places...):
+    see Sequence in loops.pxi.
+    """
+
+    def __init__(self, output, sequences=None, element=(), start=None):
+        self.output, self.sequences, self.element, self.start = output, sequences or [], element, start
+        self.strict = False     # zip's
+        self.within = None      # of "lists": the list that is an element
+        self.statements = []    # of a `for`, in order: (place or None, element). None: the element is a variable's
 
 
 class Parser:
@@ -72,7 +74,8 @@ class Parser:
         self.n_slots = 0
         self.builtins = {}              # names that have to mean these objects
         self.math = {}                  # functions of math that have to be its own
-        self.methods, self.absent = set(), set()        # what the class of the Values has to have, and mustn't
+        # Methods and operators that the class of the Values has to have from us, and names that it mustn't have.
+        self.methods, self.operators, self.absent = set(), set(), set()
         self.unpacked, self.read = set(), set()         # places of items that a target unpacks, and places that are used
 
     # ---- Loops ----
@@ -87,6 +90,7 @@ class Parser:
 
     def reduction(self, node):
         name = self.builtin(node.func)
+        self.operators.add("+")
         self.absent |= {"__bool__", "__len__"}      # the result is what `loop(...) or ...` asks whether it's true
         if not node.args or isinstance(node.args[0], ast.Starred):
             raise Unfit(f"the arguments of {name}")
@@ -100,7 +104,7 @@ class Parser:
             loop = self.comprehension(what, name)
         elif name == "sum":
             slot = self.new_slot()
-            loop = Loop("sum", [("items", slot, self.place(what))], element=("operand", ("item", slot)))
+            loop = Loop("sum", [("items", slot, self.place(what))], ("operand", ("item", slot)))
         else:
             raise Unfit(f"{name} of something else than a loop")
         loop.start = start
@@ -259,6 +263,7 @@ class Parser:
         if isinstance(node, ast.Attribute) and node.attr in ("data", "grad"):
             return node.attr, self.element(node.value)
         if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+            self.operators.add(OPERATORS[type(node.op)])
             return OPERATORS[type(node.op)], self.element(node.left), self.element(node.right)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return self.negative(node)
@@ -270,6 +275,7 @@ class Parser:
         operand = self.element(node.operand)
         if operand[0] == "number":
             return "number", -operand[1]
+        self.operators.add("negative")
         return "negative", operand
 
     def call(self, node):
@@ -292,7 +298,7 @@ class Parser:
                 self.math[node.func.attr] = MATH[node.func.attr]
                 return "math", node.func.attr, self.element(node.args[0])
             if node.func.attr in METHODS and not node.args:
-                self.methods.add(node.func.attr)
+                self.methods |= {node.func.attr} | ({"__abs__"} if node.func.attr == "abs" else set())
                 return "method", node.func.attr, self.element(of)
         raise Unfit(f"a call of {ast.unparse(node.func)}")
 
@@ -322,6 +328,7 @@ class Parser:
             self.statement(each, loop)
         loop.element = self.element(added_to(total, last))
         self.absent.add("__iadd__")
+        self.operators.add("+")
         if any(place is not None for place, _ in loop.statements):
             raise Unfit("a body that also assigns")
         return loop
@@ -340,6 +347,7 @@ class Parser:
         elif isinstance(node, ast.AugAssign) and type(node.op) in OPERATORS:
             target = node.target
             self.absent.add(IN_PLACE[type(node.op)])
+            self.operators.add(OPERATORS[type(node.op)])
             element = OPERATORS[type(node.op)], self.element(loaded(target)), self.element(node.value)
         else:
             raise Unfit(f"{describe(node)} in the body")

@@ -4,8 +4,6 @@ A loop is a level, and a loop within it is a level within that. A level's operan
 from objects are columns; the program computes others from them, an instruction each. Whoever adds an element to the
 grammar says here, in Levels.register, which instruction it becomes.
 """
-from dataclasses import dataclass, field
-
 from fastgrad.engine import _LOOP_CODES as CODES
 from fastgrad.loops.grammar import Unfit
 
@@ -13,70 +11,61 @@ BINARY = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "**": "po
 UNARY = {"negative": "negate", "abs": "abs", "data": "data", "grad": "grad"}
 
 
-@dataclass
 class Meaning:
     """All that the engine's class Loop is made of."""
-    level: "Level"
-    what: str
-    methods: tuple
-    absent: tuple
-    builtins: tuple
-    math: tuple
-    is_module_level: bool = False   # the loop is in a module's or a cell's own code, not in a function
-    iterable: tuple = None          # of a `for`: how the author's iterable is made of arguments; see rewriting.py
-    arguments: tuple = ()           # (i, function): the builtin that argument i has to be
-    has_function: bool = False      # argument 0 is `sum`, `max` or `min` itself
-    is_expression: bool = True
-    total: int = -1                 # which argument is the sum so far, of a `for` that adds to a variable
-    file: str = ""
-    line: int = 0
+
+    def __init__(self, level, what, parser):
+        self.level, self.what = level, what
+        self.file, self.line = "", 0
+        self.methods, self.absent = tuple(sorted(parser.methods)), tuple(sorted(parser.absent))
+        self.operators = tuple(sorted(parser.operators))
+        self.builtins, self.math = tuple(parser.builtins.items()), tuple(parser.math.items())
+        self.arguments = ()             # (i, function): the builtin that argument i has to be
+        self.is_module_level = False    # the loop is in a module's or a cell's own code, not in a function
+        self.is_expression = True       # else it's a `for`
+        self.iterable = None            # how the author's iterable is made of arguments, if it is: see rewriting.py
+        self.has_function = False       # argument 0 is `sum`, `max` or `min` itself
+        self.total = -1                 # which argument is the sum so far, of a `for` that adds to a variable
 
 
-@dataclass
 class Level:
-    output: str
-    sequences: list
-    strict: bool
-    are_fixed: list = field(default_factory=list)   # of each sequence, whether it's the same for all outer elements
-    columns: list = field(default_factory=list)
-    levels: list = field(default_factory=list)      # (register, Level)
-    code: list = field(default_factory=list)        # (instruction, function, result, a, b)
-    n_registers: int = 0
-    a: int = -1                                     # the registers of the output
-    b: int = -1
-    start: int = -1
-    within: "Level" = None                          # of "lists"
-    stores: list = field(default_factory=list)
-    values: list = field(default_factory=list)      # registers of Values whose data or grad a `for` reads or assigns
-    leaves_last: bool = False
-    ahead: int = 0
+    """See Level in fastgrad/engine/loops.pxi."""
+
+    def __init__(self, loop, leaves_last):
+        self.output, self.sequences, self.strict = loop.output, loop.sequences, loop.strict
+        # Of each sequence, whether it's the same for all elements of the loops around.
+        self.are_fixed = [not set().union(*map(slots_in, places)) for _, _, *places in loop.sequences]
+        self.columns, self.levels = [], []      # levels: (register, Level)
+        self.code = []                          # (instruction, function, result, a, b)
+        self.n_registers = 0
+        self.a = self.b = self.start = -1       # the registers of the output
+        self.within = None                      # the level of a list's lists
+        self.stores = []
+        self.values = []                        # registers of Values whose data or grad a `for` reads or assigns
+        self.leaves_last = leaves_last          # the last element is the author's
+        self.ahead = int(any(place is None for place, _ in loop.statements))
 
 
-@dataclass
 class Column:
     """Operands that are read from objects: see Column in fastgrad/engine/loops.pxi."""
-    register: int
-    place: tuple
-    is_one: bool
-    is_fixed: bool
-    sequence: int = None
-    items: tuple = None
-    inner: tuple = None
+
+    def __init__(self, register, place, is_one, is_fixed):
+        self.register, self.place, self.is_one, self.is_fixed = register, place, is_one, is_fixed
+        self.sequence = self.items = self.inner = None
 
 
-@dataclass
 class Store:
-    kind: str               # "data", "grad" or "item"
-    register: int           # of what is assigned
-    value: int              # of the Value, or of the item as it was
+    """A place to assign to. kind: "data", "grad" or "item". register: of what is assigned. value: the register of the
+    Value, or of the item as it was."""
+
+    def __init__(self, kind, register, value):
+        self.kind, self.register, self.value = kind, register, value
 
 
 def meaning_of(loop, parser, is_for=False):
     """The Meaning of a parsed loop."""
     parser.check_unpacking()
-    level = LevelMaker(loop, is_for).level
-    return Meaning(level, describe(loop), tuple(sorted(parser.methods)), tuple(sorted(parser.absent)),
-                   tuple(parser.builtins.items()), tuple(parser.math.items()))
+    return Meaning(LevelMaker(loop, is_for).level, describe(loop), parser)
 
 
 def slots_in(place):
@@ -101,9 +90,8 @@ class LevelMaker:
     """Makes the level of a loop, and those within."""
 
     def __init__(self, loop, is_for=False):
-        self.level = Level(loop.output, loop.sequences, loop.strict, leaves_last=is_for)
+        self.level = Level(loop, leaves_last=is_for)
         self.own = {slot for _, slot, *_ in loop.sequences}
-        self.level.are_fixed = [not set().union(*map(slots_in, places)) for _, _, *places in loop.sequences]
         self.read = {}          # columns' registers by place
         self.made = {}          # registers by the element's id; `loop` keeps elements alive
         self.assigned = {}      # what places hold after a statement has assigned to them
@@ -112,7 +100,6 @@ class LevelMaker:
             return
         if loop.start is not None:
             self.level.start = self.outside(loop.start)
-        self.level.ahead = int(any(place is None for place, _ in loop.statements))
         for place, element in loop.statements:
             register = self.register(element)
             if place is not None:

@@ -114,3 +114,10 @@ def names_bound_by(node):
     if isinstance(node, (ast.Tuple, ast.List)):
         return set().union(*map(names_bound_by, node.elts))
     return set()
+
+
+def names_deleted_in(tree):
+    """The names that a statement anywhere in a tree deletes."""
+    nodes = list(ast.walk(tree))
+    return {each.id for each in nodes if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Del)} \
+        | {each.name for each in nodes if isinstance(each, ast.ExceptHandler)}

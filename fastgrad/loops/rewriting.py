@@ -14,38 +14,65 @@ else that a loop reads from outside it reads without any effect.
 """
 import ast
 import itertools
-import warnings
 from types import CodeType
 
 from fastgrad.engine import Loop
 from fastgrad.loops.grammar import BUILTINS, Parser, Unfit, total_of
 from fastgrad.loops.meaning import meaning_of
-from fastgrad.loops.names import COMPREHENSIONS, Scope, names_bound_by
+from fastgrad.loops.names import COMPREHENSIONS, Scope, names_bound_by, names_deleted_in
+from fastgrad.loops.warned import without_warnings
 
 ITERABLES = ("zip", "enumerate", "range", "reversed")
 CALLED = (*ITERABLES, "sum", "max", "min")
 ENDS = ast.Return, ast.Raise, ast.Continue, ast.Break
 
+when_rewritten: list = []       # functions called with each Rewriter that is done; see report.py
 
-def compile_source(source, filename, mode="exec", flags=0, dont_inherit=True, optimize=-1):
+
+def compile_source(source, filename, mode="exec", flags=0, dont_inherit=True, optimize=-1, bound=()):
     """Compile like the builtin compile(), with loops rewritten.
 
     source: a text, bytes or a tree. The code is the author's, to the last byte, if it has no loop of the grammar.
+    bound: names of globals that are bound when the code begins to run, apart from what it does itself.
     """
-    tree = source if isinstance(source, ast.AST) else compile(source, filename, mode, flags | ast.PyCF_ONLY_AST,
-                                                              dont_inherit, optimize)
+    if not may_have_loops(source):
+        return compile(source, filename, mode, flags, dont_inherit, optimize)
+    tree = source
+    if not isinstance(source, ast.AST):
+        tree = compile(source, filename, mode, flags | ast.PyCF_ONLY_AST, dont_inherit, optimize)
     plain = compile(tree, filename, mode, flags, dont_inherit, optimize)    # with the warnings that are due
+    return rewritten(tree, plain, filename, mode, flags, dont_inherit, optimize, bound, is_kept=tree is source)
+
+
+def may_have_loops(source):
+    """Whether a text, bytes or a tree may hold a loop of the grammar. (It saves most files from being parsed.)"""
+    if isinstance(source, ast.AST):
+        return any(isinstance(each, (ast.For, ast.comprehension)) or isinstance(each, ast.Name) and each.id == "sum"
+                   for each in ast.walk(source))
+    return any(word in source for word in ((b"for", b"sum") if isinstance(source, bytes) else ("for", "sum")))
+
+
+def rewritten(tree, plain, filename, mode="exec", flags=0, dont_inherit=True, optimize=-1, bound=(),
+              is_kept=False):
+    """The code of a tree with loops rewritten. The tree is changed, unless it's to be kept.
+
+    plain: its code as the author wrote it, which is the result if there's no loop of the grammar. bound: as above.
+    """
+    rewriter = Rewriter(filename)
     try:
-        rewriter = Rewriter(filename)
+        if is_kept:
+            import copy
+            tree = copy.deepcopy(tree)
+        rewriter.scope.deleted = names_deleted_in(tree)
+        rewriter.scope.bind(bound)
         tree = rewriter.rewrite(tree)
+        with without_warnings():        # the author has seen them; others are about what stands for a loop
+            code = compile(tree, filename, mode, flags, dont_inherit, optimize) if rewriter.loops else plain
     except RecursionError:
         return plain
-    if not rewriter.loops:
-        return plain
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")         # "'str' object is not callable", of what stands for a loop
-        code = compile(tree, filename, mode, flags, dont_inherit, optimize)
-    return with_loops(code, rewriter.loops)
+    for function in when_rewritten:
+        function(rewriter)
+    return with_loops(code, rewriter.loops) if rewriter.loops else plain
 
 
 def with_loops(code, loops):
@@ -56,7 +83,9 @@ def with_loops(code, loops):
 
 
 def loops(code):
-    """The loops that have been rewritten in a code object, and in those within, in the order of their lines."""
+    """The loops that have been rewritten in a function or a code object, and in those within, in the order of their
+    lines."""
+    code = getattr(code, "__code__", code)
     found = [each for each in code.co_consts if isinstance(each, Loop)]
     for each in code.co_consts:
         if isinstance(each, CodeType):
@@ -68,8 +97,10 @@ _numbers = itertools.count()
 
 
 class Rewriter(ast.NodeTransformer):
-    """Rewrites a tree. It copies what it changes, and leaves the rest as it is. loops: those it has made, by the
-    string that stands for each. left: (line, reason) of each loop that isn't of the grammar."""
+    """Rewrites a tree, in place.
+
+    loops: those it has made, by the string that stands for each. left: (line, reason) of each that isn't of the grammar.
+    """
 
     def __init__(self, filename):
         self.filename = filename
@@ -77,9 +108,7 @@ class Rewriter(ast.NodeTransformer):
         self.scope = Scope("module")
 
     def rewrite(self, tree):
-        import copy
-        tree = copy.deepcopy(tree)
-        if isinstance(tree, ast.Module):
+        if isinstance(tree, (ast.Module, ast.Interactive)):
             tree.body = self.block(tree.body)
         else:
             tree = self.visit(tree)
@@ -112,6 +141,8 @@ class Rewriter(ast.NodeTransformer):
             self.scope = scope.outer
 
     def visit_FunctionDef(self, node):
+        if is_backward(node):
+            return node
         node.decorator_list = [self.visit(each) for each in node.decorator_list]
         node.args = self.visit(node.args)
         node.body = self.within(Scope("function", self.scope, node), self.block, node.body)
@@ -120,6 +151,8 @@ class Rewriter(ast.NodeTransformer):
     visit_AsyncFunctionDef = visit_FunctionDef
 
     def visit_ClassDef(self, node):
+        if is_engine(node):
+            return node
         node.decorator_list = [self.visit(each) for each in node.decorator_list]
         node.body = self.within(Scope("class", self.scope, node), self.block, node.body)
         return node
@@ -211,7 +244,8 @@ class Rewriter(ast.NodeTransformer):
                     raise
                 return self.with_iterables(node, first)
         except Unfit as reason:
-            self.left.append((node.lineno, str(reason)))
+            if is_loop(node):
+                self.left.append((node.lineno, str(reason)))
             return None
         call = ast.Call(self.constant(meaning, node)[0], variables.arguments(), [])
         return located(ast.BoolOp(ast.Or(), [call, node]), node)
@@ -246,7 +280,11 @@ class Rewriter(ast.NodeTransformer):
         return located(ast.BoolOp(ast.Or(), [call, node]), node)
 
     def visit_For(self, node):
-        new = None if node.orelse or has_jumps(node.body) else self.assigning(node)
+        new = None
+        if node.orelse or has_jumps(node.body):
+            self.left.append((node.lineno, "break, continue, return, yield or else"))
+        else:
+            new = self.assigning(node)
         if new is not None:
             return new
         node.iter = self.visit(node.iter)
@@ -369,6 +407,24 @@ class Variables:
 
     def arguments(self):
         return [ast.Name(name, ast.Load()) for name in self.names if name is not None]
+
+
+def is_loop(node):
+    """Whether an expression is worth a line in a report: not a call of max with numbers, say."""
+    return isinstance(node, ast.ListComp) \
+        or any(isinstance(each, (ast.ListComp, ast.GeneratorExp)) for each in node.args)
+
+
+def is_backward(node):
+    """Whether a function passes gradients back by itself. It's part of an engine, and works on what loops are made of.
+    """
+    return node.name.lstrip("_").startswith(("backward", "backprop"))
+
+
+def is_engine(node):
+    """Whether a class statement defines an engine. What its methods do is known to fastgrad.script by their text."""
+    names = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
+    return bool({"__add__", "__mul__"} & names) and any("back" in name for name in names)
 
 
 def has_jumps(statements):

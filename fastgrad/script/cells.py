@@ -14,7 +14,7 @@ import sys
 import tokenize
 from types import ModuleType
 
-from fastgrad.script import watching
+from fastgrad.script import fusing, watching
 
 RUN = ("time", "timeit", "capture")         # cell magics that run their cell
 OPTIONS = r"(?:\s+-(?:[nrp]\s*\d+|[a-z]+))*"
@@ -75,9 +75,9 @@ class Plain:
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         hidden = cell_magic(source) == "capture"
         with contextlib.redirect_stdout(io.StringIO()) if hidden else contextlib.nullcontext():
-            exec(compile(tree, name, "exec", dont_inherit=True), self.variables)
+            exec(fusing.compile(tree, name, bound=self.variables), self.variables)
             if last is not None:
-                value = eval(compile(ast.Expression(last.value), name, "eval", dont_inherit=True), self.variables)
+                value = eval(fusing.compile(ast.Expression(last.value), name, "eval", self.variables), self.variables)
                 if value is not None:
                     self.variables["_"] = value
                     if not ends_with_semicolon(code):

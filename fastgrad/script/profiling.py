@@ -17,6 +17,7 @@ class Profile:
 
     def __init__(self):
         self.steps = []
+        self.doing = None           # "backward" or, while this class's own work is done, "profile"
         self.wait()
 
     def wait(self):
@@ -33,12 +34,18 @@ class Profile:
 
         def timed(root, *args, **named):
             called = now()
-            result = backward(root, *args, **named)
+            self.doing = "backward"
+            try:
+                result = backward(root, *args, **named)
+            finally:
+                self.doing = None
             done = now()
+            self.doing = "profile"
             self.steps.append({"step": len(self.steps) + 1, "loss": float(Value.data.__get__(root)),
                                "nodes": root._n_below(), "forward": called - self.first,
                                "backward": done - called, "rest": self.first - self.begin})
             self.wait()
+            self.doing = None
             return result
         timed.__name__, timed.__doc__ = name, backward.__doc__
         setattr(cls, name, timed)

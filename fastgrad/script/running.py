@@ -8,6 +8,7 @@ import sys
 from importlib.machinery import SourceFileLoader
 from types import FunctionType, ModuleType
 
+from fastgrad.script import fusing
 
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -65,7 +66,7 @@ def _run_script(path):
     with open(path, "rb") as file:
         source = file.read()
     try:
-        code = compile(source, os.path.abspath(path), "exec", dont_inherit=True)
+        code = fusing.compile(source, os.path.abspath(path))
     except (SyntaxError, ValueError):
         if _is_text(path):
             raise

@@ -15,8 +15,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import default
 from traitlets.config import Config
 
+from fastgrad.script import fusing
 
-class Compiler(CachingCompiler):
+
+class Compiler(fusing.Compiler, CachingCompiler):
     """Gives code the file name of its cell. The part of a cell that a magic (%%time, %%capture) runs has another file
     name, since its lines are counted from the cell's second line."""
     name, whole, parsed = "<cell>", "", ""
@@ -67,6 +69,7 @@ class Shell(InteractiveShell):
         super().__init__(config=config, ipython_dir=folder, **named)
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         self.failure = None
+        self.compile.shell = self
 
     def init_virtualenv(self):
         """Leave sys.path as it is for a script."""

@@ -8,6 +8,8 @@ import ast
 import sys
 from collections import Counter
 
+from fastgrad.loops.warned import without_warnings
+
 # Names by which a program may bind a name or change a function without the source showing it.
 OUT_OF_SIGHT = {"exec", "eval", "globals", "vars", "locals", "compile", "__import__", "__dict__", "__globals__",
                 "f_globals", "f_locals", "f_builtins", "modules", "__code__", "__defaults__", "__kwdefaults__",
@@ -21,7 +23,8 @@ class Text:
         self.file = file
         self.source = source_of(file) if source is None else source
         try:
-            self.tree = ast.parse(self.source) if self.source else None
+            with without_warnings():        # they're given when the file is compiled to run
+                self.tree = ast.parse(self.source) if self.source else None
         except (SyntaxError, ValueError):
             self.tree = None
         self.bindings = Counter()       # name at the module's level: how often it's bound

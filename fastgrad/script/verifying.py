@@ -1,4 +1,5 @@
-"""--verify: run a script twice, with our class and with its own, and compare everything that can be compared.
+"""--verify: run a script twice, with our class and with its own, and compare everything that can be compared. C runs
+loops over Values in our run, Python in the other, also if the script imports fastgrad's own Value.
 
 Each run is a process of its own, with the same seeds, in a copy of the folder. It records its output and, for each
 backward(), the data and grads of all nodes of the graph, each sorted, since a set of operands has no order. Our run
@@ -15,8 +16,12 @@ import subprocess
 import sys
 import tempfile
 
+import fastgrad
 from fastgrad.script.copies import Folders, TooLarge
 from fastgrad.script.likeness import TOLERANCE, Likeness, relative
+
+FASTGRADS = "fastgrad.Value"    # its key
+ROLES = {"backward": "backward", "data": "data", "grad": "grad", "children": "_children", "is_ordered": True}
 
 
 class Recorder:
@@ -26,6 +31,7 @@ class Recorder:
     def __init__(self, path):
         self.file, self.depth, self.start = open(path, "wb"), 0, os.getcwd()
         self.list = os.path.join(os.path.dirname(path), "classes")
+        self.is_fastgrads_listed = False
 
     def note(self, report):
         """In our run: watch a class that is replaced, and list every class that looked like an engine."""
@@ -37,8 +43,16 @@ class Recorder:
                      "is_ordered": found.is_ordered}
             self.watch(report.result, roles)
         where = f"class {report.cls.__qualname__} ({os.path.basename(report.file)}:{report.line})"
+        self.write(self.key(report.cls, report.file), where, roles)
+
+    def write(self, *entry):
+        """Add an entry to the list of classes."""
         with open(self.list, "a", encoding="utf-8") as file:
-            file.write(json.dumps([self.key(report.cls, report.file), where, roles]) + "\n")
+            file.write(json.dumps(entry) + "\n")
+
+    def watch_fastgrads(self):
+        """In both runs: watch the Value that a script may import."""
+        self.watch(fastgrad.Value, ROLES)
 
     def key(self, cls, file):
         """A key for a class that is the same in both runs."""
@@ -89,6 +103,9 @@ class Recorder:
         setattr(cls, roles["backward"], recorded)
 
     def record(self, root, roles):
+        if roles is ROLES and not self.is_fastgrads_listed:
+            self.is_fastgrads_listed = True
+            self.write(FASTGRADS, "class fastgrad.Value, with its loops in Python and in C", roles)
         nodes, todo = {id(root): root}, [root]
         while todo:
             for child in getattr(todo.pop(), roles["children"]) or ():

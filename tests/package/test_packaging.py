@@ -1,6 +1,7 @@
 """The package as it is installed: stubs, source archive, wheel, what import says, the README's examples, version."""
 import email
 import importlib.metadata
+import linecache
 import os
 import re
 import shutil
@@ -61,7 +62,7 @@ import numpy as np
 import fastgrad
 import fastgrad.functional as F
 from fastgrad import (AnomalyError, GradcheckError, Value, arena_stats, backend, clip_grad_norm_, detect_anomaly,
-                      explain, gradcheck, no_grad)
+                      explain, fuse, gradcheck, no_grad)
 from fastgrad.nn import MLP, Module, Neuron
 from fastgrad.optim import SGD, Adam, AdamW
 
@@ -94,8 +95,20 @@ def predict(x: float) -> Value:
     return a * x
 
 
+@fuse
+def dot(xs: list[Value], ys: list[Value]) -> Value:
+    return sum((x * y for x, y in zip(xs, ys)), Value(0.0))
+
+
+@fuse
+class Summing:
+    @fuse(False)
+    def total(self, xs: list[Value]) -> Value:
+        return sum(xs, dot(xs, xs))
+
+
 with no_grad():
-    out = predict(2.0).detach()
+    out = predict(2.0).detach() + Summing().total([a, b])
 ok: bool = gradcheck(lambda x, y: x * y, [a, 2.0]) and gradcheck(lambda x: x * x, 2.0)
 model = MLP(2, [3, 1], nonlin="tanh")
 model = MLP(2, [3, 1], nonlin=lambda v: v.sin())
@@ -135,7 +148,7 @@ except AnomalyError as error:
 
 MISTYPED = ['a + "x"', "a * None", 'Value("x")', "a < 1j", "Value(1.0, [2.0])", 'MLP(2, [1], nonlin="swish")',
             "gradcheck(3, [a])", 'a.data = "x"', "Adam([1.0])", 'SGD([a], lr="x")', 'clip_grad_norm_([a], None)',
-            'F.sum(["x"])', "F.dot(3.0, [a])", "F.linear([a], [1.0])", "F.cross_entropy([a], 0.0)"]
+            'F.sum(["x"])', "F.dot(3.0, [a])", "F.linear([a], [1.0])", "F.cross_entropy([a], 0.0)", "fuse(3)", 'dot("x")']
 
 
 def mypy(program, tmp_path):
@@ -321,7 +334,9 @@ def test_the_readme_s_examples_run_as_they_stand(tmp_path, monkeypatch):
     assert examples
     namespace = {"__name__": "__main__"}
     for i, example in enumerate(examples):
-        exec(compile(example, f"README.md, example {i + 1}", "exec"), namespace)
+        name = f"README.md, example {i + 1}"
+        linecache.cache[name] = len(example), None, example.splitlines(True), name      # where fuse() finds its source
+        exec(compile(example, name, "exec"), namespace)
 
 
 def test_continuous_integration_runs_the_readme_s_test_command():
