@@ -21,6 +21,10 @@ cdef struct Frame:              # of one run
     PyObject *builtins
     PyObject *items[MOST_SLOTS]             # what each variable of the loops is now; NULL for an int,
     Py_ssize_t ints[MOST_SLOTS]             # which is here
+    PyObject *level             # the outermost, a Level
+    PyObject *methods           # tuples of names: what the Values' class has to have as Node has it,
+    PyObject *operators         # symbols of operators, that have to be the engine's,
+    PyObject *absent            # and what it mustn't have
     PyTypeObject *cls           # of the Values met, or NULL: none yet
     fg_rules rules              # of that class
     bint records
@@ -227,10 +231,9 @@ cdef PyObject *calculate(object symbol, PyObject *x, PyObject *y) noexcept:
 
 # ---- Reading operands ----
 
-cdef bint meet(Loop loop, Frame *frame, PyTypeObject *cls) noexcept:
+cdef bint meet(Frame *frame, PyTypeObject *cls) noexcept:
     """Note the class of the first Value that a run meets. False if the run has to decline: then frame.reason says why.
     """
-    cdef PyNumberMethods *numbers
     cdef PyObject *method
     cdef int i
     frame.reason = b"a Value's class of the author's own"
@@ -239,16 +242,17 @@ cdef bint meet(Loop loop, Frame *frame, PyTypeObject *cls) noexcept:
     if cls is not active_class:
         activate(dialect_of(cls))
     frame.reason = b"operators or attributes that somebody has assigned to the class"
-    numbers = cls.tp_as_number
-    if (not operators_are_ours() or are_there_odd_classes or numbers.nb_subtract is not <void *>value_subtract
-            or numbers.nb_true_divide is not <void *>value_divide or cls.tp_getattro is not <void *>value_getattr
+    if (are_there_odd_classes or cls.tp_getattro is not <void *>value_getattr
             or not (numbers_are_ours() or look_again())):
         return False
-    for name in loop.methods:
+    for symbol in <tuple>frame.operators:
+        if not is_our_operator(cls.tp_as_number, symbol):
+            return False
+    for name in <tuple>frame.methods:
         method = PyType_Lookup(cls, name)
         if method is NULL or method is not PyType_Lookup(<PyTypeObject *>Node, name):
             return False
-    for name in loop.absent:
+    for name in <tuple>frame.absent:
         if PyType_Lookup(cls, name) is not NULL:
             return False
     frame.cls = cls
@@ -261,26 +265,41 @@ cdef bint meet(Loop loop, Frame *frame, PyTypeObject *cls) noexcept:
     return True
 
 
+cdef bint is_our_operator(PyNumberMethods *of_class, object symbol) noexcept:
+    """Whether an operator of the active class is the engine's own, and those of which it's made."""
+    if symbol == "+":
+        return of_class.nb_add is <void *>value_add
+    if symbol == "*":
+        return of_class.nb_multiply is <void *>value_multiply
+    if symbol == "**":
+        return of_class.nb_power is <void *>value_power
+    if symbol == "-" and of_class.nb_subtract is not <void *>value_subtract:
+        return False
+    if symbol == "/" and of_class.nb_true_divide is not <void *>value_divide:
+        return False
+    return operators_are_ours()
+
+
 cdef unsigned int[4] DO_LACKS       # in the order of fg_rules.lacks: + * - /
 DO_LACKS[0], DO_LACKS[1], DO_LACKS[2], DO_LACKS[3] = RADD, RMUL, RSUB, RTRUEDIV
 
 
-cdef bint read_object(Loop loop, Frame *frame, PyObject *x, fg_register *out, Py_ssize_t i) noexcept:
+cdef bint read_object(Frame *frame, PyObject *x, fg_register *out, Py_ssize_t i) noexcept:
     """Read an object as operand i. False if it's neither a Value of the class that the run has met nor a number."""
     cdef fg_operand operand
-    if not read_as(loop, frame, x, &operand):
+    if not read_as(frame, x, &operand):
         return False
     fg_register_set(out, i, operand)
     return True
 
 
-cdef bint read_as(Loop loop, Frame *frame, PyObject *x, fg_operand *out) noexcept:
+cdef bint read_as(Frame *frame, PyObject *x, fg_operand *out) noexcept:
     cdef fg_node *node
     cdef int overflow
     if type_of(x) is frame.cls or is_value(<object>x):
-        if type_of(x) is not frame.cls and not meet(loop, frame, type_of(x)):
+        if type_of(x) is not frame.cls and not meet(frame, type_of(x)):
             return False
-        if loop.methods and (<Node>x).attributes is not NULL:       # which may hide a method
+        if (<Node>x).attributes is not NULL and <tuple>frame.methods:       # which may hide a method
             frame.reason = b"a Value with attributes, and a method"
             return False
         out.node = (<Node>x).index
@@ -306,7 +325,7 @@ cdef bint read_as(Loop loop, Frame *frame, PyObject *x, fg_operand *out) noexcep
     return False
 
 
-cdef bint read_items(Loop loop, Frame *frame, PyObject **items, Py_ssize_t n_of_items, Py_ssize_t at, Py_ssize_t step,
+cdef bint read_items(Frame *frame, PyObject **items, Py_ssize_t n_of_items, Py_ssize_t at, Py_ssize_t step,
                      Py_ssize_t n, fg_register *out) noexcept:
     """Read n items of a list, from item `at` on, as operands."""
     cdef Py_ssize_t i, k, last = at + (n - 1) * step
@@ -319,20 +338,20 @@ cdef bint read_items(Loop loop, Frame *frame, PyObject **items, Py_ssize_t n_of_
             else:
                 out.all = FG_FLOATS
                 return True
-        elif is_value(<object>items[at]) and (frame.cls is not NULL or meet(loop, frame, type_of(items[at]))):
-            if read_values(loop, frame, items + at, step, n, out):
+        elif is_value(<object>items[at]) and (frame.cls is not NULL or meet(frame, type_of(items[at]))):
+            if read_values(frame, items + at, step, n, out):
                 return True
     for i in range(n):
         k = at + i * step
         if k < 0:
             k += n_of_items
-        if not 0 <= k < n_of_items or not read_object(loop, frame, items[k], out, i):
+        if not 0 <= k < n_of_items or not read_object(frame, items[k], out, i):
             return False
     fg_register_note(out, n)
     return True
 
 
-cdef bint read_values(Loop loop, Frame *frame, PyObject **items, Py_ssize_t step, Py_ssize_t n, fg_register *out
+cdef bint read_values(Frame *frame, PyObject **items, Py_ssize_t step, Py_ssize_t n, fg_register *out
                       ) noexcept:
     """Read n Values of floats as operands. False if there's anything else among them."""
     cdef Py_ssize_t i
@@ -350,7 +369,7 @@ cdef bint read_values(Loop loop, Frame *frame, PyObject **items, Py_ssize_t step
         flags |= node.flags
         if (<Node>x).attributes is not NULL:
             attributes = x
-    if flags & FG_DATA_INT or attributes is not NULL and loop.methods:
+    if flags & FG_DATA_INT or attributes is not NULL and <tuple>frame.methods:
         return False
     out.all = FG_VALUES
     return True
@@ -524,7 +543,6 @@ OUTPUTS = {"list": LIST, "lists": LISTS, "sum": SUM, "max": MAX, "min": MIN, "st
 
 @cython.final
 cdef class Level:
-    cdef Loop loop
     cdef list sequences, columns, levels, made
     cdef bint strict
     cdef int n_registers
@@ -540,7 +558,7 @@ cdef class Level:
     # 1 if the element after those that are done has to be computed as well. Then the author's body doesn't raise for
     # it. If it did, that'd show variables that the body has assigned to for the element before.
     cdef int ahead
-    cdef list stores, values    # of STORES: what is assigned, and the registers of Values that are read or assigned
+    cdef list values            # of STORES: the registers of Values whose data or grad is read or assigned
     cdef fg_column *kept[2]     # their columns, if they're fixed, until the loop's end
     cdef int rows               # which of the two is a list that the loop around goes over, the other being fixed; or -1
     # While the level runs:
@@ -548,14 +566,13 @@ cdef class Level:
     cdef char *room             # of all registers
     cdef Py_ssize_t capacity
 
-    def __cinit__(self, Loop loop not None, text):
+    def __cinit__(self, text):
         """text: a Level of fastgrad/loops/meaning.py"""
         cdef Column column
         cdef int i
-        self.loop = loop
         self.sequences = [Sequence(each, is_fixed) for each, is_fixed in zip(text.sequences, text.are_fixed)]
         self.columns = [Column(each, self.sequences) for each in text.columns]
-        self.levels = [(register, Level(loop, level)) for register, level in text.levels]
+        self.levels = [(register, Level(level)) for register, level in text.levels]
         self.strict, self.n_registers = text.strict, text.n_registers
         self.n_code = len(text.code)
         self.registers = <fg_register *>fg_allocate(NULL, (1 + self.n_registers) * sizeof(fg_register))
@@ -565,7 +582,7 @@ cdef class Level:
         for i, (what, function, result, a, b) in enumerate(text.code):
             self.code[i] = fg_instruction(what, function, result, a, b)
         self.output, self.a, self.b, self.start = OUTPUTS[text.output], text.a, text.b, text.start
-        self.within = None if text.within is None else Level(loop, text.within)
+        self.within = None if text.within is None else Level(text.within)
         self.leaves_last, self.ahead = text.leaves_last, text.ahead
         for column in self.columns:
             if column.register == self.a:
@@ -580,7 +597,6 @@ cdef class Level:
                 self.rows = 0
             elif self.column_a.is_fixed and self.column_b.is_row():
                 self.rows = 1
-        self.stores = [Store(self, each) for each in text.stores]
         self.values = text.values
         self.kept[0] = self.kept[1] = NULL
         self.room, self.capacity = NULL, 0
@@ -680,7 +696,7 @@ cdef class Level:
             if x is NULL:
                 frame.reason = b"a list or an attribute that only Python can read"
                 return False
-            is_read = read_object(self.loop, frame, x, out, i)
+            is_read = read_object(frame, x, out, i)
             decref(x)                       # what it was read from keeps a Value alive
             if not is_read:
                 return False
@@ -693,7 +709,7 @@ cdef class Level:
         cdef Py_ssize_t step = column.sequence.step, at = column.sequence.start + first * step, i, k, inner
         cdef PyObject *row
         if column.inner is None:
-            return read_items(self.loop, frame, items, n_of_items, at, step, n, out)
+            return read_items(frame, items, n_of_items, at, step, n, out)
         frame.reason = b"a list or an attribute that only Python can read"
         if not column.inner.get_int(frame, &inner):
             return False
@@ -708,7 +724,7 @@ cdef class Level:
                 k += n_items(<object>row)
             if not 0 <= k < n_items(<object>row):
                 return False
-            if not read_object(self.loop, frame, items_of(<object>row)[k], out, i):
+            if not read_object(frame, items_of(<object>row)[k], out, i):
                 return False
         fg_register_note(out, n)
         return True
@@ -762,7 +778,7 @@ cdef class Level:
         if frame.cls is NULL:
             cls = class_among(items_of(<object>x), self.n)
             if cls is not NULL:
-                meet(self.loop, frame, cls)
+                meet(frame, cls)
         if frame.cls is not NULL:
             made = column_of(<object>x)
         decref(x)
@@ -895,7 +911,7 @@ cdef class Level:
             return False
         if self.start >= 0:
             start = fg_register_get(&self.registers[self.start], 0)
-        if self is self.loop.level and self.are_numbers(n) and not start.is_value:
+        if <PyObject *>self is frame.level and self.are_numbers(n) and not start.is_value:
             return self.sum_of_numbers(frame, start, n)
         frame.reason = b"a sum that Python has to compute"
         status = fg_program_sum(&arena, &frame.rules, &self.registers[self.a],
@@ -1142,21 +1158,21 @@ cdef inline void set_number(fg_index index, bint is_grad, fg_operand x) noexcept
     node.flags = (node.flags | flag) if x.is_int else (node.flags & ~flag)
 
 
-cdef bint have_own_lists(Level level, Frame *frame) noexcept:
+cdef bint have_own_lists(Level level, list stores, Frame *frame) noexcept:
     """Get the lists of all stores. False if one isn't a list, or if its items may be read in another place as well."""
     cdef Store store
     cdef Column column
     cdef Sequence sequence
     cdef PyObject *x
     cdef bint is_other
-    for store in level.stores:
+    for store in stores:
         if store.kind == ITEM_PLACE:
             if store.column.items is None:
                 return False
             store.items = store.column.items.get(frame)
             if store.items is NULL or type_of(store.items) is not &PyList_Type:
                 return False
-    for store in level.stores:
+    for store in stores:
         if store.kind != ITEM_PLACE:
             continue
         for column in level.columns:
@@ -1210,13 +1226,13 @@ cdef bint are_different(Level level, Py_ssize_t n) noexcept:
     return True
 
 
-cdef Py_ssize_t assign_all(Level level, Frame *frame) noexcept:
+cdef Py_ssize_t assign_all(Level level, list stores, Frame *frame) noexcept:
     """Run a level whose output is STORES. Returns how many elements are done: those of a portion are done all or none.
     """
     cdef Py_ssize_t first = 0, n, most = ELEMENTS_AT_A_TIME
     cdef Store store
     frame.reason = b"a list with two names"
-    if have_own_lists(level, frame):
+    if have_own_lists(level, stores, frame):
         while first < level.n:
             n = min(most, level.n - first)
             if not level.compute(frame, first, n + level.ahead):
@@ -1231,21 +1247,21 @@ cdef Py_ssize_t assign_all(Level level, Frame *frame) noexcept:
                     break
                 most = 1                        # one after the other
                 continue
-            if not assign_portion(level, frame, first, n):
+            if not assign_portion(level, stores, frame, first, n):
                 break
             first += n
-    for store in level.stores:
+    for store in stores:
         xdecref(store.items)
         store.items = NULL
     return first
 
 
-cdef bint assign_portion(Level level, Frame *frame, Py_ssize_t first, Py_ssize_t n) noexcept:
+cdef bint assign_portion(Level level, list stores, Frame *frame, Py_ssize_t first, Py_ssize_t n) noexcept:
     cdef Store store
     cdef bint is_ready = True
-    for store in level.stores:
+    for store in stores:
         is_ready = is_ready and store.is_ready(level, frame, first, n)
-    for store in level.stores:
+    for store in stores:
         if is_ready:
             store.assign(level, first, n)
         else:
@@ -1380,11 +1396,12 @@ cdef class Loop:
     cdef readonly Py_ssize_t runs, elements
     cdef readonly dict declines
     cdef public bint is_on
-    cdef tuple methods, absent          # what the Values' class has to have as Node has it, and what it mustn't have
+    cdef tuple methods, operators, absent       # see Frame
     cdef tuple builtins_meant, math_meant   # names of builtins and of math's functions, and what they have to mean
     cdef unsigned int builtins_mask         # a bit for each of these names
     cdef bint is_module_level
     cdef Level level
+    cdef list stores            # of a loop that assigns
     cdef tuple iterable         # of a `for`, how the author's iterable is made of the arguments; else None
     cdef int total              # which argument is the sum so far, or -1
     cdef bint is_expression     # it stands in front of an expression
@@ -1397,14 +1414,15 @@ cdef class Loop:
         """text: a Meaning of fastgrad/loops/meaning.py."""
         self.call = <vectorcallfunc>call_loop
         self.file, self.line, self.what = text.file, text.line, text.what
-        self.methods, self.absent = text.methods, text.absent
+        self.methods, self.operators, self.absent = text.methods, text.operators, text.absent
         self.builtins_meant, self.math_meant = text.builtins, text.math
         self.builtins_mask = sum(bit_of(name) for name, _ in text.builtins)
         self.is_module_level = text.is_module_level
         self.iterable, self.total, self.is_expression = text.iterable, text.total, text.is_expression
         self.arguments_meant, self.has_function = text.arguments, text.has_function
         self.declines, self.rest, self.is_on = {}, Rest(), True
-        self.level = Level(self, text.level)
+        self.level = Level(text.level)
+        self.stores = [Store(self.level, each) for each in text.level.stores]
 
     def __repr__(self):
         return f"<loop {self.file}:{self.line}: {self.what}>"
@@ -1434,6 +1452,8 @@ cdef class Loop:
         if self.is_module_level and PyEval_GetLocals() is not frame.globals:
             self.decline(b"variables that aren't globals")
             return False
+        frame.level, frame.methods, frame.absent = <PyObject *>self.level, <PyObject *>self.methods, <PyObject *>self.absent
+        frame.operators = <PyObject *>self.operators
         frame.cls = NULL
         frame.result = NULL
         frame.reason = b""
@@ -1455,7 +1475,7 @@ cdef class Loop:
             elif self.level.output == STORES:
                 if self.level.begin(frame):
                     n = self.level.n
-                    done[0] = assign_all(self.level, frame)
+                    done[0] = assign_all(self.level, self.stores, frame)
                     self.level.end()
                     if done[0] == n:
                         result = True

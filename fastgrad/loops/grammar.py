@@ -35,7 +35,7 @@ import math
 from fastgrad.value import operations
 
 METHODS = frozenset(function.method for function in operations.FUNCTIONS)
-MATH = {"exp": math.exp, "log": math.log, "sqrt": math.sqrt, "tanh": math.tanh}
+MATH = {name: getattr(math, name) for name in METHODS if hasattr(math, name)}
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
 INT_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
 IN_PLACE = {ast.Add: "__iadd__", ast.Sub: "__isub__", ast.Mult: "__imul__", ast.Div: "__itruediv__",
