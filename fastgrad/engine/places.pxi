@@ -1,0 +1,305 @@
+# Places: what a loop reads from outside while no Python runs. The first part of loops.pxi; see there.
+#
+# A place is an expression that isn't computed by a program: a variable, an attribute, an item, a slice. It's an object.
+# fastgrad/loops/grammar.py makes places of the author's text, as tuples; here they are read. What can't be read without
+# running code of the author's isn't read, and the loop declines: a property, an index that isn't an int, a list of a
+# class of the author's.
+
+cdef enum:
+    MOST_SLOTS = 16             # variables of a loop and of those within it
+
+cdef struct Frame:              # of one run
+    PyObject **locals           # the arguments: variables of the author's function
+    PyObject *globals
+    PyObject *builtins
+    PyObject *items[MOST_SLOTS]             # what each variable of the loops is now; NULL for an int,
+    Py_ssize_t ints[MOST_SLOTS]             # which is here
+    PyObject *level             # the outermost, a Level
+    PyObject *methods           # tuples of names: what the Values' class has to have as Node has it,
+    PyObject *operators         # symbols of operators, that have to be the engine's,
+    PyObject *absent            # and what it mustn't have
+    PyTypeObject *cls           # of the Values met, or NULL: none yet
+    fg_rules rules              # of that class
+    bint records
+    Py_ssize_t work             # so many elements, times instructions for each if they make nodes
+    const char *reason          # why the loop declines
+    PyObject *result            # counted: a result that is an object already, or NULL
+
+
+# ---- Reading objects ----
+
+cdef enum Kind:
+    LOCAL
+    GLOBAL
+    CONSTANT
+    ITEM                        # a variable of a loop
+    PART                        # of an item that is unpacked
+    ATTRIBUTE
+    SUBSCRIPT
+    SLICE
+    LENGTH
+    ARITHMETIC
+
+KINDS = {"local": LOCAL, "global": GLOBAL, "constant": CONSTANT, "item": ITEM, "part": PART, "attribute": ATTRIBUTE,
+         "subscript": SUBSCRIPT, "slice": SLICE, "length": LENGTH, "arithmetic": ARITHMETIC}
+
+
+cdef PyObject *borrowed_to_new(PyObject *x) noexcept:
+    xincref(x)
+    return x
+
+
+cdef PyObject *plain_attribute(PyObject *x, object name) noexcept:
+    """An attribute that is read without running Python, as a new reference, or NULL."""
+    cdef PyTypeObject *cls = type_of(x)
+    cdef PyObject *attribute
+    if is_module(x):
+        return borrowed_to_new(PyDict_GetItem(<object>PyModule_GetDict(x), name)) if cls is &PyModule_Type else NULL
+    if is_class(x):
+        if cls is not &PyType_Type or PyType_Lookup(&PyType_Type, name) is not NULL:
+            return NULL
+        attribute = PyType_Lookup(<PyTypeObject *>x, name)
+        return NULL if attribute is NULL or type_of(attribute).tp_descr_get is not NULL else borrowed_to_new(attribute)
+    if cls.tp_getattro is not <void *>PyObject_GenericGetAttr:
+        return NULL
+    attribute = PyType_Lookup(cls, name)
+    if attribute is not NULL and type_of(attribute).tp_descr_get is not NULL and type_of(attribute) is not &PyMemberDescr_Type:
+        return NULL
+    attribute = PyObject_GetAttr_or_null(x, name)
+    if attribute is NULL:
+        PyErr_Clear()
+    return attribute
+
+
+cdef PyObject *looked_up(Frame *frame, object name) noexcept:
+    """A global or builtin name's object, borrowed, or NULL."""
+    cdef PyObject *x = PyDict_GetItem(<object>frame.globals, name)
+    return PyDict_GetItem(<object>frame.builtins, name) if x is NULL else x
+
+
+cdef bint is_exact_number(PyObject *x) noexcept:
+    return PyFloat_CheckExact(<object>x) or PyLong_CheckExact(<object>x)
+
+
+@cython.final
+cdef class Outside:
+    """An expression whose value is an object that isn't computed by a program."""
+    cdef Kind kind
+    cdef int slot
+    cdef object value
+    cdef Outside a, b, c, d
+
+    def __cinit__(self, tuple text not None):
+        """text: the kind's name and what belongs to it, as fastgrad/loops/grammar.py makes it."""
+        self.kind = KINDS[text[0]]
+        if self.kind in (LOCAL, ITEM):
+            self.slot = text[1]
+        elif self.kind in (GLOBAL, CONSTANT):
+            self.value = text[1]
+        elif self.kind == PART:
+            self.a, self.slot, self.value = Outside(text[1]), text[2], text[3]
+        elif self.kind == ATTRIBUTE:
+            self.a, self.value = Outside(text[1]), text[2]
+        elif self.kind == ARITHMETIC:
+            self.value, self.a, self.b = text[1], Outside(text[2]), Outside(text[3])
+        else:
+            parts = [None if part is None else Outside(part) for part in text[1:]] + [None] * 4
+            self.a, self.b, self.c, self.d = parts[:4]
+
+    cdef PyObject *get(self, Frame *frame) noexcept:
+        """The object, a new reference; or NULL, if it can't be read without running Python."""
+        cdef PyObject *x
+        cdef PyObject *y
+        if self.kind == LOCAL:
+            return borrowed_to_new(frame.locals[self.slot])
+        if self.kind == ITEM:
+            x = frame.items[self.slot]
+            return PyLong_FromSsize_t_or_null(frame.ints[self.slot]) if x is NULL else borrowed_to_new(x)
+        if self.kind == GLOBAL:
+            return borrowed_to_new(looked_up(frame, self.value))
+        if self.kind == CONSTANT:
+            return borrowed_to_new(<PyObject *>self.value)
+        if self.kind == SLICE:
+            return self.slice(frame)
+        x = self.a.get(frame)
+        if x is NULL:
+            return NULL
+        y = self.of(frame, x)
+        if y is NULL and PyErr_Occurred_or_null() is not NULL:
+            PyErr_Clear()
+        decref(x)
+        return y
+
+    cdef PyObject *of(self, Frame *frame, PyObject *x) noexcept:
+        """The same of what x is part of, or of an operand x."""
+        cdef PyObject *y
+        cdef PyObject *result = NULL
+        cdef Py_ssize_t i
+        if self.kind == ATTRIBUTE:
+            return plain_attribute(x, self.value)
+        if self.kind == PART:
+            if not is_sequence(<object>x) or n_items(<object>x) != <Py_ssize_t>self.value:
+                return NULL
+            return borrowed_to_new(items_of(<object>x)[self.slot])
+        if self.kind == LENGTH:
+            if is_sequence(<object>x) or is_dict(x) or type_of(x) is &PyUnicode_Type or type_of(x) is &PyRange_Type:
+                return PyLong_FromSsize_t_or_null(PyObject_Size_or_minus(x))
+            return NULL
+        if self.kind == SUBSCRIPT and is_sequence(<object>x):
+            if not self.b.get_int(frame, &i):
+                return NULL
+            if i < 0:
+                i += n_items(<object>x)
+            return borrowed_to_new(items_of(<object>x)[i]) if 0 <= i < n_items(<object>x) else NULL
+        y = self.b.get(frame)
+        if y is NULL:
+            return NULL
+        if self.kind == SUBSCRIPT:
+            if is_dict(x) and (type_of(y) is &PyUnicode_Type or PyLong_CheckExact(<object>y)):
+                result = borrowed_to_new(PyDict_GetItem(<object>x, <object>y))
+        elif is_exact_number(x) and is_exact_number(y):
+            result = calculate(self.value, x, y)
+        decref(y)
+        return result
+
+    cdef PyObject *slice(self, Frame *frame) noexcept:
+        cdef PyObject *x = self.a.get(frame)
+        cdef PyObject *y = NULL
+        cdef PyObject *bounds[3]
+        cdef PyObject *at = NULL
+        cdef Outside part
+        cdef int i
+        bounds[0] = bounds[1] = bounds[2] = NULL
+        for i in range(3):
+            part = self.b if i == 0 else self.c if i == 1 else self.d
+            if part is not None:
+                bounds[i] = part.get(frame)
+                if bounds[i] is NULL or not PyLong_CheckExact(<object>bounds[i]):
+                    break
+        else:
+            if x is not NULL and is_sequence(<object>x):
+                at = PySlice_New_or_null(bounds[0], bounds[1], bounds[2])
+                if at is not NULL:
+                    y = PyObject_GetItem_or_null(x, at)
+                    decref(at)
+                if y is NULL:
+                    PyErr_Clear()
+        for i in range(3):
+            xdecref(bounds[i])
+        xdecref(x)
+        return y
+
+    cdef bint get_int(self, Frame *frame, Py_ssize_t *i) noexcept:
+        """The same as a small int."""
+        cdef PyObject *x
+        cdef int overflow
+        if self.kind == ITEM and frame.items[self.slot] is NULL:
+            i[0] = frame.ints[self.slot]
+            return True
+        x = self.get(frame)
+        if x is NULL:
+            return False
+        if not PyLong_CheckExact(<object>x):
+            decref(x)
+            return False
+        i[0] = PyLong_AsLongLongAndOverflow(<object>x, &overflow)
+        decref(x)
+        return not overflow and -(1LL << 53) < i[0] < 1LL << 53
+
+
+cdef PyObject *calculate(object symbol, PyObject *x, PyObject *y) noexcept:
+    """An operation of two exact ints or floats, a new reference, or NULL with an exception set."""
+    if symbol == "+":
+        return PyNumber_Add_or_null(x, y)
+    if symbol == "-":
+        return PyNumber_Subtract_or_null(x, y)
+    if symbol == "*":
+        return PyNumber_Multiply_or_null(x, y)
+    if symbol == "//":
+        return PyNumber_FloorDivide_or_null(x, y)
+    if symbol == "%":
+        return PyNumber_Remainder_or_null(x, y)
+    return NULL
+
+
+# ---- Sequences ----
+
+cdef enum SequenceKind:
+    ITEMS
+    REVERSED
+    RANGE
+    COUNT                       # enumerate's
+
+SEQUENCES = {"items": ITEMS, "reversed": REVERSED, "range": RANGE, "count": COUNT}
+
+
+@cython.final
+cdef class Sequence:
+    """What a variable of a level goes over."""
+    cdef SequenceKind kind
+    cdef int slot
+    cdef Outside a, b, c
+    cdef bint is_fixed          # it's the same each time that its level runs within the others
+    # While the level runs, or, if it's fixed, until the whole loop's end:
+    cdef bint is_open
+    cdef PyObject *owner        # counted: the list or tuple
+    cdef PyObject **items
+    cdef Py_ssize_t start, step, n
+
+    def __cinit__(self, tuple text not None, bint is_fixed):
+        self.kind, self.slot = SEQUENCES[text[0]], text[1]
+        parts = [None if part is None else Outside(part) for part in text[2:]] + [None] * 3
+        self.a, self.b, self.c = parts[:3]
+        self.is_fixed, self.is_open, self.owner = is_fixed, False, NULL
+
+    cdef bint begin(self, Frame *frame) noexcept:
+        """False: decline."""
+        if not self.is_open:
+            self.is_open = self.find(frame)
+        return self.is_open
+
+    cdef bint find(self, Frame *frame) noexcept:
+        cdef Py_ssize_t limit
+        self.start, self.step = 0, 1
+        if self.kind == COUNT:
+            self.n = PY_SSIZE_T_MAX
+            return self.a.get_int(frame, &self.start)
+        if self.kind == RANGE:
+            if not self.a.get_int(frame, &limit):
+                return False
+            if self.b is not None:
+                self.start = limit
+                if not self.b.get_int(frame, &limit):
+                    return False
+            if self.c is not None and not self.c.get_int(frame, &self.step) or self.step == 0:
+                return False
+            if self.step > 0:
+                self.n = (limit - self.start - 1) // self.step + 1 if limit > self.start else 0
+            else:
+                self.n = (self.start - limit - 1) // -self.step + 1 if limit < self.start else 0
+            return True
+        self.owner = self.a.get(frame)
+        if self.owner is NULL or not is_sequence(<object>self.owner):
+            return False
+        self.n, self.items = n_items(<object>self.owner), items_of(<object>self.owner)
+        self.start, self.step = 0, 1
+        if self.kind == REVERSED:
+            self.start, self.step = self.n - 1, -1
+        return True
+
+    cdef inline void end(self) noexcept:
+        if not self.is_fixed:
+            self.close()
+
+    cdef void close(self) noexcept:
+        xdecref(self.owner)
+        self.owner = NULL
+        self.is_open = False
+
+    cdef inline void go_to(self, Frame *frame, Py_ssize_t k) noexcept:
+        if self.slot >= 0:
+            if self.kind == ITEMS or self.kind == REVERSED:
+                frame.items[self.slot] = self.items[self.start + k * self.step]
+            else:
+                frame.items[self.slot] = NULL
+                frame.ints[self.slot] = self.start + k * self.step

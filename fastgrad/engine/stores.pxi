@@ -1,0 +1,238 @@
+# Stores: places to which a loop assigns.
+#
+# A `for` that assigns runs in portions of ELEMENTS_AT_A_TIME elements. All results of a portion are computed first. Then
+# all that could fail is done, and then all is assigned. So a portion is assigned as a whole or not at all, and the
+# author's loop goes on where C has stopped. That is right if no element reads what another one assigns: all Values are
+# different ones, and no list has two names.
+
+cdef enum Place:
+    DATA_PLACE
+    GRAD_PLACE
+    ITEM_PLACE
+
+PLACES = {"data": DATA_PLACE, "grad": GRAD_PLACE, "item": ITEM_PLACE}
+
+
+@cython.final
+cdef class Store:
+    """A place to which a loop assigns, for each element: a Value's data or grad, or an item of a list."""
+    cdef Place kind
+    cdef int register           # of what is assigned
+    cdef int value              # of the Value
+    cdef Column column          # the items, as they are before
+    # While the loop runs:
+    cdef PyObject *items        # counted: the list
+    cdef bint is_in_place       # its floats get other numbers; else these get into it:
+    cdef PyObject *fresh[ELEMENTS_AT_A_TIME]    # counted
+
+    def __cinit__(self, Level level not None, text):
+        cdef Column column
+        self.kind, self.register, self.value = PLACES[text.kind], text.register, text.value
+        for column in level.columns:
+            if column.register == text.value:
+                self.column = column
+        self.items = NULL
+
+    cdef bint is_ready(self, Level level, Frame *frame, Py_ssize_t first, Py_ssize_t n) noexcept:
+        """Make what it takes to assign n elements, so that it can't fail any more. False: decline."""
+        cdef fg_register *numbers = &level.registers[self.register]
+        cdef fg_register *old = &level.registers[self.value]
+        cdef Py_ssize_t i
+        frame.reason = b"something else than a number in a place for numbers"
+        self.is_in_place = True
+        if self.kind == ITEM_PLACE:
+            if not (0 <= self.index(first) < n_items(<object>self.items)
+                    and 0 <= self.index(first + n - 1) < n_items(<object>self.items)):
+                return False
+            return self.has_own_floats(numbers, first, n) or self.make_fresh(frame, numbers, first, n)
+        if numbers.all > FG_NUMBERS:
+            for i in range(n):
+                if fg_register_get(numbers, i).is_value:
+                    return False
+        for i in range(n):
+            if fg_register_get(old, i).node == FG_NONE:
+                return False
+        return True
+
+    cdef bint has_own_floats(self, fg_register *numbers, Py_ssize_t first, Py_ssize_t n) noexcept:
+        """Whether the old items are floats that nobody else holds, and the new ones are floats: then the old ones get
+        other numbers."""
+        cdef PyObject **items = items_of(<object>self.items)
+        cdef PyObject *old
+        cdef Py_ssize_t i
+        if numbers.all != FG_FLOATS:
+            return False
+        for i in range(n):
+            old = items[self.index(first + i)]
+            if type_of(old) is not &PyFloat_Type or refcount(old) != 1:
+                return False
+        return True
+
+    cdef bint make_fresh(self, Frame *frame, fg_register *numbers, Py_ssize_t first, Py_ssize_t n) noexcept:
+        """Make new objects for the numbers."""
+        cdef fg_operand x
+        cdef Py_ssize_t i
+        for i in range(n):
+            self.fresh[i] = NULL
+        self.is_in_place = False
+        for i in range(n):
+            x = fg_register_get(numbers, i)
+            if x.is_value or not is_exact_number(items_of(<object>self.items)[self.index(first + i)]):
+                return False
+            self.fresh[i] = PyLong_FromDouble_or_null(x.number) if x.is_int else PyFloat_FromDouble_or_null(x.number)
+            if self.fresh[i] is NULL:
+                PyErr_Clear()
+                frame.reason = b"too little memory"
+                return False
+        return True
+
+    cdef void discard(self, Py_ssize_t n) noexcept:
+        cdef Py_ssize_t i
+        if not self.is_in_place:
+            for i in range(n):
+                xdecref(self.fresh[i])
+                self.fresh[i] = NULL
+
+    cdef inline Py_ssize_t index(self, Py_ssize_t k) noexcept:
+        return self.column.sequence.start + k * self.column.sequence.step
+
+    cdef void assign(self, Level level, Py_ssize_t first, Py_ssize_t n) noexcept:
+        cdef fg_register *numbers = &level.registers[self.register]
+        cdef fg_register *values = &level.registers[self.value]
+        cdef PyObject **items
+        cdef Py_ssize_t i, k
+        if self.kind != ITEM_PLACE:
+            for i in range(n):
+                set_number(values.nodes[i * values.step], self.kind == GRAD_PLACE, fg_register_get(numbers, i))
+            return
+        items = items_of(<object>self.items)
+        for i in range(n):
+            k = self.index(first + i)
+            if self.is_in_place:
+                set_float(items[k], numbers.numbers[i * numbers.step])
+            else:
+                decref(items[k])                # an exact number: nothing of the author's runs
+                items[k] = self.fresh[i]
+                self.fresh[i] = NULL
+
+
+cdef inline void set_number(fg_index index, bint is_grad, fg_operand x) noexcept:
+    cdef fg_node *node = node_at(index)
+    cdef uint16_t flag = FG_GRAD_INT if is_grad else FG_DATA_INT
+    if is_grad:
+        node.grad = x.number
+    else:
+        fg_node_note_assigned(&arena, node)
+        node.data = x.number
+    node.flags = (node.flags | flag) if x.is_int else (node.flags & ~flag)
+
+
+cdef bint have_own_lists(Level level, list stores, Frame *frame) noexcept:
+    """Get the lists of all stores. False if one isn't a list, or if its items may be read in another place as well."""
+    cdef Store store
+    cdef Column column
+    cdef Sequence sequence
+    cdef PyObject *x
+    cdef bint is_other
+    for store in stores:
+        if store.kind == ITEM_PLACE:
+            if store.column.items is None:
+                return False
+            store.items = store.column.items.get(frame)
+            if store.items is NULL or type_of(store.items) is not &PyList_Type:
+                return False
+    for store in stores:
+        if store.kind != ITEM_PLACE:
+            continue
+        for column in level.columns:
+            if column is not store.column and column.items is not None:
+                x = column.items.get(frame)
+                is_other = x is not store.items
+                xdecref(x)
+                if not is_other:
+                    return False
+        for sequence in level.sequences:        # that goes over the items while they're assigned
+            if sequence.owner is store.items and (sequence.kind != ITEMS or store.index(0) != 0 or store.index(1) != 1):
+                return False
+    return True
+
+
+cdef bint are_values_read(Level level, Py_ssize_t n) noexcept:
+    """Whether a column has Values whose data isn't read by its name, but by an operation."""
+    cdef Column column
+    cdef fg_register *register
+    cdef Py_ssize_t i
+    for column in level.columns:
+        register = &level.registers[column.register]
+        if register.all > FG_NUMBERS and column.register not in level.values:
+            for i in range(n):
+                if fg_register_get(register, i).is_value:
+                    return True
+    return False
+
+
+cdef bint are_different(Level level, Py_ssize_t n) noexcept:
+    """Whether the Values of n elements that are read or assigned are all different: there's one for each element, and
+    they come in the order in which they were made; or there's one element."""
+    cdef fg_register *register
+    cdef fg_register *other
+    cdef Py_ssize_t i
+    if n > 1:
+        if len(level.values) > 1:
+            return False
+        if len(level.values) == 1:
+            register = &level.registers[<int>level.values[0]]
+            if register.step == 0:
+                return False
+            for i in range(1, n):
+                if register.nodes[i] <= register.nodes[i - 1]:
+                    return False
+        return True
+    for first in level.values:
+        for second in level.values:
+            if first != second and level.registers[<int>first].nodes[0] == level.registers[<int>second].nodes[0]:
+                return False
+    return True
+
+
+cdef Py_ssize_t assign_all(Level level, list stores, Frame *frame) noexcept:
+    """Run a level whose output is STORES. Returns how many elements are done: those of a portion are done all or none.
+    """
+    cdef Py_ssize_t first = 0, n, most = ELEMENTS_AT_A_TIME
+    cdef Store store
+    frame.reason = b"a list with two names"
+    if have_own_lists(level, stores, frame):
+        while first < level.n:
+            n = min(most, level.n - first)
+            if not level.compute(frame, first, n + level.ahead):
+                break
+            level.release(n + level.ahead, len(level.made))
+            if are_values_read(level, n + level.ahead):
+                frame.reason = b"a Value as an operand, in a loop that assigns"
+                break
+            if not are_different(level, n + level.ahead):
+                frame.reason = b"the same Value twice"
+                if n == 1 or level.ahead:
+                    break
+                most = 1                        # one after the other
+                continue
+            if not assign_portion(level, stores, frame, first, n):
+                break
+            first += n
+    for store in stores:
+        xdecref(store.items)
+        store.items = NULL
+    return first
+
+
+cdef bint assign_portion(Level level, list stores, Frame *frame, Py_ssize_t first, Py_ssize_t n) noexcept:
+    cdef Store store
+    cdef bint is_ready = True
+    for store in stores:
+        is_ready = is_ready and store.is_ready(level, frame, first, n)
+    for store in stores:
+        if is_ready:
+            store.assign(level, first, n)
+        else:
+            store.discard(n)
+    return is_ready
