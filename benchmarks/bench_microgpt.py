@@ -17,6 +17,7 @@ from commandline import integer
 ENGINES = {
     "floats": "floats, no autograd",
     "fastgrad": "fastgrad",
+    "fused": "fastgrad, @fuse",
     "adam": "fastgrad, optim.Adam",
     "functional": "fastgrad.functional, optim.Adam",
     "oracle": "fastgrad/reference.py",
@@ -44,8 +45,10 @@ def training(engine, options):
         vocabulary = microgpt.Vocabulary(shuffled)
         return kind(number, rng, len(vocabulary), *shape), vocabulary, shuffled, options.steps
 
-    if engine in ("floats", "fastgrad", "oracle", "pypy", "micrograd"):
+    if engine in ("floats", "fastgrad", "fused", "oracle", "pypy", "micrograd"):
         kind, number, versions = script_engine(engine)
+        if engine == "fused":
+            microgpt.fuse_loops()
         return lambda: microgpt.train(*begin(kind, number)), versions
     if engine in ("adam", "functional", "xad", "casadi"):
         import microgpt_scalars as others
@@ -65,7 +68,7 @@ def script_engine(engine):
         return microgpt.MicroGPT, micrograd_value(), {**versions, **harness.versions("micrograd")}
     harness.require("fastgrad")
     try:
-        number = microgpt.number_class("c" if engine == "fastgrad" else "python")
+        number = microgpt.number_class("c" if engine in ("fastgrad", "fused") else "python")
     except microgpt.BadInput as error:
         raise harness.Missing(str(error)) from None
     return microgpt.MicroGPT, number, {**versions, **harness.versions("fastgrad")}

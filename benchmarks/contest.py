@@ -18,7 +18,7 @@ from train_microgpt import megabytes, peak_memory
 
 PHASES = ("forward", "backward", "update")
 CLOSE = 1e-9                                # how near to the oracle's the losses of other arithmetic must stay
-EXACT = {"fastgrad", "adam", "functional", "oracle"}      # engines that promise its bits
+EXACT = {"fastgrad", "fused", "adam", "functional", "oracle"}      # engines that promise its bits
 WITHOUT_GRADIENTS = {"floats"}
 
 
@@ -140,7 +140,7 @@ def take_turns(workers, options):
 def judge(rows):
     """Write into every row what its losses are worth; return whether they are all that they should be."""
     measured = {row["engine"]: row for row in rows if "losses" in row}
-    known = [engine for engine in ("oracle", "fastgrad", "adam", "functional", "pypy") if engine in measured]
+    known = [engine for engine in ("oracle", "fastgrad", "fused", "adam", "functional", "pypy") if engine in measured]
     right = True
     for engine, row in measured.items():
         if engine in WITHOUT_GRADIENTS:

@@ -12,7 +12,7 @@ from commandline import Parser
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QUICK = {
-    "bench_microgpt.py": ["--engines", "floats,fastgrad,adam,functional,oracle", "--steps", "10", "--warm", "0.5"],
+    "bench_microgpt.py": ["--engines", "floats,fastgrad,fused,adam,functional,oracle", "--steps", "10", "--warm", "0.5"],
     "bench_mlp.py": ["--engines", "floats,fastgrad,oracle", "--steps", "10", "--warm", "0.5"],
     "bench_ops.py": ["--rounds", "10"],
     "bench_scale.py": ["--most", "100000", "--rounds", "3"],

@@ -244,6 +244,8 @@ class Run:
         self.vocabulary = Vocabulary(documents)
         number = number_class(engine)
         kind = FloatMicroGPT if engine == "floats" else MicroGPT
+        if engine == "c" and not options.no_fuse:
+            fuse_loops()
         if options.functional and engine != "floats" and number is import_fastgrad().Value:
             kind = functional(kind)
         self.model = kind(number, self.rng, len(self.vocabulary), options.layers, options.width,
@@ -290,6 +292,13 @@ def import_fastgrad():
             error = "fastgrad isn't installed: run `pip install .` in its source folder"
         raise BadInput(error) from None
     return fastgrad
+
+
+def fuse_loops():
+    """Let C run this script's loops over Values: what `@fastgrad.fuse` in front of each of these does."""
+    fuse = import_fastgrad().fuse
+    for part in (linear, rmsnorm, MicroGPT, train):
+        fuse(part)
 
 
 def functional(kind):
@@ -467,6 +476,7 @@ def parse_arguments(arguments):
     how.add_argument("--engine", choices=["c", "python", "floats"], help="default: fastgrad's own, which is c if built")
     how.add_argument("--compare", action="store_true", help="run every engine on the same steps; print times, ratios")
     parser.add_argument("--optim", action="store_true", help="update with fastgrad.optim.Adam (but floats in the loop)")
+    parser.add_argument("--no-fuse", action="store_true", help="leave the loops to Python, also on the engine c")
     parser.add_argument("--functional", action="store_true",
                         help="sums and loops by fastgrad.functional, on fastgrad's own engine")
     parser.add_argument("--data", metavar="FILE", default=NAMES, help="text, a document a line (default: first names)")

@@ -346,6 +346,26 @@ void fg_register_release(fg_arena *arena, const fg_register *reg, uint32_t n)
             fg_node_release(arena, reg->nodes[i]);
 }
 
+bool fg_registers_repeat(const fg_register *const *registers, uint32_t n_registers, uint32_t n)
+{
+    enum { PLACES = 2 * FG_MOST_COMPARED }; /* of a hash table */
+    fg_index seen[PLACES];
+    for (uint32_t i = 0; i < PLACES; i++)
+        seen[i] = FG_NONE;
+    for (uint32_t k = 0; k < n_registers; k++) {
+        for (uint32_t i = 0; i < (registers[k]->step ? n : 1); i++) {
+            const fg_index node = registers[k]->nodes[i];
+            uint32_t place = (node / FG_STEP * 2654435761u) % PLACES;
+            while (seen[place] != FG_NONE && seen[place] != node)
+                place = (place + 1) % PLACES;
+            if (seen[place] == node && node != FG_NONE)
+                return true;
+            seen[place] = node;
+        }
+    }
+    return false;
+}
+
 /* data or grad of n Values. Mostly all are floats. */
 static bool read_fields(fg_run *run, bool is_grad, const fg_register *a, uint32_t n, fg_register *out)
 {

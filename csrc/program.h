@@ -111,6 +111,11 @@ typedef struct {
     bool lacks[4];        /* the reflected operators that it doesn't have: + * - / */
 } fg_rules;
 
+/* Whether registers have a node twice among their first n elements. A register that has the same operand for all elements
+ * counts it once. n_registers * n mustn't be larger than FG_MOST_COMPARED. */
+enum { FG_MOST_COMPARED = 1024 };
+bool fg_registers_repeat(const fg_register *const *registers, uint32_t n_registers, uint32_t n);
+
 /* Run a program for the elements 0, ..., n - 1. The results' registers must have room for n operands. Each node in a
  * result has one reference, which is the caller's. FG_UNFIT or FG_NO_MEMORY: there is none. */
 fg_status fg_program_run(fg_arena *arena, const fg_rules *rules, const fg_instruction *code, uint32_t n_code,

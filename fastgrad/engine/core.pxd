@@ -227,6 +227,8 @@ cdef extern from "program.h":
     fg_operand fg_register_get(const fg_register *reg, uint32_t i)
     void fg_register_set(fg_register *reg, uint32_t i, fg_operand operand)
     void fg_register_note(fg_register *reg, uint32_t n)
+    uint32_t FG_MOST_COMPARED
+    fg_bool fg_registers_repeat(const fg_register **registers, uint32_t n_registers, uint32_t n)
     fg_status fg_program_run(fg_arena *arena, const fg_rules *rules, const fg_instruction *code, uint32_t n_code,
                              fg_register *registers, uint32_t n)
     void fg_register_release(fg_arena *arena, const fg_register *reg, uint32_t n)

@@ -172,27 +172,15 @@ cdef bint are_values_read(Level level, Py_ssize_t n) noexcept:
 
 
 cdef bint are_different(Level level, Py_ssize_t n) noexcept:
-    """Whether the Values of n elements that are read or assigned are all different: there's one for each element, and
-    they come in the order in which they were made; or there's one element."""
-    cdef fg_register *register
-    cdef fg_register *other
-    cdef Py_ssize_t i
-    if n > 1:
-        if len(level.values) > 1:
+    """Whether the Values of n elements that are read or assigned are all different."""
+    cdef const fg_register *registers[MOST_SLOTS]
+    cdef uint32_t n_registers = 0
+    for register in level.values:
+        if n_registers == MOST_SLOTS or level.registers[<int>register].all <= FG_NUMBERS:
             return False
-        if len(level.values) == 1:
-            register = &level.registers[<int>level.values[0]]
-            if register.step == 0:
-                return False
-            for i in range(1, n):
-                if register.nodes[i] <= register.nodes[i - 1]:
-                    return False
-        return True
-    for first in level.values:
-        for second in level.values:
-            if first != second and level.registers[<int>first].nodes[0] == level.registers[<int>second].nodes[0]:
-                return False
-    return True
+        registers[n_registers] = &level.registers[<int>register]
+        n_registers += 1
+    return n_registers * n <= FG_MOST_COMPARED and not fg_registers_repeat(registers, n_registers, n)
 
 
 cdef Py_ssize_t assign_all(Level level, list stores, Frame *frame) noexcept:

@@ -391,3 +391,21 @@ def test_how_often_loops_run():
     if twins.REWRITES:
         runs, declines = twins.tally(found)
         assert sum(runs.values()) >= 3 and sum(declines.values()) + sum(runs.values()) == 5
+
+
+@pytest.mark.parametrize("order", ["ps[::-1]", "[ps[(7 * i) % len(ps)] for i in range(len(ps))]"])
+def test_parameters_in_any_order(order):
+    """Values that are all different are assigned in portions, in whatever order they were made."""
+    source = f"""
+ps = [Value(0.01 * i) for i in range(600)]
+for p in ps:
+    p.grad = 1.0 + p.data
+ps, m = {order}, [0.0] * 600
+for i, p in enumerate(ps):
+    g = p.grad
+    m[i] = 0.9 * m[i] + 0.1 * g
+    p.data -= 0.5 * m[i]  # C
+"""
+    found = twins.assert_same(source)
+    if twins.REWRITES:
+        assert all(loop.runs for loop in found if loop.what == "assigns items, data")
