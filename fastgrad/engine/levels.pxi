@@ -82,12 +82,13 @@ cdef bint make_sums(Frame *frame, fg_terms *terms, int n, fg_register *out, Py_s
 cdef enum Output:
     LIST
     LISTS                       # a list of lists, of the level within
+    OBJECTS                     # a list of places' objects
     SUM
     MAX
     MIN
     STORES                      # none; operands are assigned
 
-OUTPUTS = {"list": LIST, "lists": LISTS, "sum": SUM, "max": MAX, "min": MIN, "stores": STORES}
+OUTPUTS = {"list": LIST, "lists": LISTS, "objects": OBJECTS, "sum": SUM, "max": MAX, "min": MIN, "stores": STORES}
 
 
 @cython.final
@@ -103,6 +104,7 @@ cdef class Level:
     cdef int start              # the register of a sum's start, or -1: 0
     cdef Column column_a, column_b      # if these operands are read, not computed
     cdef Level within           # of LISTS
+    cdef Outside place          # of OBJECTS
     cdef bint leaves_last       # the last element is the author's
     # 1 if the element after those that are done has to be computed as well. Then the author's body doesn't raise for
     # it. If it did, that'd show variables that the body has assigned to for the element before.
@@ -132,6 +134,7 @@ cdef class Level:
             self.code[i] = fg_instruction(what, function, result, a, b)
         self.output, self.a, self.b, self.start = OUTPUTS[text.output], text.a, text.b, text.start
         self.within = None if text.within is None else Level(text.within)
+        self.place = None if text.place is None else Outside(text.place)
         self.leaves_last, self.ahead = text.leaves_last, text.ahead
         for column in self.columns:
             if column.register == self.a:
@@ -547,6 +550,8 @@ cdef class Level:
                         return None
                     results.append(row)
                 return results
+            if self.output == OBJECTS:
+                return self.make_objects(frame)
             if not self.compute(frame, 0, self.n):
                 return None
             results = PyList_New(self.n)
@@ -555,6 +560,17 @@ cdef class Level:
         finally:
             self.end()
 
+
+    cdef object make_objects(self, Frame *frame):
+        cdef list results = PyList_New(self.n)
+        cdef Py_ssize_t i
+        for i in range(self.n):
+            self.go_to(frame, i)
+            items_of(results)[i] = self.place.get(frame)
+            if items_of(results)[i] is NULL:
+                frame.reason = b"a list or an attribute that only Python can read"
+                return None
+        return results
 
     cdef int wrap_all(self, Frame *frame, fg_register *register, PyObject **items) except -1:
         """Make objects of a register's operands, and release the nodes of all other registers."""

@@ -210,7 +210,7 @@ cdef class Loop:
         cdef Py_ssize_t n = 0
         cdef bint collects = PyGC_Disable()
         try:
-            if self.level.output == LIST or self.level.output == LISTS:
+            if self.level.output in (LIST, LISTS, OBJECTS):
                 result = self.level.make_list(frame)
                 n = self.level.n
             elif self.level.output == STORES:

@@ -168,7 +168,15 @@ cdef class Outside:
         cdef PyObject *bounds[3]
         cdef PyObject *at = NULL
         cdef Outside part
+        cdef Py_ssize_t first, last
         cdef int i
+        if x is not NULL and type_of(x) is &PyList_Type and self.b is not None and self.c is not None \
+                and self.d is None and self.b.get_int(frame, &first) and self.c.get_int(frame, &last):
+            y = PyList_GetSlice_or_null(x, from_end(first, x), from_end(last, x))
+            if y is NULL:
+                PyErr_Clear()
+            decref(x)
+            return y
         bounds[0] = bounds[1] = bounds[2] = NULL
         for i in range(3):
             part = self.b if i == 0 else self.c if i == 1 else self.d
@@ -205,6 +213,11 @@ cdef class Outside:
         i[0] = PyLong_AsLongLongAndOverflow(<object>x, &overflow)
         decref(x)
         return not overflow and -(1LL << 53) < i[0] < 1LL << 53
+
+
+cdef inline Py_ssize_t from_end(Py_ssize_t i, PyObject *x) noexcept:
+    """A slice's bound as a place in a list: a negative one counts from the end."""
+    return max(i + n_items(<object>x), 0) if i < 0 else i
 
 
 cdef PyObject *calculate(object symbol, PyObject *x, PyObject *y) noexcept:

@@ -123,6 +123,7 @@ cdef extern from "Python.h":
     PyObject *PyObject_GetAttr_or_null "PyObject_GetAttr" (PyObject *, object) noexcept
     PyObject *PyObject_GetItem_or_null "PyObject_GetItem" (PyObject *, PyObject *) noexcept
     Py_ssize_t PyObject_Size_or_minus "PyObject_Size" (PyObject *) noexcept
+    PyObject *PyList_GetSlice_or_null "PyList_GetSlice" (PyObject *, Py_ssize_t, Py_ssize_t) noexcept
     PyObject *PySlice_New_or_null "PySlice_New" (PyObject *, PyObject *, PyObject *) noexcept
     PyObject *PyLong_FromSsize_t_or_null "PyLong_FromSsize_t" (Py_ssize_t) noexcept
     PyObject *PyLong_FromDouble_or_null "PyLong_FromDouble" (double) noexcept

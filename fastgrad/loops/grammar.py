@@ -53,7 +53,7 @@ class Unfit(Exception):
 class Loop:
     """What a loop is: over what it goes, and what it makes of it.
 
-    output: "list", "lists", "sum", "max", "min" or "stores". sequences: over what it goes, as (kind, slot, places...):
+    output: "list", "lists", "objects" (a list of places), "sum", "max", "min" or "stores". sequences: over what it goes, as (kind, slot, places...):
     see Sequence in loops.pxi.
     """
 
@@ -123,7 +123,9 @@ class Parser:
             loop.output, loop.within = "lists", self.comprehension(node.elt, "list")
         else:
             loop.element = self.element(node.elt)
-            if output == "list" and loop.element[0] in ("operand", "number"):
+            if output == "list" and loop.element[0] == "operand" and loop.element[1][0] in ("slice", "subscript"):
+                loop.output = "objects"
+            elif output == "list" and loop.element[0] in ("operand", "number"):
                 raise Unfit("nothing to compute")
         self.names = outer
         return loop

@@ -39,7 +39,8 @@ class Level:
         self.code = []                          # (instruction, function, result, a, b)
         self.n_registers = 0
         self.a = self.b = self.start = -1       # the registers of the output
-        self.within = None                      # the level of a list's lists
+        self.within = None                      # of "lists": the level of a list
+        self.place = loop.element[1] if loop.output == "objects" else None
         self.stores = []
         self.values = []                        # registers of Values whose data or grad a `for` reads or assigns
         self.leaves_last = leaves_last          # the last element is the author's
@@ -97,6 +98,8 @@ class LevelMaker:
         self.assigned = {}      # what places hold after a statement has assigned to them
         if loop.output == "lists":
             self.level.within = LevelMaker(loop.within).level
+            return
+        if loop.output == "objects":
             return
         if loop.start is not None:
             self.level.start = self.outside(loop.start)
@@ -217,6 +220,8 @@ def describe(loop):
         return "assigns " + ", ".join(dict.fromkeys(places))
     if loop.output == "lists":
         return "list of lists, each a " + describe(loop.within)
+    if loop.output == "objects":
+        return "list of slices" if loop.element[1][0] == "slice" else "list of items"
     if loop.output == "list":
         within = list(loops_in(loop.element))
         return "list" + (f" of each a {describe(within[0])}" if within else "")
