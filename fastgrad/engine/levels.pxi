@@ -375,8 +375,9 @@ cdef class Level:
             fg_column_release(&arena, u)
         return False
 
-    cdef inline bint read_row(self, Frame *frame, fg_terms *terms) noexcept:
-        """read_terms, for the next row of several. False: not so easily."""
+    cdef inline bint read_row(self, Frame *frame, fg_terms *terms, int n_waiting) noexcept:
+        """read_terms, for the next row of several. terms: those of n_waiting rows before, and room for this one's.
+        False: not so easily."""
         cdef Column column = self.column_a if self.rows == 0 else self.column_b
         cdef PyObject *row = frame.items[column.sequence.a.slot]
         cdef fg_column *fixed = self.kept[1 - self.rows]
@@ -384,11 +385,13 @@ cdef class Level:
         cdef fg_operand start = fg_operand(0.0, FG_NONE, False, True)
         if row is NULL or fixed is NULL or not is_sequence(<object>row) or n_items(<object>row) != fixed.n:
             return False
+        if n_waiting > 0 and terms[0].u.n != fixed.n:   # sums that are made together have the same length
+            return False
         read = column_of(<object>row)
         if read is NULL:
             return False
         if not fg_program_terms(&frame.rules, read if self.rows == 0 else fixed, fixed if self.rows == 0 else read, &start,
-                                terms):
+                                terms + n_waiting):
             fg_column_release(&arena, read)
             return False
         fixed.refs += 1
@@ -403,7 +406,7 @@ cdef class Level:
         cdef bint is_done = True, is_fused
         while is_done and i < n:
             self.go_to(frame, first + i)
-            if i > 0 and level.rows >= 0 and level.read_row(frame, &terms[n_waiting]):
+            if i > 0 and level.rows >= 0 and level.read_row(frame, terms, n_waiting):
                 i += 1                      # the same as below, for a row as long as those before
                 n_waiting += 1
                 if n_waiting == FG_ROWS or i == n:
