@@ -171,10 +171,15 @@ cdef bint are_values_read(Level level, Py_ssize_t n) noexcept:
     return False
 
 
-cdef bint are_different(Level level, Py_ssize_t n) noexcept:
-    """Whether the Values of n elements that are read or assigned are all different."""
+cdef bint are_different(Level level, list stores, Py_ssize_t n) noexcept:
+    """Whether the Values of n elements that are read or assigned are all different. One that is the same for all
+    elements may only be read."""
     cdef const fg_register *registers[MOST_SLOTS]
     cdef uint32_t n_registers = 0
+    cdef Store store
+    for store in stores:
+        if store.kind != ITEM_PLACE and n > 1 and level.registers[store.value].step == 0:
+            return False
     for register in level.values:
         if n_registers == MOST_SLOTS or level.registers[<int>register].all <= FG_NUMBERS:
             return False
@@ -198,7 +203,7 @@ cdef Py_ssize_t assign_all(Level level, list stores, Frame *frame) noexcept:
             if are_values_read(level, n + level.ahead):
                 frame.reason = b"a Value as an operand, in a loop that assigns"
                 break
-            if not are_different(level, n + level.ahead):
+            if not are_different(level, stores, n + level.ahead):
                 frame.reason = b"the same Value twice"
                 if n == 1 or level.ahead:
                     break
