@@ -11,31 +11,9 @@ cdef enum:
 
 # ---- The iterable of a `for` ----
 
-cdef PyObject *authors_iterable(tuple shape, Frame *frame) noexcept:
-    """What the author's loop goes over, made of the arguments: see Rewriter.split in fastgrad/loops/rewriting.py. A new
-    reference, or NULL with the exception that the author's own call raises. (It would get a line in the traceback if
-    this function returned an object in Cython's way.)"""
-    cdef PyObject *part
-    cdef list parts = []
-    if len(shape) == 1:
-        return borrowed_to_new(frame.locals[<int>shape[0]])
-    _, at, shapes, keywords = shape
-    for each in <tuple>shapes:
-        part = authors_iterable(each, frame)
-        if part is NULL:
-            return NULL
-        parts.append(<object>part)
-        decref(part)
-    return PyObject_Call_or_null(frame.locals[<int>at], tuple(parts), keywords)
-
-
-cdef PyObject *rest_of(tuple shape, Frame *frame, Py_ssize_t done) except NULL:
-    """The same without the elements that are done."""
-    rest = rest_as_object(shape, frame, done)
-    return borrowed_to_new(<PyObject *>rest)
-
-
-cdef object rest_as_object(tuple shape, Frame *frame, Py_ssize_t done):
+cdef object rest_of(tuple shape, Frame *frame, Py_ssize_t done):
+    """What the author's loop goes over, made of the arguments, without the elements that are done. shape: see
+    Rewriter.split in fastgrad/loops/rewriting.py."""
     cdef object rest, x
     if len(shape) == 1:
         rest = iter(<object>frame.locals[<int>shape[0]])
@@ -49,7 +27,7 @@ cdef object rest_as_object(tuple shape, Frame *frame, Py_ssize_t done):
         rest = reversed(x)
         rest.__setstate__(len(x) - 1 - done)
         return rest
-    rests = [rest_as_object(each, frame, done) for each in shapes]
+    rests = [rest_of(each, frame, done) for each in shapes]
     if name == "zip":
         return zip(*rests, **keywords)
     return enumerate(rests[0], keywords.get("start", 0) + done)
@@ -123,12 +101,12 @@ cdef class Loop:
     """A loop of the author's that C runs. It's called with variables of the author's function.
 
     - In front of an expression, `loop(ws, xs) or sum(...)`, it returns the result, or None if it declines.
-    - `for p in loop(params):` is a loop that assigns. It runs all but the last element, and returns an iterator over
-      what's left for the author's body.
-    - `total = loop(ws, xs, total)`, and then `for w, x in rest():`, is one that accumulates.
+    - `for p in loop(params) or ...` is a loop that assigns. It runs all but the last element, and returns an iterator
+      over what's left for the author's body.
+    - `total = loop(ws, xs, total)`, and then `for w, x in rest() or ...`, is one that adds. rest() returns such an
+      iterator, or None.
 
-    If Python has to evaluate what an expression goes over, it's evaluated once, and passed to the loop. Then the author's
-    expression gets it from `rest()`, if the loop declines. rest: what is called so.
+    If a loop declines, rest() returns the first arguments, one after the other: see rewriting.py.
     """
     cdef vectorcallfunc call    # call_loop, where Python looks for it
     cdef readonly str file, what
@@ -142,11 +120,10 @@ cdef class Loop:
     cdef bint is_module_level
     cdef Level level
     cdef list stores            # of a loop that assigns
-    cdef tuple iterable         # of a `for`, how the author's iterable is made of the arguments; else None
+    cdef int n_arguments        # the first ones, which rest() returns if the loop declines
+    cdef tuple iterable         # of a `for`, how what it goes over is made of them; else None
     cdef int total              # which argument is the sum so far, or -1
-    cdef bint is_expression     # it stands in front of an expression
     cdef tuple arguments_meant  # (i, builtin): what argument i has to be
-    cdef bint has_function      # argument 0 is the `sum`, `max` or `min` that an expression calls
     cdef readonly Rest rest
     cdef int failures
 
@@ -158,8 +135,8 @@ cdef class Loop:
         self.builtins_meant, self.math_meant = text.builtins, text.math
         self.builtins_mask = sum(bit_of(name) for name, _ in text.builtins)
         self.is_module_level = text.is_module_level
-        self.iterable, self.total, self.is_expression = text.iterable, text.total, text.is_expression
-        self.arguments_meant, self.has_function = text.arguments, text.has_function
+        self.n_arguments, self.iterable, self.total = text.n_arguments, text.iterable, text.total
+        self.arguments_meant = text.arguments
         self.declines, self.rest, self.is_on = {}, Rest(), True
         self.level = Level(text.level)
         self.stores = [Store(self.level, each) for each in text.level.stores]
@@ -256,23 +233,24 @@ cdef PyObject *call_loop(PyObject *self, PyObject **variables, size_t n_variable
     """Loop.__call__"""
     cdef Loop loop = <Loop>self
     cdef Frame frame
-    cdef object result = None
-    cdef PyObject *rest
-    cdef Py_ssize_t done = 0
+    cdef object result = None, rest = None
+    cdef Py_ssize_t done = 0, i
     try:
         frame.globals, frame.builtins, frame.locals = PyEval_GetGlobals(), PyEval_GetBuiltins(), variables
         if loop.is_on and loop.may_run(&frame):
             result = loop.run(&frame, &done)
-        if loop.iterable is None or loop.is_expression and result is not None and is_true(result):
+        if loop.n_arguments == 0 or loop.iterable is None and result is not None and is_true(result):
             return borrowed_to_new(<PyObject *>result)
-        rest = authors_iterable(loop.iterable, &frame) if done == 0 or loop.is_expression \
-            else rest_of(loop.iterable, &frame, done)
-        if rest is NULL or loop.total < 0 and not loop.is_expression:
-            return rest
-        waiting = [<object>frame.locals[0], <object>rest] if loop.has_function else [<object>rest]
-        decref(rest)
+        if loop.iterable is not None and done > 0:
+            rest = rest_of(loop.iterable, &frame, done)
+        if loop.total < 0 and rest is not None:
+            return borrowed_to_new(<PyObject *>rest)
+        waiting = [] if loop.total < 0 else [rest]
+        if rest is None:
+            for i in range(loop.n_arguments):
+                waiting.append(<object>variables[i])
         loop.rest.waiting[<Py_ssize_t>PyEval_GetFrame()] = waiting
-        if loop.is_expression:
+        if loop.total < 0:
             return borrowed_to_new(<PyObject *>None)
         return borrowed_to_new(variables[loop.total] if result is None else <PyObject *>result)
     except MemoryError:

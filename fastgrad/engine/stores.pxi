@@ -172,13 +172,13 @@ cdef bint are_values_read(Level level, Py_ssize_t n) noexcept:
 
 
 cdef bint are_different(Level level, list stores, Py_ssize_t n) noexcept:
-    """Whether the Values of n elements that are read or assigned are all different. (A Value that is only read may be
-    the same for all elements.)"""
+    """Whether the Values of n elements that are read or assigned are all different. One that is the same for all
+    elements may only be read."""
     cdef const fg_register *registers[MOST_SLOTS]
     cdef uint32_t n_registers = 0
     cdef Store store
     for store in stores:
-        if n > 1 and store.kind != ITEM_PLACE and level.registers[store.value].step == 0:
+        if store.kind != ITEM_PLACE and n > 1 and level.registers[store.value].step == 0:
             return False
     for register in level.values:
         if n_registers == MOST_SLOTS or level.registers[<int>register].all <= FG_NUMBERS:

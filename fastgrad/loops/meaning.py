@@ -22,9 +22,8 @@ class Meaning:
         self.builtins, self.math = tuple(parser.builtins.items()), tuple(parser.math.items())
         self.arguments = ()             # (i, function): the builtin that argument i has to be
         self.is_module_level = False    # the loop is in a module's or a cell's own code, not in a function
-        self.is_expression = True       # else it's a `for`
-        self.iterable = None            # how the author's iterable is made of arguments, if it is: see rewriting.py
-        self.has_function = False       # argument 0 is `sum`, `max` or `min` itself
+        self.n_arguments = 0            # the first ones, which rest() returns again if the loop declines
+        self.iterable = None            # of a `for`, how what it goes over is made of them: see Rewriter.split
         self.total = -1                 # which argument is the sum so far, of a `for` that adds to a variable
 
 

@@ -2,15 +2,18 @@
 
     [f(x) for x in xs]          becomes     loop(xs) or [f(x) for x in xs]
     sum(x * y for ...)          becomes     loop(xs, ys) or sum(x * y for ...)
-    for p in params: ...        becomes     for p in loop(params): ...
+    [f(x) for x in g()]         becomes     loop(g()) or [f(x) for x in rest()]
+    for p in ps: p.grad = 0     becomes     for p in loop(ps) or rest(): p.grad = 0
     for x in xs: s = s + x      becomes     s = loop(xs, s)
-                                            for x in rest(): s = s + x
+                                            for x in rest() or rest(): s = s + x
+
+A loop that assigns, or adds, leaves the last element to the author's body. What is left is what `loop`, or the first
+`rest`, returns; if the loop declines, it's None, and the author's iterable comes next. `rest()` returns the arguments
+again, one after the other: they are evaluated once, when the author's code would have evaluated them. All else that a
+loop reads from outside it reads without any effect.
 
 `loop` and `rest` aren't names: they're constants of the code object. So the author's names, `locals()` and `globals()` are as they
 were. ast allows no such constants. So the tree has strings in their places, which are replaced in the compiled code.
-
-The iterables of a `for` are arguments: they're evaluated once, when the author's code would have evaluated them. All
-else that a loop reads from outside it reads without any effect.
 """
 import ast
 import itertools
@@ -258,23 +261,22 @@ class Rewriter(ast.NodeTransformer):
         return variables, meaning
 
     def with_iterables(self, node, first):
-        """The same where Python has to evaluate what the first loop goes over: `loop(params()) or [... for p in
-        rest()]`."""
+        """The same where Python has to evaluate what the first loop goes over: `loop(sum, params()) or rest()(... for p
+        in rest())`."""
         arguments, variables, iterable = [], Variables(self.scope), first.iter
         function = node.func if isinstance(node, ast.Call) else None
         if function is not None:
             arguments.append(function)      # whatever the name means, it's looked up before the iterables are evaluated
-        shape, first.iter = self.split(first.iter, arguments, variables)
+        _, first.iter = self.split(iterable, arguments, variables)
         variables.skip(len(arguments))
         try:
             _, meaning = self.meaning_of(node, variables)
         finally:
             first.iter = iterable
-        meaning.iterable, meaning.arguments = shape, builtins_among(arguments)
-        meaning.has_function = function is not None
+        meaning.n_arguments, meaning.arguments = len(arguments), builtins_among(arguments)
         constant, rest = self.constant(meaning, node)
-        call = located(ast.Call(constant, [*map(self.visit, arguments), *variables.arguments()], []), first.iter)
-        first.iter = located(ast.Call(rest, [], []), first.iter)
+        call = located(ast.Call(constant, [*map(self.visit, arguments), *variables.arguments()], []), iterable)
+        first.iter = with_rest(iterable, rest)
         if function is not None:
             node.func = located(ast.Call(rest, [], []), function)
         return located(ast.BoolOp(ast.Or(), [call, node]), node)
@@ -321,16 +323,15 @@ class Rewriter(ast.NodeTransformer):
             self.left.append((node.lineno, str(reason)))
             return None
         meaning.is_module_level = self.scope.is_module
-        meaning.iterable, meaning.is_expression, meaning.arguments = shape, False, builtins_among(arguments)
+        meaning.iterable, meaning.n_arguments, meaning.arguments = shape, len(arguments), builtins_among(arguments)
         meaning.total = -1 if total is None else len(arguments)
         constant, rest = self.constant(meaning, node)
         call = located(ast.Call(constant, [*map(self.visit, arguments), *variables.arguments()], []), node.iter)
+        what_is_left = call if total is None else located(ast.Call(rest, [], []), node.iter)
+        node.iter = located(ast.BoolOp(ast.Or(), [what_is_left, with_rest(node.iter, rest)]), node.iter)
         if total is None:
-            node.iter = call
             return node
-        first = located(ast.Assign([ast.Name(total, ast.Store())], call), node)
-        node.iter = located(ast.Call(rest, [], []), node.iter)
-        return [first, node]
+        return [located(ast.Assign([ast.Name(total, ast.Store())], call), node), node]
 
     def split(self, node, arguments, variables):
         """How an iterable is made of arguments, and the iterable as a tree with the names <0>, <1>, ... for those.
@@ -338,9 +339,7 @@ class Rewriter(ast.NodeTransformer):
         Arguments are appended to `arguments`, in the order in which Python evaluates them. The first result is (i,) for
         argument i, or (name, i, shapes, {keyword: value}) for a call of argument i, which has that name.
         """
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ITERABLES \
-                and not any(isinstance(each, ast.Starred) for each in node.args) \
-                and all(each.arg for each in node.keywords):
+        if is_iterable_call(node):
             if variables.place_of(node.func.id)[0] != "global":
                 raise Unfit(f"a variable named {node.func.id}")
             if not all(isinstance(each.value, ast.Constant) for each in node.keywords):
@@ -369,6 +368,19 @@ def builtins_among(arguments):
     """(i, function) for each argument i that is the name of a builtin to be called."""
     return tuple((i, BUILTINS[node.id]) for i, node in enumerate(arguments)
                  if isinstance(node, ast.Name) and node.id in CALLED)
+
+
+def is_iterable_call(node):
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ITERABLES \
+        and not any(isinstance(each, ast.Starred) for each in node.args) and all(each.arg for each in node.keywords)
+
+
+def with_rest(node, rest):
+    """An iterable as the author has written it, with `rest()` in place of what Rewriter.split makes arguments."""
+    if is_iterable_call(node):
+        parts = [with_rest(each, rest) for each in node.args]
+        return located(ast.Call(located(ast.Call(rest, [], []), node.func), parts, node.keywords), node)
+    return located(ast.Call(rest, [], []), node)
 
 
 def first_loop_of(node):
