@@ -38,21 +38,23 @@ PROGRAMS = {
     "ints and floats": "m[3] = 7\nfor i, v in enumerate(xs):\n    m[i] = m[i] * 2",
     "a list that is too short": "del m[5:]\nfor i, v in enumerate(xs):\n    m[i] = v.data",
     "from behind": "for i, v in enumerate(xs):\n    m[-1 - i] = v.data",
-    "a negative start": "for i, v in enumerate(xs, -3):\n    m[i] = v.data + m[i]",
+    "a negative start": "for i, v in enumerate(xs, start=-3):\n    m[i] = v.data + m[i]",
     "something else in the list": "m[6] = None\nfor i, v in enumerate(xs):\n    m[i] = v.data",
     "a Value in the list": "m[6] = a\nfor i, v in enumerate(xs):\n    m[i] = v.data",
     "a Value as a number": "for v in xs:\n    v.data -= lr * v.grad",
     "a number among the Values": "xs[6] = 2.0\nfor v in xs:\n    v.data -= 0.1 * v.grad",
     "the last element raises": "xs[-1].grad = 0.0\nfor v in xs:\n    v.data = 1.0 / v.grad",
     "the last but one raises": "xs[-2].grad = 0.0\nfor v in xs:\n    v.data = 1.0 / v.grad",
-    "variables that are left": "for i, v in enumerate(xs, 5):\n    g = v.grad * 2\n    v.data -= g",
+    "variables that are left": "for i, v in enumerate(xs, start=5):\n    g = v.grad * 2\n    v.data -= g",
     "variables that are left where an element raises":
         "xs[4].grad = 0.0\nfor i, v in enumerate(xs):\n    g = 1.0 / v.grad\n    v.data -= g",
     "reversed": "for v, w in zip(reversed(xs), ys):\n    v.data += w.data",
-    "enumerate with a start, and a sum": "s = 0\nfor i, v in enumerate(xs, 3):\n    s = s + v * i",
+    "enumerate with a start, and a sum": "s = 0\nfor i, v in enumerate(xs, start=3):\n    s = s + v * i",
     "zip of lists that differ": "for v, w in zip(xs, ys[:3]):\n    v.data = w.data",
     "zip of lists that may not": "for v, w in zip(xs, ys[:3], strict=True):\n    v.data = w.data",
-    "a range with a step": "for i in range(7, -1, -2):\n    xs[i].grad = m[i]",
+    "a range with a step": "for i in range(7, -1, -3):\n    xs[i].grad = m[i]",
+    "sums of what was assigned": "r = []\nfor again in range(3):\n    r.append(sum(v * w for v, w in zip(xs, ys)))\n"
+                                 "    for v in xs:\n        v.data -= 0.1 * v.grad",
     "a Value's results": "v = xs[0] * ys[1]\nfor p in xs:\n    p.data = p.data * 0.5\nv.backward()",
 }
 
