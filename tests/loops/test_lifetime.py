@@ -134,3 +134,36 @@ def test_the_collector_is_on_again(change):
             assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_no_argument_is_kept():
+    """Of a loop that declines, the author's code gets the arguments from rest(), which doesn't keep them."""
+    code = compile_source("def f(xs):\n    return [v * 2 for v in told(xs)]\ndef g(xs):\n    s = 0\n"
+                          "    for v, w in zip(told(xs), xs):\n        s += v * w\n    return s\n"
+                          "def h(xs):\n    for v in told(xs):\n        v.grad = 1.0\n", twins.FILE)
+    space = {"told": lambda x: x}
+    exec(code, space)
+    for xs in [Value(1.0), Value(2)], [Value(1.0), None], [], [Value(1.0), 2.0, Value(3.0)]:
+        for name in "fgh":
+            before = sys.getrefcount(xs)
+            try:
+                space[name](xs)
+            except (TypeError, AttributeError):
+                pass
+            assert sys.getrefcount(xs) == before
+
+
+def test_a_loop_that_always_declines():
+    """It's left to Python after a while, but not if it runs now and then."""
+    code = compile_source("def f(xs):\n    return [v * 2.0 for v in xs]\n", twins.FILE)
+    space = {}
+    exec(code, space)
+    loop, = twins.loops(code)
+    for _ in range(30):
+        for i in range(5):
+            space["f"]({Value(1.0)})
+        space["f"]([Value(1.0)])
+    assert loop.is_on and loop.runs == 30 and sum(loop.declines.values()) == 150
+    for _ in range(30):
+        space["f"]({Value(1.0)})
+    assert not loop.is_on and sum(loop.declines.values()) < 170
