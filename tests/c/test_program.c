@@ -596,6 +596,43 @@ static void test_columns(void)
     }
 }
 
+/* Whether a node is there twice, found by comparing each with each. */
+static void test_repeats(void)
+{
+    long n_repeats = 0;
+    for (long k = 0; k < 20000; k++) {
+        const uint32_t n_registers = 1 + below(3), n = 1 + below(MOST);
+        const fg_register *some[3] = {&registers[0], &registers[1], &registers[2]};
+        fg_index all[3 * MOST];
+        uint32_t count = 0;
+        bool repeats = false;
+        for (uint32_t i = 0; i < n_registers; i++) {
+            registers[i] = fg_register_in(rooms[i], MOST);
+            registers[i].step = below(4) > 0;
+            for (uint32_t j = 0; j < (registers[i].step ? n : 1); j++) {
+                const fg_index node = below(20) ? (1 + below(k % 2 ? 1u << 20 : 64)) * FG_STEP : FG_NONE;
+                registers[i].nodes[j] = node;
+                for (uint32_t each = 0; each < count; each++)
+                    repeats |= node != FG_NONE && all[each] == node;
+                all[count++] = node;
+            }
+        }
+        n_repeats += repeats;
+        CHECK(fg_registers_repeat(some, n_registers, n) == repeats);
+    }
+    CHECK(n_repeats > 2000);
+
+    /* indices that come to the same place of the hash table, one of them twice */
+    static char room[FG_MOST_COMPARED * FG_OPERAND_BYTES];
+    const fg_register *one = &registers[0];
+    registers[0] = fg_register_in(room, FG_MOST_COMPARED);
+    for (uint32_t i = 0; i < FG_MOST_COMPARED; i++)
+        registers[0].nodes[i] = (1 + i * 2 * FG_MOST_COMPARED) * FG_STEP;
+    CHECK(!fg_registers_repeat(&one, 1, FG_MOST_COMPARED));
+    registers[0].nodes[FG_MOST_COMPARED - 1] = registers[0].nodes[500];
+    CHECK(fg_registers_repeat(&one, 1, FG_MOST_COMPARED));
+}
+
 /* ---- Single cases, written out ---- */
 
 static fg_operand run_one(uint8_t what, uint8_t function, fg_operand x, fg_operand y)
@@ -811,6 +848,7 @@ int main(int argc, char **argv)
     test_random_programs(count);
     test_random_sums(count);
     test_columns();
+    test_repeats();
     fg_arena_clear(&arena);
     test_no_memory();
     puts("program: passed");

@@ -55,6 +55,8 @@ PROGRAMS = {
     "a range with a step": "for i in range(7, -1, -3):\n    xs[i].grad = m[i]",
     "sums of what was assigned": "r = []\nfor again in range(3):\n    r.append(sum(v * w for v, w in zip(xs, ys)))\n"
                                  "    for v in xs:\n        v.data -= 0.1 * v.grad",
+    "what a statement before has assigned":
+        "for i, v in enumerate(xs):\n    m[i] += v.grad\n    v.data -= m[i]\n    v.grad = v.data + m[i]",
     "a Value's results": "v = xs[0] * ys[1]\nfor p in xs:\n    p.data = p.data * 0.5\nv.backward()",
 }
 

@@ -44,7 +44,7 @@ UNBOUND = {
     "later": "r = LOOP if not flag else None\nk = 2.0\nreturn r",
     "a loop that returns": "for i in range(1):\n    if not flag:\n        return LOOP\n    k = 2.0\nLOOP",
 }
-LOOPS = ("[v * k for v in xs]", "sum(v * k for v in xs)", "[v * k for v in told(xs)]")
+LOOPS = ("[v * k for v in xs]", "[sum(v * k for v in xs) * 1.0]", "[v * k for v in told(xs)]")
 
 
 TOLD = """from contextlib import suppress
@@ -61,11 +61,13 @@ def told(x):
 CALLS = """
 for flag in 1, 0, 1:
     for xs in [], [Value(1.0), Value(2.0)]:
-        globals().pop('k', None)
-        try:
-            print(flag, f(xs, flag))
-        except (NameError, TypeError) as error:
-            print(flag, type(error).__name__, error)
+        for also in {}, {'k': 5.0}:
+            globals().pop('k', None)
+            globals().update(also)
+            try:
+                print(flag, [v.data for v in f(xs, flag)])
+            except (NameError, TypeError) as error:
+                print(flag, type(error).__name__, error)
 """
 
 
@@ -118,6 +120,50 @@ math.exp = old_exp
 """,
     "1 and 1.0": """
 r = [v * 1 + v * 1.0 for v in xs], [v * 1.0 + v * 1 for v in xs], [v ** 2 + v ** 2.0 for v in xs]
+""",
+    "an iterable with an effect": """
+def told(x):
+    print('told')
+    return x
+r = [v * 2.0 for v in told(iter(xs))]
+r = sum(v * 2.0 for v in told(iter(xs)))
+r = [v * w for v, w in zip(told(iter(xs)), told(xs))]
+for v in told(iter(xs)):
+    v.grad = 2.0
+for v, w in zip(told(xs), told(iter(xs))):
+    v.grad = w.data
+s = 0
+for v in told(iter(xs)):
+    s = s + v
+""",
+    "private names of a class": """
+_A__k, __k = 2.0, 3.0
+class A:
+    def __init__(self, xs):
+        self.__xs = xs
+        setattr(self, '__xs', xs[1:])
+    def f(self, xs):
+        return [v * __k for v in xs], [v * 2.0 for v in self.__xs]
+r = A(xs).f(xs)
+""",
+    "an item that is unpacked and not used": """
+try:
+    r = [v * 2.0 for (w, x), v in zip([xs, xs], xs)]
+except ValueError as error:
+    print(error)
+""",
+    "a sum that is the loop's variable": """
+s = Value(3.0)
+for s in xs:
+    s = s + 1.5
+""",
+    "a variable of a loop within": """
+w = Value(4.0)
+r = [sum(w * v for w in [v, v]) + w for v in xs]
+""",
+    "a global sum that isn't bound": """
+for v in xs[:0]:
+    total = total + v
 """,
     "what a statement's variable was": """
 g = 1.0

@@ -22,6 +22,8 @@ LOOPS = (
     "r = [sum(w * w for w in row) for row in rows]",
     "r = [sum(rows[i][j] * xs[j] for j in range(len(xs))) for i in range(len(rows))]",
     "r = [sum(rows[i][j] * xs[i] for i in range(4)) for j in range(3)]",
+    "r = [sum(row[j + 1] * xs[j] for j in range(2)) for row in rows]",
+    "r = [sum(xs[j] * row[j + 1] for j in range(2)) for row in rows]",
     "r = [row[-1] * a for row in rows]",
     "r = [row[-1].data + row[0].data for row in rows]",
 )
