@@ -24,6 +24,13 @@ LOOPS = (
     "r = [sum(rows[i][j] * xs[i] for i in range(4)) for j in range(3)]",
     "r = [sum(row[j + 1] * xs[j] for j in range(2)) for row in rows]",
     "r = [sum(xs[j] * row[j + 1] for j in range(2)) for row in rows]",
+    "r = [sum(w * x for w, x in zip(row[-3:-1], xs)) for row in rows]",
+    "r = [row[-2:-1] for row in rows], [row[-9:2] for row in rows]",
+    "r = [row[1:9] for row in rows], [row[:-1] for row in rows], [row[-1:0] for row in rows]",
+    "r = [rows[i][0] * a for i in range(len(rows) - 1, -1, -2)], [rows[i][0] * a for i in range(1, len(rows), 3)]",
+    "r = [w * x + y for w, x, y in rows]",
+    "r = [w * x for w, x in rows]",
+    "r = [row[i + 2] * a for i, row in enumerate(rows, start=-4)]",
     "r = [row[-1] * a for row in rows]",
     "r = [row[-1].data + row[0].data for row in rows]",
 )
