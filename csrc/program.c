@@ -230,8 +230,11 @@ static inline bool subtract(fg_run *run, const fg_operand *a, const fg_operand *
     if (!a->is_value && b->is_value && run->rules->lacks[SUBTRACT])
         return false;
     if (!a->is_value && !b->is_value) {
-        negative = negative_of(b);
-        return add(run, a, &negative, out);
+        bool is_int = a->is_int && b->is_int;
+        const bool are_ints = is_int;
+        const double y = is_int ? fg_int_add(a->number, 0.0 - b->number, &is_int) : a->number - b->number;
+        *out = number_operand(y, is_int);
+        return is_int == are_ints;
     }
     if (!negate(run, b, &negative))
         return false;
