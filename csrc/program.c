@@ -31,13 +31,6 @@ static fg_operand sum_of(const fg_operand *a, const fg_operand *b)
     return number_operand(sum, is_int);
 }
 
-static fg_operand difference_of(const fg_operand *a, const fg_operand *b)
-{
-    bool is_int = a->is_int && b->is_int;
-    double difference = is_int ? fg_int_add(a->number, -b->number, &is_int) : a->number - b->number;
-    return number_operand(difference, is_int);
-}
-
 static fg_operand product_of(const fg_operand *a, const fg_operand *b)
 {
     bool is_int = a->is_int && b->is_int;
@@ -230,15 +223,18 @@ static inline bool negate(fg_run *run, const fg_operand *a, fg_operand *out)
     return true;
 }
 
-/* a + (-b), but of two numbers a - b: -0.0 - 0 is -0.0 */
+/* a + (-b) */
 static inline bool subtract(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out)
 {
     fg_operand negative;
     if (!a->is_value && b->is_value && run->rules->lacks[SUBTRACT])
         return false;
     if (!a->is_value && !b->is_value) {
-        *out = difference_of(a, b);
-        return !a->is_int || !b->is_int || out->is_int;
+        bool is_int = a->is_int && b->is_int;
+        const bool are_ints = is_int;
+        const double y = is_int ? fg_int_add(a->number, 0.0 - b->number, &is_int) : a->number - b->number;
+        *out = number_operand(y, is_int);
+        return is_int == are_ints;
     }
     if (!negate(run, b, &negative))
         return false;

@@ -8,7 +8,8 @@ from fastgrad.engine.engine import (_LOOP_CODES, CODES, Loop, Node, Parameters, 
                                     _make_class, _total, _with, arena_stats)
 
 try:
-    from fastgrad.engine.engine import _check, _fail_allocation     # hooks for the tests, which few builds have
+    # Hooks for the tests, which few builds have.
+    from fastgrad.engine.engine import _check, _fail_allocation, _run_short_loops
 except ImportError:
     pass
 

@@ -52,6 +52,18 @@ static inline uint64_t fg_dict_version(PyObject *dict)
 #endif
 }
 
+/* The address of the running Python frame, which no other live frame has. (PyEval_GetFrame would make an object.) */
+static inline void *fg_running_frame(void)
+{
+#if PY_VERSION_HEX < 0x030B0000
+    return PyEval_GetFrame();
+#elif PY_VERSION_HEX < 0x030D0000
+    return PyThreadState_Get()->cframe->current_frame;
+#else
+    return PyThreadState_Get()->current_frame;
+#endif
+}
+
 /* Give a float that nobody else holds another number. */
 static inline void fg_set_float(PyObject *object, double x)
 {

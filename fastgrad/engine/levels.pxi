@@ -144,7 +144,7 @@ cdef class Level:
         self.made = [register for register, _ in self.levels] + [each[2] for each in text.code]
         self.rows = -1
         if self.output == SUM and self.n_code == 0 and self.start < 0 and self.column_a is not None \
-                and self.column_b is not None:
+                and self.column_b is not None and sum([not each for each in text.are_fixed]) == 1:
             if self.column_b.is_fixed and self.column_a.is_row():
                 self.rows = 0
             elif self.column_a.is_fixed and self.column_b.is_row():
@@ -376,8 +376,7 @@ cdef class Level:
         return False
 
     cdef inline bint read_row(self, Frame *frame, fg_terms *terms, int n_waiting) noexcept:
-        """read_terms, for the next row of several. terms: those of n_waiting rows before, and room for this one's.
-        False: not so easily."""
+        """read_terms for the next of several rows, which goes behind those that wait. False: not so easily."""
         cdef Column column = self.column_a if self.rows == 0 else self.column_b
         cdef PyObject *row = frame.items[column.sequence.a.slot]
         cdef fg_column *fixed = self.kept[1 - self.rows]
@@ -385,13 +384,14 @@ cdef class Level:
         cdef fg_operand start = fg_operand(0.0, FG_NONE, False, True)
         if row is NULL or fixed is NULL or not is_sequence(<object>row) or n_items(<object>row) != fixed.n:
             return False
-        if n_waiting > 0 and terms[0].u.n != fixed.n:   # sums that are made together have the same length
+        if n_waiting > 0 and terms[0].u.n != fixed.n or frame.work + fixed.n > MOST_WORK:
             return False
+        frame.work += fixed.n
         read = column_of(<object>row)
         if read is NULL:
             return False
         if not fg_program_terms(&frame.rules, read if self.rows == 0 else fixed, fixed if self.rows == 0 else read, &start,
-                                terms + n_waiting):
+                                &terms[n_waiting]):
             fg_column_release(&arena, read)
             return False
         fixed.refs += 1
@@ -453,7 +453,9 @@ cdef class Level:
         if self.may_be_fused(frame) and self.read_terms(frame, &terms):
             is_reduced = make_sum(frame, &terms, result)
             release_terms(&terms)
-        if not is_reduced:
+        if not is_reduced and self.b < 0 and self.n_code == 0 and frame.records and frame.cls is NULL and not self.levels:
+            frame.reason = b"numbers, which Python adds up sooner"
+        elif not is_reduced:
             is_reduced = self.add_up(frame, result) if self.output == SUM else self.extreme(frame, result)
         self.end()
         return is_reduced
@@ -508,7 +510,12 @@ cdef class Level:
                 else:
                     y = fg_register_get(b, i)
                     terms.append(PyNumber_Multiply(as_object(x.number, x.is_int), as_object(y.number, y.is_int)))
-            total = sum(terms, as_object(start.number, start.is_int))
+            total = as_object(start.number, start.is_int)
+            if self.leaves_last:            # a `for`: sum() compensates floats, from CPython 3.12 on
+                for term in terms:
+                    total = PyNumber_Add(total, term)
+            else:
+                total = sum(terms, total)
             frame.result = borrowed_to_new(<PyObject *>total)
         except MemoryError:
             frame.reason = b"too little memory"

@@ -16,7 +16,10 @@ cdef object rest_of(tuple shape, Frame *frame, Py_ssize_t done):
     Rewriter.split in fastgrad/loops/rewriting.py."""
     cdef object rest, x
     if len(shape) == 1:
-        rest = iter(<object>frame.locals[<int>shape[0]])
+        x = <object>frame.locals[<int>shape[0]]
+        if done == 0:
+            return x
+        rest = iter(x)
         rest.__setstate__(done)
         return rest
     name, _, shapes, keywords = shape
@@ -25,12 +28,59 @@ cdef object rest_of(tuple shape, Frame *frame, Py_ssize_t done):
     if name == "reversed":
         x = <object>frame.locals[<int>shapes[0][0]]
         rest = reversed(x)
-        rest.__setstate__(len(x) - 1 - done)
+        if done > 0:
+            rest.__setstate__(len(x) - 1 - done)
         return rest
     rests = [rest_of(each, frame, done) for each in shapes]
     if name == "zip":
         return zip(*rests, **keywords)
     return enumerate(rests[0], keywords.get("start", 0) + done)
+
+
+cdef bint is_easy(Loop loop, Frame *frame) noexcept:
+    """Whether the author's iterable is made of builtins and of lists that aren't empty: then rest_of makes it as well,
+    it doesn't raise, and `... or rest()` finds it true."""
+    cdef PyObject *x
+    cdef int i
+    for i in range(loop.n_arguments):
+        x = frame.locals[i]
+        if loop.functions[i] is NULL:
+            if not is_sequence(<object>x) or n_items(<object>x) == 0:
+                return False
+        elif x is not loop.functions[i] or x is <PyObject *>range:
+            return False
+    return True
+
+
+cdef object easy_iterable(Loop loop, Frame *frame):
+    """The author's iterable, if is_easy. Mostly it's a list, or zip() of two, or enumerate() of one."""
+    if loop.n_arguments == 1:
+        return <object>frame.locals[0]
+    if loop.n_arguments == 2 and loop.functions[0] is <PyObject *>enumerate and not loop.iterable[3]:
+        return enumerate(<object>frame.locals[1])
+    if loop.n_arguments == 3 and loop.functions[0] is <PyObject *>zip and not loop.iterable[3]:
+        return zip(<object>frame.locals[1], <object>frame.locals[2])
+    return rest_of(loop.iterable, frame, 0)
+
+
+cdef Py_ssize_t fewest_steps = 32       # a `for` with fewer, elements times what is done for each, is the author's
+
+
+if FG_TESTING:
+    def _run_short_loops(bint yes=True):
+        """Let C run a `for` of any length, where it could."""
+        global fewest_steps
+        fewest_steps = 0 if yes else 32
+
+
+cdef bint is_short(Loop loop, Frame *frame) noexcept:
+    """Whether a `for` has so few elements that C wouldn't be sooner."""
+    cdef int i = 0
+    cdef PyObject *x
+    while loop.functions[i] is not NULL:
+        i += 1
+    x = frame.locals[i]
+    return is_sequence(<object>x) and n_items(<object>x) * loop.steps < fewest_steps
 
 
 # ---- Names of builtins ----
@@ -78,21 +128,43 @@ _LOOP_CODES = {
 
 @cython.final
 cdef class Rest:
-    """What a loop leaves to the author's code: a function without arguments."""
+    """What a loop leaves to the author's code: a function without arguments. Each frame has its own results; nearly
+    always there's one frame that waits for some."""
     cdef vectorcallfunc call    # call_rest
-    cdef dict waiting           # by the address of a frame: what the next calls in it return
+    cdef void *frame            # that waits, or NULL
+    cdef object result          # for it: a list of results, the next one last,
+    cdef bint is_one            # or one result
+    cdef dict others            # other frames' addresses, with their lists
 
     def __cinit__(self):
-        self.call, self.waiting = <vectorcallfunc>call_rest, {}
+        self.call, self.frame, self.others = <vectorcallfunc>call_rest, NULL, {}
+
+    cdef int leave(self, object result, bint is_one) except -1:
+        """Let the next call in the running frame return one result, or the next calls those of a list, from the last.
+        """
+        cdef void *frame = running_frame()
+        if self.frame is not NULL and self.frame is not frame:
+            self.others[<Py_ssize_t>self.frame] = [self.result] if self.is_one else self.result
+        self.frame, self.result, self.is_one = frame, result, is_one
+        return 0
 
 
 cdef PyObject *call_rest(PyObject *self, PyObject **arguments, size_t n_arguments, PyObject *names) noexcept:
     cdef Rest rest = <Rest>self
-    frame = <Py_ssize_t>PyEval_GetFrame()
-    waiting = rest.waiting[frame]
-    x = waiting.pop(0)
-    if not waiting:
-        del rest.waiting[frame]
+    cdef void *frame = running_frame()
+    cdef object x
+    cdef list results
+    if frame is rest.frame and rest.is_one:
+        x = rest.result
+        rest.frame, rest.result = NULL, None
+        return borrowed_to_new(<PyObject *>x)
+    results = rest.result if frame is rest.frame else rest.others[<Py_ssize_t>frame]
+    x = results.pop()
+    if not results:
+        if frame is rest.frame:
+            rest.frame, rest.result = NULL, None
+        else:
+            del rest.others[<Py_ssize_t>frame]
     return borrowed_to_new(<PyObject *>x)
 
 
@@ -120,10 +192,12 @@ cdef class Loop:
     cdef bint is_module_level
     cdef Level level
     cdef list stores            # of a loop that assigns
+    cdef Py_ssize_t steps       # for each element
     cdef int n_arguments        # the first ones, which rest() returns if the loop declines
     cdef tuple iterable         # of a `for`, how what it goes over is made of them; else None
+    cdef PyObject *functions[2 * MOST_SLOTS]        # of these, the builtin that it has to be, or NULL
     cdef int total              # which argument is the sum so far, or -1
-    cdef tuple arguments_meant  # (i, builtin): what argument i has to be
+    cdef tuple arguments_meant  # keeps these alive
     cdef readonly Rest rest
     cdef int failures
 
@@ -137,8 +211,13 @@ cdef class Loop:
         self.is_module_level = text.is_module_level
         self.n_arguments, self.iterable, self.total = text.n_arguments, text.iterable, text.total
         self.arguments_meant = text.arguments
+        if self.n_arguments > 2 * MOST_SLOTS:
+            raise ValueError("too many arguments of a loop")
+        for i, function in text.arguments:
+            self.functions[<int>i] = <PyObject *>function
         self.declines, self.rest, self.is_on = {}, Rest(), True
         self.level = Level(text.level)
+        self.steps = 2 + <Py_ssize_t>self.level.n_code
         self.stores = [Store(self.level, each) for each in text.level.stores]
 
     def __repr__(self):
@@ -148,6 +227,7 @@ cdef class Loop:
         raise TypeError("a loop that has been rewritten can't be pickled")
 
     cdef bint may_run(self, Frame *frame) except -1:
+        cdef int i
         cdef PyThreadState *thread = PyThreadState_Get()
         if thread.c_tracefunc is not NULL or thread.c_profilefunc is not NULL:
             self.decline(b"a trace or profile function")
@@ -158,15 +238,16 @@ cdef class Loop:
                     self.decline(b"a name that isn't the builtin")
                     return False
             note_builtins(frame, self.builtins_mask)
-        for i, meant in self.arguments_meant:
-            if frame.locals[<int>i] is not <PyObject *>meant:
+        for i in range(self.n_arguments):
+            if self.functions[i] is not NULL and frame.locals[i] is not self.functions[i]:
                 self.decline(b"a name that isn't the builtin")
                 return False
         for name, meant in self.math_meant:
             if PyDict_GetItem(MATH_NAMES, name) is not <PyObject *>meant:
                 self.decline(b"a function of math that isn't its own")
                 return False
-        if self.is_module_level and PyEval_GetLocals() is not frame.globals:
+        if not is_dict(frame.globals) or not is_dict(frame.builtins) \
+                or self.is_module_level and PyEval_GetLocals() is not frame.globals:
             self.decline(b"variables that aren't globals")
             return False
         frame.level, frame.methods, frame.absent = <PyObject *>self.level, <PyObject *>self.methods, <PyObject *>self.absent
@@ -236,20 +317,24 @@ cdef PyObject *call_loop(PyObject *self, PyObject **variables, size_t n_variable
     cdef object result = None, rest = None
     cdef Py_ssize_t done = 0, i
     try:
-        frame.globals, frame.builtins, frame.locals = PyEval_GetGlobals(), PyEval_GetBuiltins(), variables
-        if loop.is_on and loop.may_run(&frame):
-            result = loop.run(&frame, &done)
+        frame.locals = variables
+        if loop.is_on and not (loop.iterable is not None and is_short(loop, &frame)):
+            frame.globals, frame.builtins = PyEval_GetGlobals(), PyEval_GetBuiltins()
+            if loop.may_run(&frame):
+                result = loop.run(&frame, &done)
         if loop.n_arguments == 0 or loop.iterable is None and result is not None and is_true(result):
             return borrowed_to_new(<PyObject *>result)
-        if loop.iterable is not None and done > 0:
-            rest = rest_of(loop.iterable, &frame, done)
+        if loop.iterable is not None and (done > 0 or is_easy(loop, &frame)):
+            rest = easy_iterable(loop, &frame) if done == 0 else rest_of(loop.iterable, &frame, done)
         if loop.total < 0 and rest is not None:
             return borrowed_to_new(<PyObject *>rest)
-        waiting = [] if loop.total < 0 else [rest]
-        if rest is None:
-            for i in range(loop.n_arguments):
-                waiting.append(<object>variables[i])
-        loop.rest.waiting[<Py_ssize_t>PyEval_GetFrame()] = waiting
+        if rest is not None:
+            loop.rest.leave(rest, True)
+        else:
+            results = [<object>variables[i] for i in range(loop.n_arguments - 1, -1, -1)]
+            if loop.total >= 0:
+                results.append(None)
+            loop.rest.leave(results, False)
         if loop.total < 0:
             return borrowed_to_new(<PyObject *>None)
         return borrowed_to_new(variables[loop.total] if result is None else <PyObject *>result)

@@ -155,7 +155,7 @@ cdef class Outside:
         if y is NULL:
             return NULL
         if self.kind == SUBSCRIPT:
-            if is_dict(x) and (type_of(y) is &PyUnicode_Type or PyLong_CheckExact(<object>y)):
+            if is_dict(x) and (type_of(y) is &PyUnicode_Type or PyLong_CheckExact(<object>y)) and has_plain_keys(x):
                 result = borrowed_to_new(PyDict_GetItem(<object>x, <object>y))
         elif is_exact_number(x) and is_exact_number(y):
             result = calculate(self.value, x, y)
@@ -215,6 +215,19 @@ cdef class Outside:
         return not overflow and -(1LL << 53) < i[0] < 1LL << 53
 
 
+cdef bint has_plain_keys(PyObject *dictionary) noexcept:
+    """Whether a dict isn't large, and has only strings and ints as keys: others may compare by code of the author's."""
+    cdef PyObject *key
+    cdef PyObject *value
+    cdef Py_ssize_t at = 0
+    if PyObject_Size_or_minus(dictionary) > 256:
+        return False
+    while PyDict_Next(dictionary, &at, &key, &value):
+        if type_of(key) is not &PyUnicode_Type and not PyLong_CheckExact(<object>key):
+            return False
+    return True
+
+
 cdef inline Py_ssize_t from_end(Py_ssize_t i, PyObject *x) noexcept:
     """A slice's bound as a place in a list: a negative one counts from the end."""
     return max(i + n_items(<object>x), 0) if i < 0 else i
@@ -222,6 +235,8 @@ cdef inline Py_ssize_t from_end(Py_ssize_t i, PyObject *x) noexcept:
 
 cdef PyObject *calculate(object symbol, PyObject *x, PyObject *y) noexcept:
     """An operation of two exact ints or floats, a new reference, or NULL with an exception set."""
+    if symbol == "negative":
+        return PyNumber_Negative_or_null(x)
     if symbol == "+":
         return PyNumber_Add_or_null(x, y)
     if symbol == "-":

@@ -111,10 +111,9 @@ cdef extern from "Python.h":
     int PyObject_IsTrue_or_minus "PyObject_IsTrue" (PyObject *) noexcept
     PyObject *PyObject_Call_or_null "PyObject_Call" (PyObject *, object, object) noexcept
     PyObject *PyErr_Occurred_or_null "PyErr_Occurred" () noexcept
-    PyObject *PyEval_GetGlobals() noexcept                                              # borrowed, as the next three
+    PyObject *PyEval_GetGlobals() noexcept                                              # borrowed, as the next two
     PyObject *PyEval_GetBuiltins() noexcept
     PyObject *PyEval_GetLocals() noexcept
-    void *PyEval_GetFrame() noexcept
     bint PyGC_Disable() noexcept
     bint PyGC_Enable() noexcept
     Py_ssize_t PY_SSIZE_T_MAX
@@ -128,6 +127,7 @@ cdef extern from "Python.h":
     PyObject *PyLong_FromSsize_t_or_null "PyLong_FromSsize_t" (Py_ssize_t) noexcept
     PyObject *PyLong_FromDouble_or_null "PyLong_FromDouble" (double) noexcept
     PyObject *PyFloat_FromDouble_or_null "PyFloat_FromDouble" (double) noexcept
+    PyObject *PyNumber_Negative_or_null "PyNumber_Negative" (PyObject *) noexcept
     PyObject *PyNumber_Add_or_null "PyNumber_Add" (PyObject *, PyObject *) noexcept
     PyObject *PyNumber_Subtract_or_null "PyNumber_Subtract" (PyObject *, PyObject *) noexcept
     PyObject *PyNumber_Multiply_or_null "PyNumber_Multiply" (PyObject *, PyObject *) noexcept
@@ -139,6 +139,7 @@ cdef extern from "face.h":
     bint is_collectable "fg_is_collectable" (PyObject *) noexcept
     PyObject *new_reference "fg_revived" (PyObject *)
     PyObject *float_of "fg_float" (PyObject **spare, double x)
+    void *running_frame "fg_running_frame" () noexcept
     uint64_t dict_version "fg_dict_version" (PyObject *) noexcept     # 0 if it isn't known
     void set_float "fg_set_float" (PyObject *, double x) noexcept
 

@@ -20,7 +20,7 @@ Both kinds of expressions are tuples, with a name first. A place is
     ("item", slot)           the variable of a loop that has this slot
     ("part", place, i, n)    item i of an item with n, from a target like `x, (a, b)`
     ("attribute", place, name)  ("subscript", place, place)  ("slice", place, lower, upper, step)  ("length", place)
-    ("arithmetic", symbol, place, place)                    of ints
+    ("arithmetic", symbol, place, place)                    of numbers; "negative" of the first one
 
 and an element is
 
@@ -107,6 +107,8 @@ class Parser:
             loop = Loop("sum", [("items", slot, self.place(what))], ("operand", ("item", slot)))
         else:
             raise Unfit(f"{name} of something else than a loop")
+        if name != "sum" and loop.element[0] in ("operand", "max", "min"):
+            raise Unfit(f"{name} of objects, which is one of them")
         loop.start = start
         return loop
 
@@ -125,8 +127,8 @@ class Parser:
             loop.element = self.element(node.elt)
             if output == "list" and loop.element[0] == "operand" and loop.element[1][0] in ("slice", "subscript"):
                 loop.output = "objects"
-            elif output == "list" and loop.element[0] in ("operand", "number"):
-                raise Unfit("nothing to compute")
+            elif output == "list" and loop.element[0] in ("operand", "number", "max", "min"):
+                raise Unfit("objects as they are")
         self.names = outer
         return loop
 
@@ -230,7 +232,8 @@ class Parser:
         if isinstance(node, ast.BinOp) and type(node.op) in INT_OPERATORS:
             return "arithmetic", INT_OPERATORS[type(node.op)], self.place(node.left), self.place(node.right)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            return "arithmetic", "-", ("constant", 0), self.place(node.operand)
+            operand = self.place(node.operand)
+            return "arithmetic", "negative", operand, operand
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len" \
                 and len(node.args) == 1 and not node.keywords:
             self.builtin(node.func)

@@ -94,7 +94,7 @@ class LevelMaker:
         self.own = {slot for _, slot, *_ in loop.sequences}
         self.read = {}          # columns' registers by place
         self.made = {}          # registers by the element's id; `loop` keeps elements alive
-        self.assigned = {}      # what places hold after a statement has assigned to them
+        self.assigned = {}      # by text, places that a statement has assigned to, with the register of what they hold
         if loop.output == "lists":
             self.level.within = LevelMaker(loop.within).level
             return
@@ -104,11 +104,15 @@ class LevelMaker:
             self.level.start = self.outside(loop.start)
         for place, element in loop.statements:
             register = self.register(element)
-            if place is not None:
-                self.assigned[place] = register
-        if any(place[0] == "operand" for place in self.assigned):
+            if place is None:
+                self.made[id(element)] = register       # what the variable stands for, whatever its place gets later
+            else:
+                self.assigned[repr(place)] = place, register
+        if any(place[0] == "operand" for place, _ in self.assigned.values()):
             self.check_items()
-        self.level.stores = [self.store(place, register) for place, register in self.assigned.items()]
+        if self.assigned and self.level.levels:
+            raise Unfit("a loop within one that assigns")
+        self.level.stores = [self.store(place, register) for place, register in self.assigned.values()]
         if loop.output == "sum" and loop.element[0] == "*":
             self.level.a, self.level.b = self.register(loop.element[1]), self.register(loop.element[2])
         elif loop.element:
@@ -118,7 +122,7 @@ class LevelMaker:
         """Raise Unfit if a `for` that assigns to a list's items reads items in a way that the engine can't tell from
         those."""
         for column in self.level.columns:
-            if column.items is None and has_items(column.place):
+            if has_items(column.place) and (column.items is None or column.inner is not None):
                 raise Unfit("an item that may be one that the loop assigns to")
 
     def new_register(self):
@@ -134,8 +138,10 @@ class LevelMaker:
     def register(self, element):
         """The register of an element. What is computed twice has two registers, unless it's one variable's value."""
         name, *parts = element
-        if name in ("operand", "data", "grad") and element in self.assigned:
-            return self.assigned[element]
+        if id(element) in self.made:
+            return self.made[id(element)]
+        if name in ("operand", "data", "grad") and repr(element) in self.assigned:
+            return self.assigned[repr(element)][1]
         if name == "number":
             return self.column(("constant", parts[0]))
         if name == "operand":
@@ -177,8 +183,7 @@ class LevelMaker:
         return Store("item", register, self.column(part))
 
     def column(self, place):
-        # 1, 1.0 and True are equal, and so would be their places.
-        key = repr(place)
+        key = repr(place)       # 1, 1.0 and True are equal, and so would be their places
         if key not in self.read:
             self.read[key] = self.new_register()
             slots = slots_in(place)

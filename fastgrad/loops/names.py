@@ -24,9 +24,8 @@ class Scope:
         if node is None:
             return
         if isinstance(node, COMPREHENSIONS):
-            for each in node.generators:
+            for each in node.generators:        # which are bound one after the other: see Rewriter.parts
                 self.own |= names_bound_by(each.target)
-            self.bound = set(self.own)
             return
         if isinstance(node, FUNCTIONS):
             arguments = node.args
@@ -36,8 +35,7 @@ class Scope:
             self.bound = set(self.own)
         for each in node.body if isinstance(node.body, list) else [node.body]:
             self.look_at(each)
-        nonlocals = self.deleted & self.globals
-        self.own -= self.globals | nonlocals
+        self.own -= self.globals
         self.bound -= self.deleted
 
     def look_at(self, node):
@@ -69,9 +67,8 @@ class Scope:
                 if isinstance(each, ast.NamedExpr):
                     self.own.add(each.target.id)
             return
-        if not isinstance(node, SCOPES):
-            for each in ast.iter_child_nodes(node):
-                self.look_at(each)
+        for each in parts_of_scope(node) if isinstance(node, SCOPES) else ast.iter_child_nodes(node):
+            self.look_at(each)
 
     def bind(self, names):
         self.bound |= set(names) - self.deleted
@@ -95,6 +92,14 @@ class Scope:
     @property
     def is_module(self):
         return self.kind == "module"
+
+
+def parts_of_scope(node):
+    """What of a function or a class belongs to the scope around it: decorators, defaults, annotations, bases."""
+    parts = [*getattr(node, "decorator_list", ()), *getattr(node, "bases", ()), *getattr(node, "keywords", ())]
+    if isinstance(node, FUNCTIONS):
+        parts += [node.args, *filter(None, [getattr(node, "returns", None)])]
+    return parts
 
 
 def names_bound_by(node):

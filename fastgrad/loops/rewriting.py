@@ -20,7 +20,7 @@ import itertools
 from types import CodeType
 
 from fastgrad.engine import Loop
-from fastgrad.loops.grammar import BUILTINS, Parser, Unfit, total_of
+from fastgrad.loops.grammar import BUILTINS, MOST_SLOTS, Parser, Unfit, total_of
 from fastgrad.loops.meaning import meaning_of
 from fastgrad.loops.names import COMPREHENSIONS, Scope, names_bound_by, names_deleted_in
 from fastgrad.loops.warned import without_warnings
@@ -219,12 +219,22 @@ class Rewriter(ast.NodeTransformer):
         for each in node.generators:
             if each is not first:
                 each.iter = self.visit(each.iter)
+            self.scope.bind(names_bound_by(each.target))
             each.ifs = [self.visit(condition) for condition in each.ifs]
         for name in ("elt", "key", "value"):
             if hasattr(node, name):
                 setattr(node, name, self.visit(getattr(node, name)))
 
     visit_GeneratorExp = visit_SetComp = visit_DictComp = visit_comprehension_of
+
+    def visit_arg(self, node):
+        """Leave annotations as they are: they may be kept as text."""
+        return node
+
+    def visit_AnnAssign(self, node):
+        node.target = self.visit(node.target)
+        node.value = node.value and self.visit(node.value)
+        return node
 
     # ---- Loops ----
 
@@ -350,6 +360,8 @@ class Rewriter(ast.NodeTransformer):
             return ((node.func.id, at, tuple(shape for shape, _ in parts),
                      {each.arg: each.value.value for each in node.keywords}),
                     ast.Call(node.func, [template for _, template in parts], node.keywords))
+        if len(arguments) >= 2 * MOST_SLOTS:
+            raise Unfit("too many variables")
         arguments.append(node)
         name = f"<{len(arguments) - 1}>"
         variables.places[name] = "local", len(arguments) - 1

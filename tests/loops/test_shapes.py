@@ -351,8 +351,6 @@ def in_a_function(program):
 
 def assert_in_c(source, found):
     """Assert that the loops of marked lines have run in C, and that none has declined."""
-    if not twins.REWRITES:
-        return
     declined = {(loop.line, reason) for loop in found for reason in loop.declines}
     ran = {loop.line for loop in found if loop.runs}
     marked = {i for i, line in enumerate(source.split("\n"), 1) if line.endswith("# C")}
@@ -388,9 +386,8 @@ def test_how_often_loops_run():
     """An inner loop's list may be an unusual one now and then. The others run in C."""
     source = f"{setup(N)}for xs in ([a, b, a], ys, [a, 1, b], (a, b), [a, b, b]):\n    r = [v * 2 for v in xs]\n"
     found = twins.assert_same(source, backward=False)
-    if twins.REWRITES:
-        runs, declines = twins.tally(found)
-        assert sum(runs.values()) >= 3 and sum(declines.values()) + sum(runs.values()) == 5
+    runs, declines = twins.tally(found)
+    assert sum(runs.values()) >= 3 and sum(declines.values()) + sum(runs.values()) == 5
 
 
 @pytest.mark.parametrize("order", ["ps[::-1]", "[ps[(7 * i) % len(ps)] for i in range(len(ps))]"])
@@ -407,5 +404,4 @@ for i, p in enumerate(ps):
     p.data -= 0.5 * m[i]  # C
 """
     found = twins.assert_same(source)
-    if twins.REWRITES:
-        assert all(loop.runs for loop in found if loop.what == "assigns items, data")
+    assert all(loop.runs for loop in found if loop.what == "assigns items, data")

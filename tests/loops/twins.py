@@ -29,17 +29,10 @@ import fastgrad
 from fastgrad import reference
 from fastgrad.value.grad_mode import is_recording
 
-try:
-    from fastgrad.loops import compile_source, loops
-except ImportError:         # until there is a rewriter: it rewrites nothing
-    def compile_source(source, filename, mode="exec"):
-        return compile(source, filename, mode)
+from fastgrad.loops import compile_source, loops
 
-    def loops(code):
-        return []
-    REWRITES = False
-else:
-    REWRITES = True
+if hasattr(fastgrad.engine, "_run_short_loops"):
+    fastgrad.engine._run_short_loops()      # a `for` of a few elements is the author's else
 
 FILE = "<program>"
 LIMIT = 0.3             # seconds of a program

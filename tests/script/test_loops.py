@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engin
 
 ENGINE = "import math\n" + MICROGPT_ENGINE
 USE = """
-xs = [Value(0.5 * i) for i in range(5)]
+xs = [Value(0.5 * i) for i in range(9)]
 ys = [x * x + 1.0 for x in xs]
 total = sum(x * y for x, y in zip(xs, ys))
 total.backward()
@@ -43,8 +43,8 @@ def test_a_script(folder):
     said = folder.report(ENGINE + USE)
     first = ENGINE.count("\n") + 2
     assert table(said, "fastgrad: loops that C ran") == {
-        first + 1: "list, once, 5 elements", first + 2: "sum of products, once, 5 elements",
-        first + 4: "assigns data, grad, once, 4 elements", first + 7: "list, once, 5 elements"}
+        first + 1: "list, once, 9 elements", first + 2: "sum of products, once, 9 elements",
+        first + 4: "assigns data, grad, once, 8 elements", first + 7: "list, once, 9 elements"}
     assert table(said, "fastgrad: loops that are Python's")[first] == "a call of Value"
 
 
@@ -314,7 +314,7 @@ print(1)
 
 # ---- Notebooks ----
 
-CELLS = [ENGINE, "xs = [Value(0.5 * i) for i in range(5)]\ntotal = Value(0.0)",
+CELLS = [ENGINE, "xs = [Value(0.5 * i) for i in range(9)]\ntotal = Value(0.0)",
          "for x in xs:\n    total = total + x * x\ntotal.data",
          "def dot(a, b):\n    return sum(x * y for x, y in zip(a, b))\n[x * 2.0 for x in xs][1].data",
          "from fastgrad.loops import loops\nimport inspect\n"
@@ -329,7 +329,7 @@ def test_a_notebooks_cells(folder, kind):
         folder.write("IPython.py", "raise ImportError('as if it were missing')\n")
     folder.write("book.ipynb", notebook(*CELLS))
     done = python("-m", "fastgrad", "--report", "book.ipynb", cwd=folder.path)
-    assert done.stdout.startswith("7.5\n1.0\n7.5 [1] def dot(a, b):")
+    assert done.stdout.startswith("51.0\n1.0\n51.0 [1] def dot(a, b):")
     rows = done.stderr.partition("fastgrad: loops that C ran\n")[2]
     assert "book.ipynb, cell 4:3 " in rows and "book.ipynb, cell 4:2 " in rows
     assert "book.ipynb, cell 3:1 " in rows
@@ -353,10 +353,10 @@ def test_load_ext(folder):
         run("%load_ext fastgrad")
         run("%reload_ext fastgrad")
         run(ENGINE)
-        run("xs = [Value(0.5 * i) for i in range(5)]\\ntotal = Value(0.0)")
-        assert run("for x in xs:\\n    total = total + x * x\\ntotal.data") == 7.5
+        run("xs = [Value(0.5 * i) for i in range(9)]\\ntotal = Value(0.0)")
+        assert run("for x in xs:\\n    total = total + x * x\\ntotal.data") == 51.0
         run("def dot(a, b):\\n    return sum(x * y for x, y in zip(a, b))")
-        assert run("dot(xs, xs).data, [loop.runs for loop in loops(dot)]") == (7.5, [1])
+        assert run("dot(xs, xs).data, [loop.runs for loop in loops(dot)]") == (51.0, [1])
         assert run("import helper\\nlen(loops(helper.double))") == 1
         run("%%time\\nys = [x * 2.0 for x in xs]")
         assert run("ys[1].data") == 1.0

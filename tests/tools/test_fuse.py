@@ -156,7 +156,7 @@ def test_closures_and_private_names():
         @fuse
         def scaled(xs):
             total = 0
-            for x in xs:
+            for x in xs * 4:
                 total = total + x * scale
             return [x * scale for x in xs], total, lambda: unused
         return scaled

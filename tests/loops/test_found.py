@@ -1,0 +1,165 @@
+"""Faults that were found once: programs that a rewritten loop got wrong, each with its plain twin.
+
+They're programs that random ones seldom are: a variable that keeps what a place held, rows of different length, a loop
+within one that assigns, objects whose methods run in the middle.
+"""
+import sys
+
+import pytest
+import twins
+
+FOUND = {
+    "a variable keeps a gradient that is zeroed": """
+ps = [Value(1.0 + i) for i in range(4)]
+for p in ps:
+    p.grad = 2.0 * p.data
+for p in ps:
+    g = p.grad
+    p.grad = 0
+    p.data -= 0.1 * g
+""",
+    "a swap": """
+m, k = [1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]
+for i in range(len(m)):
+    x = m[i]
+    m[i] = k[i]
+    k[i] = x
+""",
+    "Nesterov's momentum": """
+ps = [Value(1.0 + i) for i in range(4)]
+v = [0.5, 0.25, -0.5, 1.0]
+for i, p in enumerate(ps):
+    p.grad = 0.5 * i
+for i, p in enumerate(ps):
+    old = v[i]
+    v[i] = 0.9 * v[i] - 0.1 * p.grad
+    p.data += -0.9 * old + 1.9 * v[i]
+""",
+    "data kept, then assigned": """
+ps = [Value(1.0 + i) for i in range(4)]
+for p in ps:
+    d = p.data
+    p.data = 0.5
+    p.grad = d
+""",
+    "a for adds without compensation": """
+def add(xs):
+    s = 0.0
+    for x in xs:
+        s += x
+    return s
+r = add([0.1] * 10), add([1e16, 1.0, -1e16, 1.0, 1.0]), sum(x * 1.0 for x in [0.1] * 10)
+""",
+    "rows of different length": """
+rows = [[Value(float(i * 3 + j)) for j in range(n)] for i, n in enumerate([2, 300, 2, 300, 2, 40, 2, 40, 2])]
+xs = [Value(1.0 + i) for i in range(300)]
+r = [sum(w * x for w, x in zip(row, xs)) for row in rows]
+""",
+    "a third list that differs by row": """
+rows = [[Value(1.0 + i + j) for j in range(3)] for i in range(4)]
+xs, masks = [Value(1.0), Value(2.0), Value(4.0)], [[1, 1, 1], [1, 1], [1], [1, 1, 1]]
+r = [sum(w * x for w, x, _ in zip(row, xs, mask)) for row, mask in zip(rows, masks)]
+try:
+    s = [sum(w * x for w, x, _ in zip(row, xs, mask, strict=True)) for row, mask in zip(rows, masks)]
+except ValueError as error:
+    s = str(error)
+""",
+    "a loop within one that assigns": """
+ps, m = [Value(1.0 + i) for i in range(5)], [1.0, 2.0, 3.0, 4.0, 5.0]
+for p in ps:
+    p.data = p.data - 0.1 * min(q.data for q in ps)
+for i in range(len(m)):
+    m[i] = m[i] - 0.5 * min(q * 1.0 for q in m)
+""",
+    "an item of a row that is the list": """
+w = [1.0, 2.0, 3.0, 4.0, 5.0]
+m = [w] * 5
+for i in range(5):
+    w[i] = w[i] + m[i][0]
+""",
+    "a walrus in a default": """
+y = 100.0
+def f(vs):
+    g = lambda a=(y := 3.0): a
+    return [v * y for v in vs]
+r = f([Value(1.0), Value(2.0)])
+""",
+    "a walrus in a decorator's argument": """
+y = 100.0
+def f(vs):
+    def g(q: (y := 3.0)):
+        return q
+    return [v * y for v in vs]
+r = f([Value(1.0), Value(2.0)])
+""",
+    "the sign of a zero place": """
+x = 0.0
+r = [v * (-x // 3.0) for v in [Value(1.0), Value(2.0)]]
+""",
+    "nan is found as the object that it is": """
+nan = float('nan')
+xs = [nan, 1.0]
+r = xs.index(max(x for x in xs)), nan in [max(x, 0.0) for x in xs]
+""",
+    "a variable of the second for before it's bound": """
+r = [s for x in [[], []] for s in [a * s for a in x]]
+""",
+    "annotations as text": """
+from __future__ import annotations
+z = [1.0, 2.0]
+def f(x: [v * 2 for v in z]) -> [v * 3 for v in z]:
+    y: [v * 2 for v in z] = [v * 2 for v in z]
+    return y
+r = f.__annotations__, f(1)
+""",
+    "0 and 0.0 as an index": """
+m, ps = [1.0, 2.0], [Value(1.0), Value(2.0), Value(3.0)]
+try:
+    for p in ps:
+        m[0] = p.data
+        p.data = m[0.0]
+except TypeError as error:
+    r = str(error)
+""",
+    "subtraction of nan": """
+import math
+r = [math.copysign(1.0, x - y) for x, y in zip([1, 2], [float('nan'), -float('nan')])]
+""",
+    "a dict's key that runs code": """
+class Key:
+    def __hash__(self):
+        return 0
+    def __eq__(self, other):
+        rows.clear()
+        return False
+rows = [[Value(1.0 + i)] for i in range(3)]
+d = {Key(): 1.0, 0: 2.0, 1: 3.0, 2: 4.0}
+r = [d[i] * row[0] for i, row in enumerate(rows)]
+""",
+}
+
+
+@pytest.mark.parametrize("source", FOUND.values(), ids=FOUND)
+def test_found(source):
+    twins.assert_same(source)
+
+
+def test_globals_of_a_class_of_their_own():
+    """exec() takes any dict for globals, and a class derived from dict may have a __getitem__."""
+    class Globals(dict):
+        def __getitem__(self, name):
+            return 5.0 if name == "k" else dict.__getitem__(self, name)
+
+    results = []
+    for compiler in (compile, twins.compile_source):
+        space = Globals(k=2.0, xs=[3.0, 4.0])
+        exec(compiler("r = [x * k for x in xs]", "<program>", "exec"), space)
+        results.append(dict.__getitem__(space, "r"))
+    assert results[0] == results[1]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sum() compensates from 3.12 on")
+def test_sum_compensates():
+    space = {"xs": [0.1] * 10}
+    exec(twins.compile_source("r = sum(x * 1.0 for x in xs)", "<program>", "exec"), space)
+    assert space["r"] == sum([0.1] * 10) == 1.0
