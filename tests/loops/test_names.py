@@ -157,6 +157,13 @@ s = Value(3.0)
 for s in xs:
     s = s + 1.5
 """,
+    "Values of two classes": """
+class Sub(Value):
+    pass
+r = [v * w for v, w in zip([Value(1.0), Sub(2.0), Value(3.0)], [Value(1.0), Value(2.0), Sub(3.0)])]
+r = [v * 2.0 for v in [Value(1.0), Sub(2.0)]], [2.0 * v for v in [Sub(1.0), Value(2.0)]], sum([Value(1.0), Sub(2.0)])
+r = sum(v * w for v, w in zip([Value(1.0), Value(1.0), Value(2.0)], [Value(1.0), Sub(2.0), Sub(3.0)]))
+""",
     "a variable of a loop within": """
 w = Value(4.0)
 r = [sum(w * v for w in [v, v]) + w for v in xs]
