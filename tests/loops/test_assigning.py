@@ -71,3 +71,27 @@ def test_what_is_assigned(name):
 def test_a_value_that_is_only_read_may_be_the_same():
     found = twins.assert_same(f"{SETUP}for v in xs:\n    v.data -= a.data * v.grad\n")
     assert all(not loop.declines for loop in found)
+
+
+HEADS = (
+    "v in xs", "v in reversed(xs)", "v in (*xs,)", "v in xs[1:]", "v in iter(xs)", "v in {1: a}.values()",
+    "(v,) in zip(xs)", "(v,) in zip(reversed(xs))", "v, w in zip(xs, ys)", "v, w in zip(xs, reversed(ys))",
+    "v, w in zip(reversed(xs), ys)", "v, w in zip(xs, ys, strict=True)", "v, w in zip(xs, ys, strict=False)",
+    "v, w, q in zip(xs, ys, xs)", "v, i in zip(xs, range(9))", "v, i in zip(reversed(xs), range(9, 0, -2))",
+    "i, v in enumerate(xs)", "i, v in enumerate(reversed(xs))", "i, v in enumerate(xs, start=3)",
+    "i, v in enumerate(xs, 3)", "i, (v,) in enumerate(zip(xs))", "i, (v, w) in enumerate(zip(xs, ys))",
+    "i, (v, w) in enumerate(zip(reversed(xs), ys))", "i, (v, w) in enumerate(zip(xs, ys), start=-1)",
+    "i, v in enumerate([*xs, None])", "v, w in zip(xs, None)", "v in None",
+)
+BODIES = ("v.grad = 0.5", "v.data += 0.25\n    v.grad = v.data", "s = s + v * 2.0", "s += v")
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_what_is_gone_over(head):
+    """Lists of any length, also those of which C leaves all to the author's code."""
+    for n in range(5):
+        for body in BODIES:
+            for unusual in "pass", "xs[-1:] = [2]", "xs[:1] = [None]":
+                twins.assert_same(f"xs, ys, a, s = [Value(1.0 + i) for i in range({n})], [Value(0.5), Value(2.5)], "
+                                  f"Value(1.5), Value(0.125)\n{unusual}\n"
+                                  f"for {head}:\n    {body}\n", backward=False)
