@@ -163,6 +163,11 @@ class Sub(Value):
 r = [v * w for v, w in zip([Value(1.0), Sub(2.0), Value(3.0)], [Value(1.0), Value(2.0), Sub(3.0)])]
 r = [v * 2.0 for v in [Value(1.0), Sub(2.0)]], [2.0 * v for v in [Sub(1.0), Value(2.0)]], sum([Value(1.0), Sub(2.0)])
 r = sum(v * w for v, w in zip([Value(1.0), Value(1.0), Value(2.0)], [Value(1.0), Sub(2.0), Sub(3.0)]))
+from fastgrad.micrograd.engine import Value as Micrograd
+for q in [Value(1.0), Micrograd(2.0)], [Micrograd(1.0), Value(2.0)], [Value(1), Micrograd(2.0)]:
+    r = [v.relu() for v in q]
+    print([type(v) is Micrograd for v in r], [v._local_grads for v in r])
+    del q, r
 """,
     "a variable of a loop within": """
 w = Value(4.0)
