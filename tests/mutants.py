@@ -464,7 +464,7 @@ FAULTS = {
          "        if False:\n            return False", "loops/test_names.py::test_what_names_mean"),
         ("a-method-of-one-value",
          "        if (<Node>x).attributes is not NULL and <tuple>frame.methods:", "        if False:",
-         "loops/test_programs.py::test_corners[classes-a method of an instance]"),
+         "loops/test_names.py::test_what_names_mean"),
         ("an-int-that-isn-t-small", "        if not overflow and fabs(out.number) < FG_EXACT:", "        if True:",
          "loops/test_programs.py::test_corners[numbers-big ints that lose digits]"),
         ("ints-among-values-of-floats", "    if flags & FG_DATA_INT or attributes", "    if attributes",

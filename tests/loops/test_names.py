@@ -169,6 +169,12 @@ for q in [Value(1.0), Micrograd(2.0)], [Micrograd(1.0), Value(2.0)], [Value(1), 
     print([type(v) is Micrograd for v in r], [v._local_grads for v in r])
     del q, r
 """,
+    "a method of one Value": """
+xs[1].relu = lambda: print('called') or xs[0]
+r = [v.relu() for v in xs], [v.tanh() for v in xs]
+del xs[1].relu
+r = [v.relu() for v in xs]
+""",
     "a variable of a loop within": """
 w = Value(4.0)
 r = [sum(w * v for w in [v, v]) + w for v in xs]
