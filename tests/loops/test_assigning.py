@@ -46,6 +46,8 @@ PROGRAMS = {
     "the last element raises": "xs[-1].grad = 0.0\nfor v in xs:\n    v.data = 1.0 / v.grad",
     "the last but one raises": "xs[-2].grad = 0.0\nfor v in xs:\n    v.data = 1.0 / v.grad",
     "variables that are left": "for i, v in enumerate(xs, start=5):\n    g = v.grad * 2\n    v.data -= g",
+    "variables that are left where the last element raises":
+        "xs[-1].grad = 0.0\nfor i, v in enumerate(xs):\n    g = 1.0 / v.grad\n    v.data -= g",
     "variables that are left where an element raises":
         "xs[4].grad = 0.0\nfor i, v in enumerate(xs):\n    g = 1.0 / v.grad\n    v.data -= g",
     "reversed": "for v, w in zip(reversed(xs), ys):\n    v.data += w.data",

@@ -31,6 +31,7 @@ LOOPS = (
     "r = [w * x + y for w, x, y in rows]",
     "r = [w * x for w, x in rows]",
     "r = [row[i + 2] * a for i, row in enumerate(rows, start=-4)]",
+    "r = [sum(x * y for _, x, y in zip(row, xs, ys)) for row in rows]",
     "r = [row[-1] * a for row in rows]",
     "r = [row[-1].data + row[0].data for row in rows]",
 )
