@@ -58,7 +58,8 @@ cdef object easy_iterable(Loop loop, Frame *frame):
         return <object>frame.locals[0]
     if loop.n_arguments == 2 and loop.functions[0] is <PyObject *>enumerate and not loop.iterable[3]:
         return enumerate(<object>frame.locals[1])
-    if loop.n_arguments == 3 and loop.functions[0] is <PyObject *>zip and not loop.iterable[3]:
+    if loop.n_arguments == 3 and loop.functions[0] is <PyObject *>zip and loop.functions[1] is NULL \
+            and not loop.iterable[3]:
         return zip(<object>frame.locals[1], <object>frame.locals[2])
     return rest_of(loop.iterable, frame, 0)
 

@@ -1270,6 +1270,12 @@ r = [sum([]), sum(v for v in []), sum([], a), sum([], 0.0), [v for v in []]]
 for v in []:
     a = v
 
+# a negative zero minus the int 0
+zs, ints = [-0.0, 0, 0.0, 3], [0, 0, -0.0, 0.5]
+r = [x - y for x, y in zip(zs, ints)]
+s = [x + y * 1 for x, y in zip(zs, ints)]
+t = [-x for x in zs]
+
 # max of nothing
 r = max([v.data for v in xs], default=1)
 t = max(v.data for v in [])
