@@ -453,7 +453,7 @@ cdef class Level:
         if self.may_be_fused(frame) and self.read_terms(frame, &terms):
             is_reduced = make_sum(frame, &terms, result)
             release_terms(&terms)
-        if not is_reduced and self.b < 0 and self.n_code == 0 and frame.records and frame.cls is NULL and not self.levels:
+        if not is_reduced and self.b < 0 and frame.cls is NULL and self.n >= FEWEST_TERMS and self.may_be_fused(frame):
             frame.reason = b"numbers, which Python adds up sooner"
         elif not is_reduced:
             is_reduced = self.add_up(frame, result) if self.output == SUM else self.extreme(frame, result)

@@ -355,6 +355,26 @@ class Maker:
             before += [f"for p in {P}:", "    p.m = 0.0", "    p.v = 0.0"]
         return before + self.sweep(P) + head + indented(body)
 
+    def shuffles(self):
+        """Statements in any order that read and assign places, and variables that keep what was in them."""
+        P, places, known = self.parameters(), ["p.data", "p.grad", "mom[i]", "vel[i]"], []
+        head = self.pick(f"for i, p in enumerate({P}):", f"for i, (p, q) in enumerate(zip({P}, ys)):")
+        if "q" in head:
+            places += ["q.data", "q.grad"]
+
+        def operand():
+            return self.pick(*places, *known, *known, "k", "0.5", "2")
+        body = []
+        for _ in range(self.rng.randint(2, 6)):
+            E = self.pick(operand(), f"{operand()} * {operand()}", f"{operand()} - {operand()}",
+                          f"0.9 * {operand()} + {operand()}", f"max({operand()}, {operand()})")
+            if self.chance(0.4):
+                known.append(self.pick("d", "g", "old"))
+                body.append(f"{known[-1]} = {E}")
+            else:
+                body.append(f"{self.pick(*places)} {self.pick('=', '=', '+=', '-=')} {E}")
+        return [*self.sweep(P), head, *indented(body)]
+
     def between(self):
         """A statement that isn't a loop."""
         V = self.pick("xs", "ys", "ws", "c.w", "rows[0]")
@@ -423,7 +443,7 @@ class Maker:
 
 SHARES = (
     (0.15, Maker.makes_list),
-    (0.15, Maker.sums),
+    (0.11, Maker.sums),
     (0.04, Maker.extremes),
     (0.04, Maker.softmax),
     (0.03, Maker.norm),
@@ -434,7 +454,8 @@ SHARES = (
     (0.03, Maker.zeroes),
     (0.06, Maker.descends),
     (0.02, Maker.clips),
-    (0.10, Maker.optimises),
+    (0.06, Maker.optimises),
+    (0.08, Maker.shuffles),
     (0.06, Maker.between),
 )
 
