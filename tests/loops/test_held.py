@@ -31,6 +31,8 @@ LOOPS = (
     "r = sum(v * v for v in f(xs))",
     "r = sum(v.data for v in xs)",
     "r = max(v.data for v in xs)",
+    "r = max(v for v in xs)",
+    "r = min(v * 2.0 for v in xs)",
     "r = sum((v * 2.0).exp() for v in xs)",
     "s = 0\nfor v in xs:\n    s = s + v * v",
     "s = 0\nfor v, w in zip(f(xs), ys):\n    s += v * w",
@@ -111,12 +113,14 @@ def test_no_object_is_left(loop):
         run(3)
         gc.collect()
         before, live, n_blocks = counts(space), arena_stats()["live"], sys.getallocatedblocks()
+        n_bytes = arena_stats()["bytes"]
         run(RUNS)
         gc.collect()
         n_blocks = sys.getallocatedblocks() - n_blocks
         assert counts(space) == before, change
         assert arena_stats()["live"] == live, change
         assert n_blocks < RUNS / 2, (change, n_blocks)
+        assert arena_stats()["bytes"] - n_bytes < 8 * RUNS, change      # a column takes more
     if hasattr(engine, "_check"):
         engine._check()
 

@@ -175,6 +175,12 @@ r = [v.relu() for v in xs], [v.tanh() for v in xs]
 del xs[1].relu
 r = [v.relu() for v in xs]
 """,
+    "the first of those that are equal": """
+r = [max(x * 1 for x in q) for q in ([0.0, -0.0], [-0.0, 0.0], [1, 1.0], [1.0, 1])]
+r = [min(x * 1 for x in q) for q in ([0.0, -0.0], [-0.0, 0.0], [1, 1.0], [1.0, 1])]
+q = [1, 1.0]
+r = max(x * 1 for x in q), min(x * 1 for x in q)
+""",
     "a variable of a loop within": """
 w = Value(4.0)
 r = [sum(w * v for w in [v, v]) + w for v in xs]
