@@ -32,6 +32,8 @@ PROGRAMS = {
     "two names of a list": "k = m\nfor i in range(1, 8):\n    m[i] = k[i - 1] + 1.0",
     "two names of a list, with the same index":
         "k = m\nfor i, v in enumerate(xs):\n    m[i] = v.data\n    k[i] = m[i] + 1.0",
+    "two names of a list, one of which is read":
+        "k = m\nfor i, v in enumerate(xs):\n    m[i] = v.data\n    v.grad = k[i]",
     "over the list itself": "for i, x in enumerate(m):\n    m[i] = x * 2.0",
     "over the list itself, backwards": "for x, y in zip(m, reversed(m)):\n    pass\n"
                                        "for i, x in enumerate(reversed(m)):\n    m[i] = x * 2.0 + 1.0",
