@@ -1,6 +1,6 @@
 #!/bin/sh
-# How many instructions a training step of microgpt takes, and how many of plain floats: a slow-down shows without a
-# clock. Callgrind counts a run with few steps and one with more; the difference is the steps' alone, without the
+# How many instructions a training step of microgpt takes, with its loops in Python and in C (@fuse), and how many of
+# plain floats: a slow-down shows without a clock. Callgrind counts a run with few steps and one with more; the difference is the steps' alone, without the
 # start of Python. Two counts differ by a tenth of a percent at most, on the busiest machine.
 #
 #     benchmarks/bench_instructions.sh [FEW MANY]       default 2 8; PYTHON=... chooses the interpreter
@@ -21,7 +21,7 @@ trap 'rm -f "$log"' EXIT
 program='
 import sys, train_microgpt as script
 engine, steps = sys.argv[1], int(sys.argv[2])
-options = script.parse_arguments(["--steps", "1000"])[1]
+options = script.parse_arguments(["--steps", "1000", *sys.argv[3:]])[1]
 try:
     run = script.Run(engine, script.read_documents(options.data), options)
 except script.BadInput as error:
@@ -30,31 +30,35 @@ for _ in range(steps):
     run.step()
 '
 
-# count ENGINE STEPS: the instructions of a run, or the reason why there is none. Hashes are fixed since the order in
+# count ENGINE STEPS [OPTION]: the instructions of a run, or the reason why there is none. Hashes are fixed since the order in
 # which dicts and sets collide counts too.
 count() {
     if ! PYTHONHASHSEED=0 PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" valgrind --tool=callgrind \
-        --callgrind-out-file=/dev/null "$python" -c "$program" "$1" "$2" >"$log" 2>&1; then
+        --callgrind-out-file=/dev/null "$python" -c "$program" "$@" >"$log" 2>&1; then
         echo "bench_instructions.sh: engine $1: $(grep -v '^==' "$log" | tail -n 1)" >&2
         exit 1
     fi
     sed -n 's/^==.* Collected : //p' "$log"
 }
 
-# So that none of the runs that are counted compiles the scripts.
-PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" \
-    "$python" -c "import train_microgpt, fastgrad.reference" 2>/dev/null || true
+# So that none of the runs that are counted compiles modules.
+PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" "$python" -c "$program" c 1 >/dev/null 2>&1 || true
 
-# a_step ENGINE
+# a_step ENGINE [OPTION]
 a_step() {
-    low=$(count "$1" "$few")
-    high=$(count "$1" "$many")
+    engine=$1
+    shift
+    low=$(count "$engine" "$few" "$@")
+    high=$(count "$engine" "$many" "$@")
     echo $(((high - low) / (many - few)))
 }
 
 floats=$(a_step floats)
-engine=$(a_step c)
-ratio=$(awk "BEGIN { printf \"%.3f\", $engine / $floats }")
-echo "instructions a step, steps $((few + 1)) to $many"
-printf '%-10s%12d\n' floats "$floats" fastgrad "$engine"
-printf '%-10s%12s\n' ratio "$ratio"
+plain=$(a_step c --no-fuse)
+fused=$(a_step c)
+echo "instructions a step, steps $((few + 1)) to $many, and times floats"
+for row in "floats $floats" "fastgrad $plain" "@fuse $fused"; do
+    # shellcheck disable=SC2086
+    set -- $row
+    awk "BEGIN { printf \"%-10s%12d%9.3f\\n\", \"$1\", $2, $2 / $floats }"
+done

@@ -67,7 +67,7 @@ def test_an_engine_that_is_too_slow_stops_early(tmp_path):
 
 def test_an_engine_that_does_not_exist_is_named():
     assert run("bench_microgpt.py", "--engines", "floats,magic", status=2).splitlines() == [
-        "bench_microgpt.py: argument --engines: there is no engine 'magic', only floats, fastgrad, adam, "
+        "bench_microgpt.py: argument --engines: there is no engine 'magic', only floats, fastgrad, fused, adam, "
         "functional, oracle, pypy, micrograd, xad, casadi, numpy, torch, jax, jax-jit"]
 
 
