@@ -33,7 +33,7 @@ EXPRESSIONS = (
     "({x}) + None", "({x}) + 'x'", "({x}) @ a", "({x}) // 2", "abs({x})", "({x}).nothing", "({x}).data", "({x}).log()",
     "({x}) < a", "not ({x})", "({x}) ** -1", "({x}) ** 0.5", "2 ** ({x})", "({x}) / 0", "({x}) / a",
     "[v for v in {x}]", "sum({x})", "max({x}, a)", "f'{{{x}}}'", "*{x}", "{x}()", "(0 and {x})", "({x} or a)",
-    "({x}) * 10 ** 30", "({x}) * True", "({x}) * 2", "+({x})", "({x})._children[0]", "id({x}) * 0", "Value({x})",
+    "({x}) * 10 ** 30", "({x}) * True", "({x}) * 2", "+({x})", "({x})._children[0]", "len(str({x})) * 0", "Value({x})",
     "({x}).detach()", "math.exp({x})", "round({x}, 2)", "float({x})", "[q for q in [{x}]][0]", "sum([{x}])",
     "({x}).data * a", "globals()['a']", "locals().get('v')", "next(it)", "undefined", "({x}) * undefined",
     "(yield {x})", "({x}) + sum([a, b])", "sys.exc_info()[0]", "({x}) * len(xs)", "setattr(a, 'data', 1.5) or {x}",
