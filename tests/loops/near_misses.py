@@ -32,7 +32,7 @@ EXPRESSIONS = (
     "(t := {x})", "(lambda: {x})()", "({x} if a else b)", "[{x}][0]", "told({x})", "({x}, 1)", "-({x})",
     "({x}) + None", "({x}) + 'x'", "({x}) @ a", "({x}) // 2", "abs({x})", "({x}).nothing", "({x}).data", "({x}).log()",
     "({x}) < a", "not ({x})", "({x}) ** -1", "({x}) ** 0.5", "2 ** ({x})", "({x}) / 0", "({x}) / a",
-    "[v for v in {x}]", "sum({x})", "max({x}, a)", "f'{{{x}}}'", "*{x}", "{x}()", "(0 and {x})", "({x} or a)",
+    "[v for v in {x}]", "sum({x})", "max({x}, a)", "f'{{len(str({x}))}}'", "*{x}", "{x}()", "(0 and {x})", "({x} or a)",
     "({x}) * 10 ** 30", "({x}) * True", "({x}) * 2", "+({x})", "({x})._children[0]", "len(str({x})) * 0", "Value({x})",
     "({x}).detach()", "math.exp({x})", "round({x}, 2)", "float({x})", "[q for q in [{x}]][0]", "sum([{x}])",
     "({x}).data * a", "globals()['a']", "locals().get('v')", "next(it)", "undefined", "({x}) * undefined",
