@@ -323,6 +323,24 @@ static fg_index new_sum(fg_arena *arena, const fg_terms *terms, double total, ui
     return index;
 }
 
+bool fg_terms_fit(fg_terms *terms, uint32_t kind)
+{
+    fg_column *u = terms->u, *v = terms->v;
+    if (v ? u->has_ints && v->has_ints : u->has_ints)
+        return false;
+    if (v && u->n_constants == u->n && v->n_constants == 0) {
+        terms->u = v;
+        terms->v = u;
+        u = terms->u;
+        v = terms->v;
+    }
+    if (v && u->n_constants > 0)
+        return false;
+    if (kind & fg_kind(0, 0, FG_DEFERRED) && (v ? v : u)->n_constants > 0)
+        return false;
+    return v || terms->start != FG_NONE || fg_column_nodes(u)[0] != FG_NONE;
+}
+
 bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_index *indices)
 {
     double totals[FG_ROWS];
@@ -346,14 +364,6 @@ bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_
         }
     }
     return true;
-}
-
-fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start, double number, bool number_is_int,
-                    uint32_t kind)
-{
-    fg_terms terms = {.u = u, .v = v, .start = start, .number = number, .number_is_int = number_is_int};
-    fg_index index;
-    return fg_sums_new(arena, &terms, 1, kind, &index) ? index : FG_NONE;
 }
 
 static bool column_has(const fg_column *column, fg_index operand)

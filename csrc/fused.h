@@ -133,20 +133,8 @@ void fg_column_note(fg_arena *arena, fg_column *column, const void *key);
  * what a row of weights took to be found again. The caller sees to it that all handles are of the same class. */
 void fg_column_note_faces(fg_arena *arena, fg_column *column);
 
-/* A new fused sum of the products of two columns of the same length, or, if v is NULL, of the operands in u. It has one
- * reference, and takes references to the columns and the start's operand. FG_NONE if there's no memory.
- *
- * start: the node that the sum starts with, or FG_NONE; then the sum starts with `number`, a constant. kind: the flags
- * of new nodes, as fg_kind makes them.
- *
- * The caller has to see to this. At least one factor of each product is a float, and all single operands are floats,
- * so that no partial sum is an int. The start may be an int. Of two columns only v may have constants, since Python
- * makes `2.0 * v` a product of v and 2.0. Single operands may be constants, but the first one only if the start is a
- * node. With FG_DEFERRED nothing but the start may be a constant. */
-fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start, double number, bool number_is_int,
-                    uint32_t kind);
-
-/* What a new sum is made of: the arguments of fg_sum_new. */
+/* What a new fused sum is made of: two columns of factors, or, if v is NULL, the single operands in u. start: the node that
+ * the sum starts with, or FG_NONE; then the sum starts with `number`, a constant. */
 typedef struct {
     fg_column *u, *v;
     fg_index start;
@@ -154,8 +142,16 @@ typedef struct {
     bool number_is_int;
 } fg_terms;
 
-/* Make n sums at once, at most FG_ROWS, all of the same length, and all of products or all of single operands. If it
- * fails, there's no memory, and none is made. */
+/* Whether a fused sum can be made. The columns must have the same length. At least one factor of each product has to be a
+ * float, and all single operands, so that no partial sum is an int. The start may be an int. Of two columns only v may
+ * have constants, since Python makes `2.0 * v` a product of v and 2.0; if all constants are in u, u and v are exchanged.
+ * Single operands may be constants, but the first one only if the start is a node. With FG_DEFERRED nothing but the
+ * start may be a constant. kind: the flags of new nodes, as fg_kind makes them. */
+bool fg_terms_fit(fg_terms *terms, uint32_t kind);
+
+/* Make n sums at once of terms that fit, at most FG_ROWS, all of the same length, and all of products or all of single
+ * operands. Each has one reference, and takes references to its columns and its start. If it fails, there's no memory,
+ * and none is made. */
 enum { FG_ROWS = 4 };
 bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_index *indices);
 

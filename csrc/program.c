@@ -629,22 +629,12 @@ fg_column *fg_register_column(fg_arena *arena, const fg_rules *rules, const fg_r
 
 bool fg_program_terms(const fg_rules *rules, fg_column *u, fg_column *v, const fg_operand *start, fg_terms *terms)
 {
-    const bool has_ints = v ? u->has_ints && v->has_ints : u->has_ints;
-    if (has_ints || (v && v->n != u->n))
-        return false; /* some partial sum may be an int */
-    if (v && u->n_constants == u->n && v->n_constants == 0) {
-        fg_column *w = u; /* Python makes 2.0 * v a product of v and 2.0 */
-        u = v;
-        v = w;
-    }
-    const uint32_t n_constants = v ? v->n_constants : u->n_constants;
-    if ((v && u->n_constants > 0) || (n_constants > 0 && rules->lacks[v ? MULTIPLY : ADD])
-        || (n_constants > 0 && rules->kind & fg_kind(0, 0, FG_DEFERRED))
-        || (start->node == FG_NONE && rules->lacks[ADD])
-        || (!v && start->node == FG_NONE && fg_column_nodes(u)[0] == FG_NONE))
-        return false;
     *terms = (fg_terms){u, v, start->node, start->number, is_int_in_node(rules, start)};
-    return true;
+    if ((v && v->n != u->n) || !fg_terms_fit(terms, rules->kind))
+        return false;
+    const fg_column *last = terms->v ? terms->v : terms->u;
+    return !(last->n_constants > 0 && rules->lacks[terms->v ? MULTIPLY : ADD])
+           && !(start->node == FG_NONE && rules->lacks[ADD]);
 }
 
 static bool fused_sum(fg_run *run, const fg_register *a, const fg_register *b, const fg_operand *start, uint32_t n,

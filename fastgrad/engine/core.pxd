@@ -159,8 +159,7 @@ cdef extern from "fused.h":
     bint fg_column_revive(fg_arena *arena, fg_column *column)
     void fg_column_note_faces(fg_arena *arena, fg_column *column)
     void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
-    fg_index fg_sum_new(fg_arena *arena, fg_column *u, fg_column *v, fg_index start, double number,
-                        fg_bool number_is_int, uint32_t kind)
+    fg_bool fg_terms_fit(fg_terms *terms, uint32_t kind)
     ctypedef struct fg_terms:
         fg_column *u
         fg_column *v
@@ -175,6 +174,7 @@ cdef extern from "fused.h":
 
 cdef extern from "functions.h":
     fg_bool fg_function(uint8_t op, double x, double *y, double *slope)
+    fg_bool fg_power(double x, double n, double *y)
     double fg_relu(double x, fg_bool *is_int, fg_bool is_micrograds)
 
 cdef extern from "program.h":

@@ -19,8 +19,7 @@ from cpython.array cimport array
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.list cimport PyList_New
 from cpython.long cimport PyLong_CheckExact, PyLong_AsDouble, PyLong_AsLongLongAndOverflow
-from libc.float cimport DBL_MIN
-from libc.math cimport INFINITY, NAN, fabs, floor, fmod, isfinite, log as c_log, pow as c_pow
+from libc.math cimport INFINITY, NAN, fabs, isfinite, log as c_log
 from libc.stdint cimport UINT32_MAX, uint64_t
 from libc.string cimport memcmp, memset
 

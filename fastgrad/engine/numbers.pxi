@@ -44,7 +44,7 @@ cdef object as_plain_number(object x):
     return float(float(x))      # the outer call turns an instance of a subclass of float into a float
 
 
-cdef inline bint is_plain_number(object x):
+cdef inline bint is_plain_number(object x) noexcept:
     return PyFloat_CheckExact(x) or PyLong_CheckExact(x)
 
 

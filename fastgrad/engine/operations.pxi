@@ -129,15 +129,10 @@ cdef int power(Number x, Number n, Number *out) except -1:
     if x.value == last_base[is_inverse] and n.value == last_exponent[is_inverse] and not (x.is_int and n.is_int):
         out[0] = Number(last_power[is_inverse], False)
         return 0
-    if isfinite(n.value) and x.value != 0.0 and (x.value > 0.0 or n.value == floor(n.value)) \
-            and not (x.is_int and n.is_int):
-        y = c_pow(fabs(x.value), n.value)
-        if DBL_MIN <= y < INFINITY:
-            if x.value < 0.0 and fmod(n.value, 2.0) != 0.0:
-                y = -y
-            last_base[is_inverse], last_exponent[is_inverse], last_power[is_inverse] = x.value, n.value, y
-            out[0] = Number(y, False)
-            return 0
+    if not (x.is_int and n.is_int) and fg_power(x.value, n.value, &y):
+        last_base[is_inverse], last_exponent[is_inverse], last_power[is_inverse] = x.value, n.value, y
+        out[0] = Number(y, False)
+        return 0
     return read_number(rounded(power_of_objects(as_object(x.value, x.is_int), as_object(n.value, n.is_int))), out)
 
 

@@ -77,10 +77,6 @@ cdef PyObject *looked_up(Frame *frame, object name) noexcept:
     return PyDict_GetItem(<object>frame.builtins, name) if x is NULL else x
 
 
-cdef bint is_exact_number(PyObject *x) noexcept:
-    return PyFloat_CheckExact(<object>x) or PyLong_CheckExact(<object>x)
-
-
 @cython.final
 cdef class Outside:
     """An expression whose value is an object that isn't computed by a program."""
@@ -157,7 +153,7 @@ cdef class Outside:
         if self.kind == SUBSCRIPT:
             if is_dict(x) and (type_of(y) is &PyUnicode_Type or PyLong_CheckExact(<object>y)) and has_plain_keys(x):
                 result = borrowed_to_new(PyDict_GetItem(<object>x, <object>y))
-        elif is_exact_number(x) and is_exact_number(y):
+        elif is_plain_number(<object>x) and is_plain_number(<object>y):
             result = calculate(self.value, x, y)
         decref(y)
         return result

@@ -77,7 +77,7 @@ cdef class Store:
         self.is_in_place = False
         for i in range(n):
             x = fg_register_get(numbers, i)
-            if x.is_value or not is_exact_number(items_of(<object>self.items)[self.index(first + i)]):
+            if x.is_value or not is_plain_number(<object>items_of(<object>self.items)[self.index(first + i)]):
                 return False
             self.fresh[i] = PyLong_FromDouble_or_null(x.number) if x.is_int else PyFloat_FromDouble_or_null(x.number)
             if self.fresh[i] is NULL:

@@ -144,16 +144,8 @@ cdef inline bint read_terms(fg_column *u, fg_column *v, const Start *start, fg_t
     """What a sum is made of: two columns, or one and NULL for a sum of single operands. False if they don't fit."""
     if u.n < FEWEST_TERMS or v is not NULL and v.n != u.n:
         return False
-    if u.has_ints and (v is NULL or v.has_ints):
-        return False                    # some partial sum may be an int
-    if v is not NULL and u.n_constants == u.n and v.n_constants == 0:
-        u, v = v, u                     # Python makes 2.0 * v a product of v and 2.0
-    if u.n_constants > 0 and v is not NULL:
-        return False
-    if active_dialect.new_flags & FG_DEFERRED and (v.n_constants if v is not NULL else u.n_constants):
-        return False
     terms[0] = fg_terms(u, v, start.node, start.number.value, start.number.is_int)
-    return True
+    return fg_terms_fit(terms, new_kind)
 
 
 cdef bint append_sums(list results, PyTypeObject *cls, fg_terms *terms, uint32_t n) except -1:

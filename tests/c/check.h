@@ -25,6 +25,21 @@
         }                                                                                       \
     } while (0)
 
+/* Random numbers, the same in each run: xorshift64. */
+static uint64_t state = 88172645463325252ull;
+
+static inline uint64_t next_random(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    return state ^= state << 17;
+}
+
+static inline uint32_t below(uint32_t n)
+{
+    return (uint32_t)(next_random() >> 33) % n;
+}
+
 /* A new leaf. Its local gradients, which nothing needs, are bits that can't be mistaken for counts or indices. */
 static inline fg_index leaf(fg_arena *arena, double data)
 {

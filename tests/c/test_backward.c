@@ -36,15 +36,6 @@ static void plain_backward(int root, int n)
             plain[plain[topo[t]].children[i]].grad += plain[topo[t]].locals[i] * plain[topo[t]].grad;
 }
 
-static uint64_t state = 88172645463325252ull;
-
-static uint64_t next_random(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    return state ^= state << 17;
-}
-
 static void test_random_graphs(void)
 {
     static fg_arena arena;

@@ -10,16 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-static uint64_t state = 88172645463325252ull;
-
-static uint32_t below(uint32_t n)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)(state >> 33) % n;
-}
-
 static uint32_t is_odd; /* in this program about one number in so many is odd: 0, -0, 1, large or infinite */
 
 static double number(void)
@@ -171,8 +161,10 @@ static fg_index fused_sum(fg_arena *arena, const description *d, const fg_index 
         fg_column_release(arena, u);
         return FG_NONE;
     }
-    fg_index index = fg_sum_new(arena, u, v, d->start < 0 ? FG_NONE : values[d->start], d->number, d->number_is_int,
-                                new_kind);
+    fg_terms terms = {u, v, d->start < 0 ? FG_NONE : values[d->start], d->number, d->number_is_int};
+    fg_index index;
+    if (!fg_sums_new(arena, &terms, 1, new_kind, &index))
+        index = FG_NONE;
     fg_column_release(arena, u);
     if (v && index == FG_NONE && !*shared)
         fg_column_release(arena, v);

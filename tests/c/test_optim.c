@@ -5,15 +5,6 @@
 
 #include <float.h>
 
-static uint64_t state = 88172645463325252ull;
-
-static uint64_t next_random(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    return state ^= state << 17;
-}
-
 static double as_double(uint64_t bits)
 {
     double x;

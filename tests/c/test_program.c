@@ -14,16 +14,6 @@
 
 __extension__ typedef __int128 wide;
 
-static uint64_t state = 88172645463325252ull;
-
-static uint32_t below(uint32_t n)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)(state >> 33) % n;
-}
-
 enum { ADD, MULTIPLY, SUBTRACT, DIVIDE }; /* places in rules.lacks */
 
 static fg_arena arena;
