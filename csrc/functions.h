@@ -6,7 +6,7 @@
 #ifndef FG_FUNCTIONS_H
 #define FG_FUNCTIONS_H
 
-#include <float.h>
+#include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -90,15 +90,18 @@ static inline double fg_relu(double x, bool *is_int, bool is_micrograds)
     return 0.0;
 }
 
-/* x ** n of floats, where Python computes it with the C library's pow and doesn't raise. False elsewhere. */
+/* x ** n of floats, where Python computes it with the C library's pow and doesn't raise. False elsewhere. Of a result
+ * that is nearly 0 the library may say that it's out of range: then Python raises, unless it's 0. After some thousand
+ * steps Adam's powers of its betas are such numbers. */
 static inline bool fg_power(double x, double n, double *y)
 {
     if (!isfinite(n) || x == 0.0 || !(x > 0.0 || n == floor(n)))
         return false;
+    errno = 0;
     *y = pow(fabs(x), n);
     if (x < 0.0 && fmod(n, 2.0) != 0.0)
         *y = -*y;
-    return fabs(*y) >= DBL_MIN && fabs(*y) < INFINITY;
+    return fabs(*y) < INFINITY && (errno == 0 || *y == 0.0);
 }
 
 #endif

@@ -4,6 +4,8 @@
  * in place of objects. tests/loops compares the two, and both with the oracle. */
 #include "program.h"
 
+#include <float.h>
+
 #include "exact_pow.h"
 #include "functions.h"
 #include "numbers.h"

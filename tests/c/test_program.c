@@ -148,7 +148,7 @@ static bool power_of_numbers(fg_operand x, fg_operand n, fg_operand *y)
         return n.number > 0.0 && n.number < INFINITY;
     if (n.number == 0.5 && x.number > 0.0)
         return true;
-    return isfinite(n.number) && (x.number > 0.0 || n.number == floor(n.number)) && isnormal(y->number);
+    return isfinite(n.number) && (x.number > 0.0 || n.number == floor(n.number)) && isfinite(y->number);
 }
 
 static bool power_of(fg_operand a, fg_operand n, fg_operand *out)

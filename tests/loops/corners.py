@@ -1395,6 +1395,11 @@ t = [2 ** -i for i in range(n)]
 s = [0 ** i for i in range(n)]
 u = [0.9 ** (i + 1) for i in range(n)]
 
+# powers that are nearly 0
+r = [0.85 ** (500 * i + 4300 + i) for i in range(n)]
+t = [(v * 0.85 ** 4400) ** 2 for v in xs]
+u = [(v.data * 1e-170) ** 2 for v in xs]
+
 # a power that is complex
 r = [v.data ** 0.5 for v in xs]
 for i, p in enumerate(xs):

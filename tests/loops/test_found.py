@@ -204,6 +204,26 @@ def test_locals_that_are_not_globals():
     assert results[0] == results[1]
 
 
+def test_adam_after_thousands_of_steps():
+    """The powers of Adam's betas become the smallest numbers that there are, and then 0."""
+    for step in 4300, 4400, 4500, 5000:
+        found = twins.assert_same(f"""
+m, v = [0.1] * 40, [0.2] * 40
+ps = [Value(1.0 + i) for i in range(40)]
+for i, p in enumerate(ps):
+    p.grad = 1e-160 * i
+for i, p in enumerate(ps):
+    m[i] = 0.85 * m[i] + (1 - 0.85) * p.grad
+    v[i] = 0.99 * v[i] + (1 - 0.99) * p.grad ** 2
+    m_hat = m[i] / (1 - 0.85 ** ({step} + 1))
+    v_hat = v[i] / (1 - 0.99 ** ({step} + 1))
+    p.data -= 0.01 * m_hat / (v_hat ** 0.5 + 1e-8)
+    p.grad = 0
+""")
+        runs, declines = twins.tally(found)
+        assert not declines and runs["assigns items, data, grad"] > 0, step
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="sum() compensates from 3.12 on")
 def test_sum_compensates():
     space = {"xs": [0.1] * 10}
