@@ -65,7 +65,7 @@ void fg_arena_clear(fg_arena *arena)
 size_t fg_arena_bytes(const fg_arena *arena)
 {
     return arena->slabs * (FG_SLAB * FG_NODE_BYTES + 2 * sizeof(uint32_t)) + arena->edge_bytes
-           + arena->idle_bytes + arena->n_free_sums * sizeof(fg_sum);
+           + arena->idle_bytes + arena->free_bytes + arena->n_free_sums * sizeof(fg_sum);
 }
 
 static fg_node *first_cache_line(void *block)

@@ -70,7 +70,9 @@ typedef uint32_t fg_index;
 #endif
 #define FG_COLUMNS 8192u    /* places for columns that may be found again, in sets of 4 */
 #define FG_KEEP_COLUMNS ((size_t)1 << 24) /* so many bytes of idle columns at most */
-#define FG_KEEP_SUMS 8192u  /* so many free sums at most, of 72 bytes, are kept for new ones */
+#define FG_SIZES 80u        /* columns of fewer operands are kept for new ones of the same size when they're free, */
+#define FG_KEEP_FREE ((size_t)1 << 20) /* so many bytes of them at most */
+#define FG_KEEP_SUMS 8192u  /* so many free sums at most, of 64 bytes, are kept for new ones */
 /* A training loop makes and drops a graph in each step. So that it doesn't fetch its memory anew each time, an arena
  * keeps vacant slabs: at least FG_KEEP_SLABS (64 MiB). If graphs have been larger, it keeps as many as the smaller of
  * the last two of those needed, but at most FG_KEEP_MOST (1 GiB). When so many nodes have died in smaller graphs
@@ -205,8 +207,10 @@ typedef struct {
     uint32_t n_fused;       /* how many fused sums are live */
     uint64_t n_terms;       /* how many terms these have */
     uint64_t n_stood_for;   /* how many scalar nodes they stand for, each sum itself included */
-    struct fg_sum *free_sums; /* a list of free ones, kept for new sums */
+    struct fg_sum *free_sums[FG_KEEP_SUMS]; /* a stack of free ones, kept for new sums */
     uint32_t n_free_sums;
+    struct fg_column *free_columns[FG_SIZES]; /* by size, lists of free ones, kept for new columns */
+    size_t free_bytes;      /* of these */
     struct fg_column *running; /* the columns that have running gradients, as a list */
     struct {
         const void *key;

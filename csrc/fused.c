@@ -10,9 +10,34 @@ static size_t column_bytes(uint32_t n, bool has_ints)
     return sizeof(fg_column) + n * (sizeof(double) + sizeof(fg_index) + has_ints);
 }
 
+/* A step of a training loop makes a thousand columns, most of them small, and the next step as many of the same sizes.
+ * With a list for each size that takes a tenth of what malloc and free take. */
+static fg_column *take_column(fg_arena *arena, uint32_t n, bool has_ints)
+{
+    if (n >= FG_SIZES || has_ints || !arena->free_columns[n])
+        return fg_allocate(NULL, column_bytes(n, has_ints));
+    fg_column *column = arena->free_columns[n];
+    arena->free_columns[n] = column->next;
+    fg_prefetch(column->next, 0);
+    arena->free_bytes -= column_bytes(n, false);
+    return column;
+}
+
+static void give_column(fg_arena *arena, fg_column *column)
+{
+    const size_t bytes = column_bytes(column->n, false);
+    if (column->n >= FG_SIZES || column->has_ints || arena->free_bytes + bytes > FG_KEEP_FREE) {
+        fg_allocate(column, 0);
+        return;
+    }
+    column->next = arena->free_columns[column->n];
+    arena->free_columns[column->n] = column;
+    arena->free_bytes += bytes;
+}
+
 fg_column *fg_column_new(fg_arena *arena, uint32_t n, bool has_ints)
 {
-    fg_column *column = fg_allocate(NULL, column_bytes(n, has_ints));
+    fg_column *column = take_column(arena, n, has_ints);
     if (!column)
         return NULL;
     arena->edge_bytes += column_bytes(n, has_ints);
@@ -152,9 +177,11 @@ void fg_column_discard(fg_arena *arena, fg_column *column)
     if (column->key)
         forget(arena, column);
     *(column->is_idle ? &arena->idle_bytes : &arena->edge_bytes) -= all_bytes(column);
-    fg_allocate(column->grads, 0);
-    fg_allocate(column->faces, 0);
-    fg_allocate(column, 0);
+    if (column->grads)
+        fg_allocate(column->grads, 0);
+    if (column->faces)
+        fg_allocate(column->faces, 0);
+    give_column(arena, column);
 }
 
 void fg_column_end(fg_arena *arena, fg_column *column)
@@ -202,6 +229,9 @@ void fg_columns_clear(fg_arena *arena)
     for (uint32_t i = 0; i < FG_COLUMNS; i++)
         if (arena->columns[i].column && arena->columns[i].column->is_idle)
             fg_column_discard(arena, arena->columns[i].column);
+    for (uint32_t n = 0; n < FG_SIZES; n++)
+        while (arena->free_columns[n])
+            fg_allocate(take_column(arena, n, false), 0);
 }
 
 void fg_column_release(fg_arena *arena, fg_column *column)
@@ -259,35 +289,32 @@ static uint32_t n_inner_of(uint32_t n, const fg_column *u, const fg_column *v, b
     return start == FG_NONE ? n_inner + 1 : n_inner;
 }
 
+/* Free sums lie anywhere in memory, so they're asked for some time before they're taken. */
 static fg_sum *take_sum(fg_arena *arena)
 {
-    fg_sum *sum = arena->free_sums;
-    if (!sum)
-        return fg_allocate(NULL, sizeof *sum);
-    arena->free_sums = sum->next;
-    arena->n_free_sums--;
-    return sum;
+    enum { SUMS_AHEAD = 8 };
+    if (arena->n_free_sums == 0)
+        return fg_allocate(NULL, sizeof(fg_sum));
+    fg_sum **const top = &arena->free_sums[--arena->n_free_sums];
+    if (arena->n_free_sums >= SUMS_AHEAD) {
+        fg_prefetch(top[-SUMS_AHEAD], 0);
+        fg_prefetch(top[-SUMS_AHEAD], sizeof(fg_sum) - 1);
+    }
+    return *top;
 }
 
 static void give_sum(fg_arena *arena, fg_sum *sum)
 {
-    if (arena->n_free_sums == FG_KEEP_SUMS) {
+    if (arena->n_free_sums == FG_KEEP_SUMS)
         fg_allocate(sum, 0);
-        return;
-    }
-    sum->next = arena->free_sums;
-    arena->free_sums = sum;
-    arena->n_free_sums++;
+    else
+        arena->free_sums[arena->n_free_sums++] = sum;
 }
 
 void fg_sums_clear(fg_arena *arena)
 {
-    while (arena->free_sums) {
-        fg_sum *sum = arena->free_sums;
-        arena->free_sums = sum->next;
-        fg_allocate(sum, 0);
-    }
-    arena->n_free_sums = 0;
+    while (arena->n_free_sums > 0)
+        fg_allocate(arena->free_sums[--arena->n_free_sums], 0);
 }
 
 static fg_index new_sum(fg_arena *arena, const fg_terms *terms, double total, uint32_t kind)
@@ -467,13 +494,13 @@ static void start_running(fg_arena *arena, fg_column *column)
     }
     column->sweep = arena->sweeps;
     column->is_running = true;
-    column->next_running = arena->running;
+    column->next = arena->running;
     arena->running = column;
 }
 
 void fg_columns_stop_running(fg_arena *arena)
 {
-    for (fg_column *column = arena->running; column; column = column->next_running) {
+    for (fg_column *column = arena->running; column; column = column->next) {
         for (uint32_t k = 0; k < column->n; k++)
             fg_at(arena->nodes, fg_column_nodes(column)[k])->grad = column->grads[k];
         column->is_running = false;

@@ -44,7 +44,7 @@ typedef struct fg_column {
     uint32_t epoch;         /* of the last walk that has visited all operands */
     uint64_t sweep;         /* arena->sweeps when all operands' gradients last became floats: see be_floats */
     double *grads;          /* room for running gradients: see fg_columns_stop_running. NULL if it never had any */
-    struct fg_column *next_running; /* the next in arena->running */
+    struct fg_column *next; /* the next in arena->running, or in a list of free columns */
     bool is_running;        /* the operands' gradients are in `grads` now, not in the nodes */
     uint64_t assigned;      /* arena->assigned when the column was made */
     const void *key;        /* what fg_column_find finds it by, or NULL */
@@ -89,7 +89,6 @@ typedef struct fg_sum {
     bool rest_is_int;       /* whether the gradients of the other inner nodes, which are all 0, are ints */
     uint32_t kind;          /* the flags of the nodes that it stands for, as fg_kind makes them */
     uint32_t place;         /* where its parts are while take_listed_apart (backward.c) runs */
-    struct fg_sum *next;    /* the next in arena->free_sums, if it's free */
 } fg_sum;
 
 /* A new column for n operands, with one reference, or NULL if there's no memory. has_ints: with room for kinds. The
@@ -115,7 +114,7 @@ void fg_column_release(fg_arena *arena, fg_column *column);
  * but a float: then the column still is idle. */
 void fg_column_end(fg_arena *arena, fg_column *column);
 bool fg_column_revive(fg_arena *arena, fg_column *column);
-void fg_columns_clear(fg_arena *arena); /* free the idle ones */
+void fg_columns_clear(fg_arena *arena); /* give the memory of idle and of free ones back */
 
 /* fg_column_find: the column that was noted with a key, if it's idle, or if its numbers are still its operands'
  * numbers; or NULL. A key is the address of a list. Another list may have that address by now, so the caller has to
