@@ -351,8 +351,18 @@ void fg_register_release(fg_arena *arena, const fg_register *reg, uint32_t n)
             fg_node_release(arena, reg->nodes[i]);
 }
 
+static bool is_ascending(const fg_register *reg, uint32_t n)
+{
+    bool is = reg->step == 1;
+    for (uint32_t i = 1; i < n && is; i++)
+        is = reg->nodes[i - 1] < reg->nodes[i];
+    return is;
+}
+
 bool fg_registers_repeat(const fg_register *const *registers, uint32_t n_registers, uint32_t n)
 {
+    if (n_registers == 1 && is_ascending(registers[0], n)) /* as parameters mostly are, made one after the other */
+        return false;
     enum { PLACES = 2 * FG_MOST_COMPARED }; /* of a hash table */
     fg_index seen[PLACES];
     for (uint32_t i = 0; i < PLACES; i++)
@@ -385,6 +395,39 @@ static bool read_fields(fg_run *run, bool is_grad, const fg_register *a, uint32_
     }
     out->all = flags & (is_grad ? FG_GRAD_INT : FG_DATA_INT) ? FG_MIXED : FG_FLOATS;
     return out->all == FG_FLOATS;
+}
+
+/* Compiled for each pair of is_grad and are_floats. */
+static inline void assign(fg_arena *arena, const fg_register *values, const bool is_grad, const fg_register *numbers,
+                          const bool are_floats, uint32_t n)
+{
+    const uint16_t flag = is_grad ? FG_GRAD_INT : FG_DATA_INT;
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t at = i * numbers->step;
+        fg_node *node = fg_at(arena->nodes, values->nodes[i * values->step]);
+        if (is_grad) {
+            node->grad = numbers->numbers[at];
+        } else {
+            fg_node_note_assigned(arena, node);
+            node->data = numbers->numbers[at];
+        }
+        node->flags &= (uint16_t)~flag;
+        if (!are_floats && numbers->kinds[at] & FG_IS_INT)
+            node->flags |= flag;
+    }
+}
+
+void fg_register_assign(fg_arena *arena, const fg_register *values, bool is_grad, const fg_register *numbers, uint32_t n)
+{
+    const bool are_floats = numbers->all == FG_FLOATS;
+    if (is_grad && are_floats)
+        assign(arena, values, true, numbers, true, n);
+    else if (is_grad)
+        assign(arena, values, true, numbers, false, n);
+    else if (are_floats)
+        assign(arena, values, false, numbers, true, n);
+    else
+        assign(arena, values, false, numbers, false, n);
 }
 
 /* Do for n elements what C's own operators on floats do. False if Python would raise for one of them. by_x and by_y are

@@ -232,6 +232,8 @@ cdef extern from "program.h":
     fg_status fg_program_run(fg_arena *arena, const fg_rules *rules, const fg_instruction *code, uint32_t n_code,
                              fg_register *registers, uint32_t n)
     void fg_register_release(fg_arena *arena, const fg_register *reg, uint32_t n)
+    void fg_register_assign(fg_arena *arena, const fg_register *values, fg_bool is_grad,
+                            const fg_register *numbers, uint32_t n)
     fg_status fg_program_sum(fg_arena *arena, const fg_rules *rules, const fg_register *a, const fg_register *b,
                              const fg_operand *start, uint32_t n, fg_operand *result)
     fg_column *fg_register_column(fg_arena *arena, const fg_rules *rules, const fg_register *reg, uint32_t n)

@@ -16,6 +16,7 @@ cdef class Column:
     cdef Outside place
     cdef bint is_one            # the same for all elements
     cdef bint is_fixed          # the same each time that the level runs within the others
+    cdef bint is_named          # only the data or grad of the operands, which are Values, is read or assigned
     cdef Sequence sequence      # if they are a sequence's items, or those of a list from outside at its numbers,
     cdef Outside items          # which is this list,
     cdef Outside inner          # or the items of these items with this index
@@ -137,6 +138,7 @@ cdef class Level:
         self.place = None if text.place is None else Outside(text.place)
         self.leaves_last, self.ahead = text.leaves_last, text.ahead
         for column in self.columns:
+            column.is_named = column.register in text.values
             if column.register == self.a:
                 self.column_a = column
             if column.register == self.b:
@@ -265,6 +267,9 @@ cdef class Level:
         """Read n items of a list by the column's sequence, or of each of them the item with the inner index."""
         cdef Py_ssize_t step = column.sequence.step, at = column.sequence.start + first * step, i, k, inner
         cdef PyObject *row
+        if column.is_named and column.inner is None and 0 <= at < n_of_items and 0 <= at + (n - 1) * step < n_of_items \
+                and read_named(frame, items + at, step, n, out):
+            return True
         if column.inner is None:
             return read_items(frame, items, n_of_items, at, step, n, out)
         frame.reason = b"a list or an attribute that only Python can read"

@@ -145,3 +145,18 @@ cdef bint read_values(Frame *frame, PyObject **items, Py_ssize_t step, Py_ssize_
         return False
     out.all = FG_VALUES
     return True
+
+
+cdef bint read_named(Frame *frame, PyObject **items, Py_ssize_t step, Py_ssize_t n, fg_register *out) noexcept:
+    """read_values where nobody reads the operands' numbers but by the names data and grad."""
+    cdef Py_ssize_t i
+    cdef PyObject *x
+    if frame.cls is NULL or <tuple>frame.methods:
+        return False
+    for i in range(n):
+        x = items[i * step]
+        if type_of(x) is not frame.cls:
+            return False
+        out.nodes[i] = (<Node>x).index
+    out.all = FG_VALUES
+    return True

@@ -49,21 +49,22 @@ cdef class Store:
             for i in range(n):
                 if fg_register_get(numbers, i).is_value:
                     return False
-        for i in range(n):
-            if fg_register_get(old, i).node == FG_NONE:
-                return False
+        if old.all != FG_VALUES:
+            for i in range(n):
+                if fg_register_get(old, i).node == FG_NONE:
+                    return False
         return True
 
     cdef bint has_own_floats(self, fg_register *numbers, Py_ssize_t first, Py_ssize_t n) noexcept:
         """Whether the old items are floats that nobody else holds, and the new ones are floats: then the old ones get
         other numbers."""
-        cdef PyObject **items = items_of(<object>self.items)
+        cdef PyObject **items = items_of(<object>self.items) + self.index(first)
         cdef PyObject *old
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i, step = self.column.sequence.step
         if numbers.all != FG_FLOATS:
             return False
         for i in range(n):
-            old = items[self.index(first + i)]
+            old = items[i * step]
             if type_of(old) is not &PyFloat_Type or refcount(old) != 1:
                 return False
         return True
@@ -100,31 +101,18 @@ cdef class Store:
         cdef fg_register *numbers = &level.registers[self.register]
         cdef fg_register *values = &level.registers[self.value]
         cdef PyObject **items
-        cdef Py_ssize_t i, k
+        cdef Py_ssize_t i, step
         if self.kind != ITEM_PLACE:
-            for i in range(n):
-                set_number(values.nodes[i * values.step], self.kind == GRAD_PLACE, fg_register_get(numbers, i))
+            fg_register_assign(&arena, values, self.kind == GRAD_PLACE, numbers, n)
             return
-        items = items_of(<object>self.items)
+        items, step = items_of(<object>self.items) + self.index(first), self.column.sequence.step
         for i in range(n):
-            k = self.index(first + i)
             if self.is_in_place:
-                set_float(items[k], numbers.numbers[i * numbers.step])
+                set_float(items[i * step], numbers.numbers[i * numbers.step])
             else:
-                decref(items[k])                # an exact number: nothing of the author's runs
-                items[k] = self.fresh[i]
+                decref(items[i * step])         # an exact number: nothing of the author's runs
+                items[i * step] = self.fresh[i]
                 self.fresh[i] = NULL
-
-
-cdef inline void set_number(fg_index index, bint is_grad, fg_operand x) noexcept:
-    cdef fg_node *node = node_at(index)
-    cdef uint16_t flag = FG_GRAD_INT if is_grad else FG_DATA_INT
-    if is_grad:
-        node.grad = x.number
-    else:
-        fg_node_note_assigned(&arena, node)
-        node.data = x.number
-    node.flags = (node.flags | flag) if x.is_int else (node.flags & ~flag)
 
 
 cdef bint have_own_lists(Level level, list stores, Frame *frame) noexcept:
