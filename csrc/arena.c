@@ -460,6 +460,7 @@ fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children
     }
 
     arena->edits++;
+    arena->leaves_lost++;
     fg_node *node = fg_at(arena->nodes, index);
     const uint32_t n_old = fg_node_n_children(node);
     const bool was_wide = node->arity == FG_WIDE;

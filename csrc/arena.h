@@ -202,6 +202,7 @@ typedef struct {
 
     uint32_t edits;         /* how often edges have been replaced */
     uint64_t assigned;      /* how often numbers have been assigned that columns may have: see fg_node_note_assigned */
+    uint64_t leaves_lost;   /* how often a node has got edges or a closure that it didn't have when it was made */
     uint64_t sweeps;        /* how often fg_sweep has been called */
     struct fg_walk *walks;  /* the walks that run, as a list */
     uint32_t n_fused;       /* how many fused sums are live */
@@ -355,8 +356,9 @@ static inline void fg_node_init(fg_node *node, uint32_t kind, uint32_t mark, dou
 }
 
 /* Make the sweep stop at this node. Walks then list it even if it's a leaf. */
-static inline void fg_node_set_closure(fg_node *node)
+static inline void fg_node_set_closure(fg_arena *arena, fg_node *node)
 {
+    arena->leaves_lost++;
     node->flags |= FG_CLOSURE;
     if (node->mark == FG_PASSED_OVER) /* any other mark stays: a running walk may have listed the node already */
         node->mark = 0;

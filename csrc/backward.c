@@ -120,15 +120,22 @@ static inline void close_event(fg_walk *walk, const fg_sum *sum, uint32_t from, 
         walk->terms_left -= to < walk->terms_left ? to : walk->terms_left;
 }
 
+/* Whether the walk has no operand of a column ahead. */
+static inline bool is_done(const fg_arena *arena, const fg_column *column, uint32_t epoch, bool with_leaves)
+{
+    return column->epoch == epoch || (!with_leaves && fg_column_has_leaves(arena, column));
+}
+
 /* The next operand of a fused sum that the walk has to enter, or FG_NONE if there's none left. `state` is what the
  * stack has of the sum: the first term that isn't in an event yet, and the number of the next operand to look at (0 is
  * the start, 1 + 2 * k and 2 + 2 * k are term k's). If there are terms between the last event and the operand, they
  * become an event, and the caller has to list the sum for it. CLOSED, a bit of the result, says so. With FG_NONE the
  * last event is closed, and the caller always has to list the sum. */
 enum { CLOSED = 1 };
-FG_SELDOM fg_index next_operand(fg_walk *walk, const fg_node *nodes, const fg_node *node, uint32_t *state,
+FG_SELDOM fg_index next_operand(const fg_arena *arena, fg_walk *walk, const fg_node *node, uint32_t *state,
                                 const bool with_leaves)
 {
+    const fg_node *const nodes = arena->nodes;
     const fg_sum *sum = node->sum;
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
     const uint32_t epoch = walk->epoch, n = sum->n, from = state[0];
@@ -142,7 +149,7 @@ FG_SELDOM fg_index next_operand(fg_walk *walk, const fg_node *nodes, const fg_no
             return child;
         }
     }
-    const bool u_is_done = sum->u->epoch == epoch, v_is_done = sum->v->epoch == epoch;
+    const bool u_is_done = is_done(arena, sum->u, epoch, with_leaves), v_is_done = is_done(arena, sum->v, epoch, with_leaves);
     for (k = u_is_done && v_is_done ? n : (i - 1) / 2; k < n; k++, i = 1 + 2 * k) {
         child = us[k];
         if (!u_is_done && i % 2 && is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
@@ -263,7 +270,7 @@ not_binary:
                 return FG_APART;
             }
             child = node->child[0];
-            if (node->sum->u->epoch == epoch && node->sum->v->epoch == epoch
+            if (is_done(arena, node->sum->u, epoch, with_leaves) && is_done(arena, node->sum->v, epoch, with_leaves)
                 && !is_ahead(fg_at(nodes, child), epoch, with_leaves)) { /* as usual in a layer's rows but the first */
                 close_event(walk, node->sum, 0, node->sum->n);
                 if (walk->terms_left > 0)
@@ -288,7 +295,7 @@ wide:
         goto list;
 
 fused:
-        child = next_operand(walk, nodes, node, top - 2, with_leaves);
+        child = next_operand(arena, walk, node, top - 2, with_leaves);
         if (child != FG_NONE) {
             *top++ = at | WIDE;
             if (child & CLOSED) {

@@ -47,6 +47,7 @@ fg_column *fg_column_new(fg_arena *arena, uint32_t n, bool has_ints)
     column->epoch = 0;
     column->sweep = 0;
     column->assigned = arena->assigned;
+    column->leaves_lost = UINT64_MAX;
     column->key = NULL;
     column->grads = NULL;
     column->faces = NULL;
@@ -100,12 +101,16 @@ static bool is_current(const fg_arena *arena, const fg_column *column)
 fg_column *fg_column_find(const fg_arena *arena, const void *key)
 {
     const uint32_t first = set_of(key);
+    fg_column *idle = NULL;
     for (uint32_t i = first; i < first + 4; i++)
         if (arena->columns[i].key == key) {
             fg_column *column = arena->columns[i].column;
-            return column->is_idle || is_current(arena, column) ? column : NULL;
+            if (column->is_idle)
+                idle = column;
+            else if (is_current(arena, column))
+                return column;
         }
-    return NULL;
+    return idle;
 }
 
 void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
@@ -114,7 +119,7 @@ void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
     uint32_t same = none, vacant = none, old = none, idle = none;
     for (uint32_t i = none; i-- > first;) { /* so that the first place of a kind is what remains */
         fg_column *other = arena->columns[i].column;
-        if (arena->columns[i].key == key)
+        if (arena->columns[i].key == key && !other->faces)
             same = i;
         else if (!other)
             vacant = i;
@@ -158,6 +163,7 @@ void fg_column_note_faces(fg_arena *arena, fg_column *column)
     if (!column->faces)
         return;
     arena->edge_bytes += n * sizeof *column->faces;
+    column->leaves_lost = arena->leaves_lost;
     for (uint32_t i = 0; i < n; i++) {
         fg_node *node = fg_at(arena->nodes, operands[i]);
         node->flags |= FG_SEEN;
@@ -218,6 +224,7 @@ bool fg_column_revive(fg_arena *arena, fg_column *column)
     column->refs = 1;
     column->epoch = 0;
     column->assigned = arena->assigned;
+    column->leaves_lost = arena->leaves_lost;
     column->is_idle = false;
     arena->edge_bytes += all_bytes(column);
     arena->idle_bytes -= all_bytes(column);

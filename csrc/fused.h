@@ -47,6 +47,7 @@ typedef struct fg_column {
     struct fg_column *next; /* the next in arena->running, or in a list of free columns */
     bool is_running;        /* the operands' gradients are in `grads` now, not in the nodes */
     uint64_t assigned;      /* arena->assigned when the column was made */
+    uint64_t leaves_lost;   /* the arena's when all operands were leaves, or UINT64_MAX: see fg_column_has_leaves */
     const void *key;        /* what fg_column_find finds it by, or NULL */
     const void **faces;     /* the operands' handles, or NULL: see fg_column_note_faces */
     bool is_idle;           /* no sum has it, and it refers to no operand: see fg_column_end */
@@ -91,6 +92,13 @@ typedef struct fg_sum {
     uint32_t place;         /* where its parts are while take_listed_apart (backward.c) runs */
 } fg_sum;
 
+/* Whether it's known that all operands of a column still are leaves without closures. A walk that leaves out leaves
+ * needn't look at them. */
+static inline bool fg_column_has_leaves(const fg_arena *arena, const fg_column *column)
+{
+    return column->leaves_lost == arena->leaves_lost;
+}
+
 /* A new column for n operands, with one reference, or NULL if there's no memory. has_ints: with room for kinds. The
  * caller has to fill fg_column_nodes. For a constant that is FG_NONE, and the caller also sets its number, and its kind
  * if there's room. Then fg_column_take has to follow, or fg_column_discard. */
@@ -120,8 +128,9 @@ void fg_columns_clear(fg_arena *arena); /* give the memory of idle and of free o
  * numbers; or NULL. A key is the address of a list. Another list may have that address by now, so the caller has to
  * compare the operands.
  *
- * fg_column_note: let a column be found by a key. The arena takes no reference to the column. A key has a set of 4
- * places. If all are taken by columns whose numbers are still right, the new column isn't noted. A column of weights is
+ * fg_column_note: let a column be found by a key. The arena takes no reference to the column. A script keeps a step's
+ * graph until the next one is complete. So a row of weights has two columns by turns: one in the old graph, which is
+ * idle when the graph is gone, and one in the new. Both are noted with the same key. A key has a set of 4 places. If all are taken by columns whose numbers are still right, the new column isn't noted. A column of weights is
  * seldom left out, since a training step makes it before most columns of results. */
 fg_column *fg_column_find(const fg_arena *arena, const void *key);
 void fg_column_note(fg_arena *arena, fg_column *column, const void *key);

@@ -122,7 +122,7 @@ cdef extern from "arena.h":
     fg_index fg_node_new(fg_arena *arena)
     uint32_t fg_kind(uint8_t op, uint8_t arity, uint16_t flags)
     void fg_node_init(fg_node *node, uint32_t kind, uint32_t mark, double data)
-    void fg_node_set_closure(fg_node *node)
+    void fg_node_set_closure(fg_arena *arena, fg_node *node)
     void fg_node_note_assigned(fg_arena *arena, const fg_node *node)
     void fg_node_retain(fg_arena *arena, fg_index index)
     void fg_node_release(fg_arena *arena, fg_index index)

@@ -296,7 +296,7 @@ cdef Attachment *attach(fg_index index, PyObject *handle, PyTypeObject *cls) noe
     node.face = attachment
     node.flags |= FG_ATTACHED
     if not has_own_dialect(cls):    # a subclass may have its own `_backward`, now or later: the sweep must ask
-        fg_node_set_closure(node)
+        fg_node_set_closure(&arena, node)
         may_run_python = True
     return attachment
 
@@ -311,7 +311,7 @@ cdef inline int take_apart(fg_index index) except -1:
 cdef inline int set_closure(fg_index index) except -1:
     global may_run_python
     take_apart(index)
-    fg_node_set_closure(node_at(index))
+    fg_node_set_closure(&arena, node_at(index))
     arena.edits += 1            # a walk that runs begins again, and lists the node even if it's a leaf
     arena.on_cycle_candidate = note_candidate
     may_run_python = True

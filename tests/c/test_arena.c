@@ -459,7 +459,7 @@ static void test_cycle_candidates(void)
     for (int watched = 0; watched < 2; watched++) {
         fg_index a = leaf(&arena, 1.0), b = leaf(&arena, 2.0);
         arena.on_cycle_candidate = watched ? note_candidate : NULL;
-        fg_node_set_closure(fg_at(arena.nodes, a));
+        fg_node_set_closure(&arena, fg_at(arena.nodes, a));
         fg_index top = node(&arena, 2, (fg_index[]){a, b}, (double[]){1.0, 1.0});
         fg_node_release(&arena, top);
         CHECK(candidate == (watched ? a : FG_NONE));

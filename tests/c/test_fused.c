@@ -377,7 +377,7 @@ static void run_program(bool is_deep)
             if (fg_at(arenas[1].nodes, values[1][a])->arity == FG_FUSED)
                 CHECK(fg_take_apart(&arenas[1], values[1][a]));
             for (int i = 0; i < 2; i++)
-                fg_node_set_closure(fg_at(arenas[i].nodes, values[i][a]));
+                fg_node_set_closure(&arenas[i], fg_at(arenas[i].nodes, values[i][a]));
             backward_both(root, a, below(2) ? root : (int)below((uint32_t)n), 1.0, below(2));
             for (int i = 0; i < 2; i++) {
                 fg_node *node = fg_at(arenas[i].nodes, values[i][a]);
