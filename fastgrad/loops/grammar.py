@@ -158,6 +158,8 @@ class Parser:
                     or any(each.arg != "start" for each in node.keywords):
                 raise Unfit("the targets or arguments of enumerate")
             start = self.place(node.keywords[0].value) if node.keywords else ("constant", 0)
+            if start[0] == "constant" and type(start[1]) is not int:
+                raise Unfit("a start of enumerate that isn't an int")
             self.sequences(loop, target.elts[1], node.args[0], targets)
             loop.sequences.append(("count", self.new_slot(), start))
             targets.append((self.n_slots - 1, target.elts[0]))

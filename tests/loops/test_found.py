@@ -125,6 +125,23 @@ except TypeError as error:
 import math
 r = [math.copysign(1.0, x - y) for x, y in zip([1, 2], [float('nan'), -float('nan')])]
 """,
+    "enumerate starts from what isn't an int": """
+ps, said = [Value(1.0 + i) for i in range(4)], []
+def a_float():
+    for i, p in enumerate(ps, start=1.5):
+        p.grad = p.data * i
+def text():
+    for i, p in enumerate(ps, start='a'):
+        p.grad = p.data * i
+def a_bool():
+    for i, p in enumerate(ps, start=True):
+        p.grad = p.data * i
+for f in a_float, text, a_bool:
+    try:
+        said.append(f())
+    except TypeError as error:
+        said.append(str(error))
+""",
     "a dict's key that runs code": """
 class Key:
     def __hash__(self):
