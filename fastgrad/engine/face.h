@@ -64,6 +64,24 @@ static inline void *fg_running_frame(void)
 #endif
 }
 
+/* Whether a tool of sys.monitoring (from CPython 3.12 on) asks for events of the running code: a debugger, a profiler. */
+static inline bool fg_is_monitored(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    PyCodeObject *code = (PyCodeObject *)PyUnstable_InterpreterFrame_GetCode(fg_running_frame());
+    bool is_monitored = false;
+    if (code->_co_monitoring) {
+        const _Py_LocalMonitors *active = &code->_co_monitoring->active_monitors;
+        for (size_t i = 0; i < sizeof active->tools; i++)
+            is_monitored |= active->tools[i] != 0;
+    }
+    Py_DECREF(code);
+    return is_monitored;
+#else
+    return false;
+#endif
+}
+
 /* Give a float that nobody else holds another number. */
 static inline void fg_set_float(PyObject *object, double x)
 {

@@ -230,7 +230,7 @@ cdef class Loop:
     cdef bint may_run(self, Frame *frame) except -1:
         cdef int i
         cdef PyThreadState *thread = PyThreadState_Get()
-        if thread.c_tracefunc is not NULL or thread.c_profilefunc is not NULL:
+        if thread.c_tracefunc is not NULL or thread.c_profilefunc is not NULL or is_monitored():
             self.decline(b"a trace or profile function")
             return False
         if not are_known_builtins(frame, self.builtins_mask):

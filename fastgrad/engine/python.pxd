@@ -140,6 +140,7 @@ cdef extern from "face.h":
     PyObject *new_reference "fg_revived" (PyObject *)
     PyObject *float_of "fg_float" (PyObject **spare, double x)
     void *running_frame "fg_running_frame" () noexcept
+    bint is_monitored "fg_is_monitored" () noexcept
     uint64_t dict_version "fg_dict_version" (PyObject *) noexcept     # 0 if it isn't known
     void set_float "fg_set_float" (PyObject *, double x) noexcept
 

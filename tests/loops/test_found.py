@@ -5,6 +5,7 @@ within one that assigns, objects whose methods run in the middle.
 """
 import sys
 
+import fastgrad
 import pytest
 import twins
 
@@ -246,3 +247,45 @@ def test_sum_compensates():
     space = {"xs": [0.1] * 10}
     exec(twins.compile_source("r = sum(x * 1.0 for x in xs)", "<program>", "exec"), space)
     assert space["r"] == sum([0.1] * 10) == 1.0
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring is there from 3.12 on")
+@pytest.mark.parametrize("is_local", [False, True])
+def test_a_tool_sees_all_lines(is_local):
+    """Debuggers, coverage and cProfile use sys.monitoring: they set no trace function."""
+    lines = ["xs = [1.0, 2.0, 3.0]", "r = [x * 2.0 for x in xs]", "s = 0.0", "for x in xs:", "    s = s + x * x"]
+    monitoring, seen = sys.monitoring, []
+    for compiler in (compile, twins.compile_source):
+        code, found = compiler("\n".join(lines), "<program>", "exec"), []
+        monitoring.use_tool_id(monitoring.PROFILER_ID, "test")
+        try:
+            monitoring.register_callback(monitoring.PROFILER_ID, monitoring.events.LINE,
+                                         lambda code, line: found.append(line) if code.co_name == "<module>" else None)
+            if is_local:
+                monitoring.set_local_events(monitoring.PROFILER_ID, code, monitoring.events.LINE)
+            else:
+                monitoring.set_events(monitoring.PROFILER_ID, monitoring.events.LINE)
+            exec(code, {})
+        finally:
+            monitoring.set_events(monitoring.PROFILER_ID, 0)
+            monitoring.set_local_events(monitoring.PROFILER_ID, code, 0)
+            monitoring.free_tool_id(monitoring.PROFILER_ID)
+        seen.append([line for line, before in zip(found, [None, *found]) if line != before])
+        space = {}
+        exec(code, space)
+        assert space["s"] == 14.0
+    assert seen[0] == seen[1] and seen[0].count(5) == 3
+    assert sum(loop.runs for loop in twins.loops(code)) == 2       # after the tool is gone
+
+
+def test_a_profiler_sees_generators():
+    import cProfile
+    import pstats
+    calls = []
+    for compiler in (compile, twins.compile_source):
+        code, profile = compiler("r = sum(x * x for x in xs)", "<program>", "exec"), cProfile.Profile()
+        profile.enable()
+        exec(code, {"xs": [fastgrad.Value(1.0)] * 5})
+        profile.disable()
+        calls.append({name: found[:2] for (_, _, name), found in pstats.Stats(profile).stats.items() if "gen" in name})
+    assert calls[0] == calls[1] == {"<genexpr>": (6, 6)}
