@@ -532,7 +532,7 @@ FAULTS = {
     ],
     "fastgrad/engine/loops.pxi": [
         ("a-trace-function-ignored",
-         "if thread.c_tracefunc is not NULL or thread.c_profilefunc is not NULL:", "if False:",
+         "if thread.c_tracefunc is not NULL or thread.c_profilefunc is not NULL or is_monitored():", "if False:",
          "loops/test_programs.py::test_corners[modes-a trace function that sees variables]"),
         ("a-builtin-of-the-author-s",
          "                if looked_up(frame, name) is not <PyObject *>meant:", "                if False:",
@@ -806,8 +806,6 @@ FAULTS = {
     # ---- Loops ----
 
     "fastgrad/loops/grammar.py": [
-        ("private-attributes", '            raise Unfit("a private name of a class")', "            pass",
-         "loops/test_names.py::test_what_names_mean"),
         ("unpacking-that-nobody-sees", "        if self.unpacked - used:", "        if False:",
          "loops/test_names.py::test_what_names_mean"),
         ("zip-s-strict", "            return bool(node.keywords[0].value.value)", "            return False",
@@ -882,6 +880,11 @@ FAULTS = {
          "loops/test_names.py::test_variables_that_may_not_be_bound"),
         ("variables-of-a-class-statement", 'if scope.kind == "class" and not is_inner:', "if False:",
          "loops/test_programs.py::test_corners[names-class body]"),
+        ("private-attributes", '        return f"_{private}{name}" if private else name', "        return name",
+         "loops/test_names.py::test_what_names_mean"),
+        ("private-attributes-of-the-outer-class", 'scope is not None and scope.kind != "class":',
+         'scope.outer is not None and scope.outer.kind != "module":',
+         "loops/test_names.py::test_private_attributes_run_in_c"),
         ("a-comprehension-s-walrus",
          "                if isinstance(each, ast.NamedExpr):\n", "                if False:\n",
          "loops/test_names.py::test_variables_that_may_not_be_bound"),

@@ -65,10 +65,11 @@ class Loop:
 
 
 class Parser:
-    """Parses one loop. place_of: a function from a variable's name to its place; raises Unfit."""
+    """Parses one loop. place_of: a function from a variable's name to its place; raises Unfit. attribute: one from an
+    attribute's name, as the author writes it, to what Python makes of it."""
 
-    def __init__(self, place_of):
-        self.place_of = place_of
+    def __init__(self, place_of, attribute):
+        self.place_of, self.attribute = place_of, attribute
         self.names = {}                 # of the loops' variables: their places; of statements' variables: elements
         self.total = None               # the variable to which a `for` adds
         self.n_slots = 0
@@ -225,7 +226,7 @@ class Parser:
         if isinstance(node, ast.Constant) and type(node.value) in (int, float, str):
             return "constant", node.value
         if isinstance(node, ast.Attribute):
-            return "attribute", self.place(node.value), self.attribute(node)
+            return "attribute", self.place(node.value), self.attribute(node.attr)
         if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
             parts = node.slice.lower, node.slice.upper, node.slice.step
             return "slice", self.place(node.value), *(part and self.place(part) for part in parts)
@@ -241,11 +242,6 @@ class Parser:
             self.builtin(node.func)
             return "length", self.place(node.args[0])
         raise Unfit(f"{describe(node)}, which Python has to evaluate")
-
-    def attribute(self, node):
-        if node.attr.startswith("__") and not node.attr.endswith("__"):
-            raise Unfit("a private name of a class")
-        return node.attr
 
     def builtin(self, node):
         """Note that a name has to mean Python's own function or module."""

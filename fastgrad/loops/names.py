@@ -21,6 +21,7 @@ class Scope:
         self.kind, self.outer = kind, outer
         self.own, self.globals, self.deleted = set(), set(), set()
         self.bound = set()
+        self.name = getattr(node, "name", "")
         if node is None:
             return
         if isinstance(node, COMPREHENSIONS):
@@ -88,6 +89,16 @@ class Scope:
             is_inner = is_inner or scope.kind != "comprehension"
             scope = scope.outer
         return "global"
+
+    def attribute(self, name):
+        """What a name is as an attribute: within a class statement, a private one is another for each class."""
+        if not name.startswith("__") or name.endswith("__"):
+            return name
+        scope = self
+        while scope is not None and scope.kind != "class":
+            scope = scope.outer
+        private = "" if scope is None else scope.name.lstrip("_")
+        return f"_{private}{name}" if private else name
 
     @property
     def is_module(self):

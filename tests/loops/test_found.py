@@ -5,8 +5,9 @@ within one that assigns, objects whose methods run in the middle.
 """
 import sys
 
-import fastgrad
 import pytest
+
+import fastgrad
 import twins
 
 FOUND = {

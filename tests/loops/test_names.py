@@ -229,3 +229,26 @@ def test_what_names_mean(name):
         twins.assert_same(f"import builtins\nxs = [Value(0.5), Value(1.0), Value(2)]{PROGRAMS[name]}")
     finally:
         builtins.sum = old
+
+
+def test_private_attributes_run_in_c():
+    """Also within a class within a class, whose private names are its own, and in one whose name is underscores."""
+    found = twins.assert_same("""
+xs = [Value(0.5), Value(1.0)]
+class _Outer:
+    def __init__(self):
+        self.__w, self._Inner__w = xs, [2.0]
+    def f(self):
+        return [w * 2.0 for w in self.__w]
+    class __Inner:
+        def g(self, of):
+            return [w * 3.0 for w in of.__w], (lambda: sum(w * w for w in of.__w))()
+    inner = __Inner()
+class __:
+    __w = xs
+    def h(self):
+        for w in self.__w:
+            w.data -= 0.5
+r = _Outer().f(), _Outer.inner.g(_Outer()), __().h()
+""", backward=False)
+    assert [loop.runs for loop in sorted(found, key=lambda loop: loop.line)] == [1, 1, 1, 1]
