@@ -65,11 +65,11 @@ class Loop:
 
 
 class Parser:
-    """Parses one loop. place_of: a function from a variable's name to its place; raises Unfit. attribute: one from an
+    """Parses one loop. place_of: a function from a variable's name to its place; raises Unfit. mangled: one from an
     attribute's name, as the author writes it, to what Python makes of it."""
 
-    def __init__(self, place_of, attribute):
-        self.place_of, self.attribute = place_of, attribute
+    def __init__(self, place_of, mangled):
+        self.place_of, self.mangled = place_of, mangled
         self.names = {}                 # of the loops' variables: their places; of statements' variables: elements
         self.total = None               # the variable to which a `for` adds
         self.n_slots = 0
@@ -226,7 +226,7 @@ class Parser:
         if isinstance(node, ast.Constant) and type(node.value) in (int, float, str):
             return "constant", node.value
         if isinstance(node, ast.Attribute):
-            return "attribute", self.place(node.value), self.attribute(node.attr)
+            return "attribute", self.place(node.value), self.mangled(node.attr)
         if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
             parts = node.slice.lower, node.slice.upper, node.slice.step
             return "slice", self.place(node.value), *(part and self.place(part) for part in parts)

@@ -22,11 +22,15 @@ class Scope:
         self.own, self.globals, self.deleted = set(), set(), set()
         self.bound = set()
         self.name = getattr(node, "name", "")
+        # Names that functions within find here, in no dict: def f[T](), and in a class __class__.
+        self.hidden = {each.name for each in getattr(node, "type_params", ())}
+        if kind == "class":
+            self.hidden.add("__class__")
         if node is None:
             return
         if isinstance(node, COMPREHENSIONS):
             for each in node.generators:        # which are bound one after the other: see Rewriter.parts
-                self.own |= names_bound_by(each.target)
+                self.own |= set(map(self.mangled, names_bound_by(each.target)))
             return
         if isinstance(node, FUNCTIONS):
             arguments = node.args
@@ -36,6 +40,8 @@ class Scope:
             self.bound = set(self.own)
         for each in node.body if isinstance(node.body, list) else [node.body]:
             self.look_at(each)
+        self.own, self.globals, self.deleted, self.bound = (
+            set(map(self.mangled, names)) for names in (self.own, self.globals, self.deleted, self.bound))
         self.own -= self.globals
         self.bound -= self.deleted
 
@@ -72,12 +78,14 @@ class Scope:
             self.look_at(each)
 
     def bind(self, names):
-        self.bound |= set(names) - self.deleted
+        self.bound |= set(map(self.mangled, names)) - self.deleted
 
     def variable(self, name):
         """"global", or "local" if it has to be passed on. Raises Unfit if it isn't sure to be bound."""
         scope, is_inner = self, False
         while scope.kind != "module":
+            if name in scope.hidden:
+                raise Unfit(f"{name}, which is no variable")
             if scope.kind == "class" and not is_inner:
                 raise Unfit("a class statement's own variables")
             if scope.kind != "class" and name in scope.own | scope.deleted and name not in scope.globals - scope.deleted:
@@ -90,8 +98,8 @@ class Scope:
             scope = scope.outer
         return "global"
 
-    def attribute(self, name):
-        """What a name is as an attribute: within a class statement, a private one is another for each class."""
+    def mangled(self, name):
+        """What Python makes of a private name, which is another one in each class statement."""
         if not name.startswith("__") or name.endswith("__"):
             return name
         scope = self

@@ -265,7 +265,7 @@ class Rewriter(ast.NodeTransformer):
 
     def meaning_of(self, node, variables=None):
         variables = variables or Variables(self.scope)
-        parser = Parser(variables.place_of, self.scope.attribute)
+        parser = Parser(variables.place_of, self.scope.mangled)
         meaning = meaning_of(parser.expression(node), parser)
         meaning.is_module_level = self.scope.is_module
         return variables, meaning
@@ -315,7 +315,7 @@ class Rewriter(ast.NodeTransformer):
     def assigning(self, node):
         """A `for` that assigns to places, or adds to a variable; or None."""
         variables = Variables(self.scope)
-        parser = Parser(variables.place_of, self.scope.attribute)
+        parser = Parser(variables.place_of, self.scope.mangled)
         arguments = []
         total = total_of(node)
         try:

@@ -144,6 +144,23 @@ for f in a_float, text, a_bool:
     except TypeError as error:
         said.append(str(error))
 """,
+    "a private variable by its long name": """
+_A__x, xs = 7.0, [Value(1.0), Value(2.0)]
+class A:
+    def f(self, __x):
+        return [v * _A__x for v in xs]
+r = A().f(2.0)
+""",
+    "the class that functions of a class know": """
+__class__, xs = 5.0, [Value(1.0), Value(2.0)]
+class A:
+    def f(self):
+        return [v * __class__ for v in xs]
+try:
+    r = A().f()
+except TypeError as error:
+    r = str(error)
+""",
     "a dict's key that runs code": """
 class Key:
     def __hash__(self):
@@ -241,6 +258,23 @@ for i, p in enumerate(ps):
 """)
         runs, declines = twins.tally(found)
         assert not declines and runs["assigns items, data, grad"] > 0, step
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="there are type parameters from 3.12 on")
+def test_type_parameters():
+    twins.assert_same("""
+k, xs = 3.0, [Value(1.0), Value(2.0)]
+def f[k](xs):
+    return [x * k for x in xs]
+class A[k]:
+    def f(self, xs):
+        return [x * k for x in xs]
+for f in f, A().f:
+    try:
+        r = f(xs)
+    except TypeError as error:
+        print(error)
+""")
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="sum() compensates from 3.12 on")
