@@ -546,6 +546,7 @@ cdef class Level:
                 return False
             if x.number > result.number if self.output == MAX else x.number < result.number:
                 result[0] = x
+        self.release(self.n, len(self.made))        # the result is a number, but what it was computed from may be nodes
         return True
 
     cdef object make_list(self, Frame *frame):
