@@ -322,8 +322,6 @@ class Parser:
         """Parse a `for` that adds to the variable named `total`, which has a place before the loop."""
         loop = Loop("sum", start=("operand", place))
         self.iterable(loop, node.target, node.iter)
-        if total in self.names:
-            raise Unfit("a sum that is the loop's variable")
         self.names[total], self.total = None, total
         *statements, last = node.body
         self.hide_variables(statements)

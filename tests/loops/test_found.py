@@ -193,6 +193,29 @@ after = layer(x, W)
 xs = [Value(-1.0), Value(0.0), Value(-2.0)]
 r = max(v.data for v in list(xs)), min(v.data * 0.0 for v in list(xs)), sum(v.data for v in list(xs[1:2]))
 """,
+    "an operand that a loop assigns": """
+ps = [Value(1.0 + i) for i in range(4)]
+a = ps[0]
+for p in ps:
+    p.data = (a * 2.0).data
+""",
+    "a function that is another one when the iterable is evaluated": """
+xs = [Value(1.0), Value(2.0)]
+def own(xs):
+    return list(xs), 'own'
+def restored():
+    global sum
+    del sum
+    return xs
+sum = own
+r = sum(x * 2 for x in restored())
+""",
+    "a variable of a loop within, and around it": """
+w, ws = Value(4.0), [Value(1.0), Value(3.0)]
+xs = [Value(0.5), Value(2.0)]
+r = [sum(w * v for w in ws) + w for v in xs], [[w * v for w in ws] for v in xs], [w for w in ws]
+s = [sum(v * w for v in ws) + v * w for v in xs]
+""",
     "builtins that are replaced between two runs": """
 import builtins
 xs = [Value(1.0), Value(2.0), Value(3.0)]

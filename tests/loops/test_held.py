@@ -25,6 +25,7 @@ LOOPS = (
     "r = [v[1] for v in rows]",
     "r = [sum(w * x for w, x in zip(row, xs)) for row in rows]",
     "r = [sum(w * x for w, x in zip(row, xs)) + sum(row) for row in rows]",
+    "r = [sum(w * x for w, x in zip(row, xs)).log() for row in rows]",
     "r = [sum(row[j] * xs[j] for j in range(len(xs))) / 2 for row in rows]",
     "r = sum(v * w for v, w in zip(xs, ys))",
     "r = sum((v * w for v, w in zip(xs, ys)), xs[0])",
@@ -41,6 +42,7 @@ LOOPS = (
     "for v in xs:\n    v.data -= 0.001 * v.grad\n    v.grad = 0",
     "for i, v in enumerate(f(xs)):\n    m[i] = 0.9 * m[i] + v.grad\n    v.data -= 0.001 * m[i]",
     "for i, v in enumerate(xs):\n    m[i] = v.data * 2",
+    "for i, (v, w) in enumerate(zip(xs, ys)):\n    m[i] = w.data * 2\n    v.data = w",
     "for i in range(len(xs)):\n    m[i] += 1",
     "for v in reversed(xs):\n    v.grad = 1.0",
     "for v, w in zip(xs, ys):\n    v.data = w.data",
@@ -99,7 +101,7 @@ def test_no_object_is_left(loop):
     """A loop runs many times, each time with the same objects. What is alive then is what was alive before."""
     code = compile_source(f"try:\n{textwrap.indent(loop, '    ')}\nexcept Exception:\n    pass\n", twins.FILE)
     for change in CHANGES:
-        space = {"Value": Value}
+        space, n_nodes = {"Value": Value}, arena_stats()["live"]
         exec(compile(SETUP + change, "<setup>", "exec"), space)
         found, m = twins.loops(code), space["m"].copy()
 
@@ -123,6 +125,8 @@ def test_no_object_is_left(loop):
         assert arena_stats()["live"] == live, change
         assert n_blocks < RUNS / 2, (change, n_blocks)
         assert arena_stats()["bytes"] - n_bytes < 8 * RUNS, change      # a column takes more
+        space.clear(), m.clear()
+        assert arena_stats()["live"] == n_nodes, change     # nor does a column hold the lists' Values
     if hasattr(engine, "_check"):
         engine._check()
 
