@@ -164,7 +164,7 @@ def run(code, Value=None, backward=False):
     """The transcript of a program's code. Value: the class that the program finds under this name."""
     Value = Value or fastgrad.Value
     space = {"__name__": MODULE, "__builtins__": builtins, "Value": Value, "no_grad": fastgrad.no_grad}
-    given, printed, look, lines = list(space), io.StringIO(), Look(), []
+    given, printed, look, lines, of_class = list(space), io.StringIO(), Look(), [], dict(vars(Value))
     old_stdout, sys.stdout = sys.stdout, printed
     random.seed(0)
     try:
@@ -192,9 +192,19 @@ def run(code, Value=None, backward=False):
         sys.settrace(None), sys.setprofile(None)
         sys.stdout = old_stdout
         space.clear()       # a class of Values, its functions and their names would hold each other
+        restore(Value, of_class)
     text = "\n".join([*printed.getvalue().splitlines(), *lines])
     text = re.sub(r"maximum recursion depth exceeded.*", "maximum recursion depth exceeded", text)   # while doing what
     return re.sub(r"\b0x[0-9a-f]{6,}", "0x...", text).split("\n")
+
+
+def restore(cls, names):
+    """Give a class, to which a program may have assigned anything, its own names again."""
+    for name in {*names, *vars(cls)}:
+        if name not in names:
+            delattr(cls, name)
+        elif vars(cls).get(name) is not names[name]:
+            setattr(cls, name, names[name])
 
 
 def both(source, backward=False):
