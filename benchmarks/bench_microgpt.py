@@ -11,6 +11,7 @@ import random
 
 import contest
 import harness
+import script_steps
 import train_microgpt as microgpt
 from commandline import integer
 
@@ -18,6 +19,7 @@ ENGINES = {
     "floats": "floats, no autograd",
     "fastgrad": "fastgrad",
     "fused": "fastgrad, @fuse",
+    "published": "as published, python -m fastgrad",
     "adam": "fastgrad, optim.Adam",
     "functional": "fastgrad.functional, optim.Adam",
     "oracle": "fastgrad/reference.py",
@@ -35,6 +37,11 @@ SHAPE = {"layers": 1, "width": 16, "heads": 4, "context": 16}
 
 def training(engine, options):
     """What starts an engine's training from its beginning, and the versions of what it runs on; raises Missing."""
+    if engine == "published":
+        harness.require("fastgrad")
+        settings = {name: getattr(options, name) for name in ("seed", "steps", *SHAPE)}
+        return script_steps.training("microgpt_script.py", {**settings, "names": microgpt.NAMES}, "loss"), {
+            "python": harness.machine()["python"], **harness.versions("fastgrad")}
     documents = microgpt.read_documents(microgpt.NAMES)
     shape = [getattr(options, name) for name in SHAPE]
 

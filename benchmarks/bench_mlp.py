@@ -13,17 +13,20 @@ import time
 
 import contest
 import harness
+import script_steps
 import train_microgpt as microgpt
 from commandline import integer
 
 ENGINES = {
     "floats": "floats, no autograd",
     "fastgrad": "fastgrad",
+    "notebook": "python -m fastgrad moons.ipynb",
     "oracle": "fastgrad/reference.py",
     "pypy": "reference.py on PyPy",
     "micrograd": "micrograd",
 }
 DECAY = 1e-4
+SETTINGS = ("seed", "points", "width", "steps")     # of the notebook
 
 
 def moons(count, rng, noise=0.1):
@@ -82,6 +85,10 @@ def with_floats(model):
 
 def training(engine, options):
     """What starts an engine's training from its beginning, and the versions of what it runs on; raises Missing."""
+    if engine == "notebook":
+        harness.require("numpy"), harness.require("fastgrad")
+        return script_steps.training("moons.ipynb", {name: getattr(options, name) for name in SETTINGS}, "total"), {
+            "python": harness.machine()["python"], **harness.versions("fastgrad", "numpy")}
     package = "micrograd" if engine == "micrograd" else "fastgrad"
     MLP = harness.require(f"{package}.nn").MLP
     if engine == "fastgrad" and harness.require("fastgrad").backend != "c":

@@ -15,7 +15,7 @@ import sys
 from commandline import Parser
 
 OURS, OTHERS, FLOOR = "#c2410c", "#475569", "#0f766e"
-OUR_ENGINES = {"fastgrad", "fused", "adam", "functional"}
+OUR_ENGINES = {"fastgrad", "fused", "published", "adam", "functional"}
 ARRAYS = {"numpy", "torch", "jax", "jax-jit"}       # engines whose names are set in lighter ink
 
 
