@@ -82,6 +82,13 @@ static inline bool fg_is_monitored(void)
 #endif
 }
 
+/* Whether an object's class is the one that a C library calls by this name, such as numpy.float64. */
+static inline bool fg_is_of_c_class(PyObject *object, const char *name)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    return !(type->tp_flags & Py_TPFLAGS_HEAPTYPE) && strcmp(type->tp_name, name) == 0;
+}
+
 /* Give a float that nobody else holds another number. */
 static inline void fg_set_float(PyObject *object, double x)
 {

@@ -6,7 +6,7 @@
 
 cdef enum:
     ELEMENTS_AT_A_TIME = 256    # in a loop that assigns
-    MOST_WORK = 1 << 20         # a loop with so many elements, or nodes, is the author's: nobody could interrupt it
+    MOST_OF_NUMPYS = 64         # registers of a level with numbers of NumPy's
 
 
 @cython.final
@@ -307,11 +307,57 @@ cdef class Level:
                 return False
             fg_register_note(&self.registers[register], n)
             done += 1
+        if frame.has_numpys and not self.suits_numpys(frame, n):
+            self.release(n, done)
+            return False
         if fg_program_run(&arena, &frame.rules, self.code, self.n_code, self.registers, n) != FG_OK:
             frame.reason = b"a result that Python has to compute, or an error"
             self.release(n, done)
             return False
         return True
+
+    cdef bint suits_numpys(self, Frame *frame, Py_ssize_t n) noexcept:
+        """Whether the level does the same with numbers of NumPy's as with Python's: it may change their sign, each other
+        operation has a Value for an operand as well, and all results are Values."""
+        cdef bint are_values[MOST_OF_NUMPYS]
+        cdef fg_instruction *each
+        cdef uint32_t i
+        cdef int register
+        cdef Column column
+        frame.reason = b"a number of NumPy's, with which only NumPy computes"
+        if self.output not in (LIST, SUM) or self.n_registers > MOST_OF_NUMPYS:
+            return False
+        for column in self.columns:
+            are_values[column.register] = self.are_values(&self.registers[column.register], n)
+        for register, _ in self.levels:
+            are_values[register] = self.are_values(&self.registers[register], n)
+        for i in range(self.n_code):
+            each = &self.code[i]
+            if each.what == FG_DO_NEGATE or each.what == FG_DO_METHOD:
+                are_values[each.result] = are_values[each.a]
+            else:
+                are_values[each.result] = are_values[each.a] or are_values[each.b]
+            if not are_values[each.result] and each.what != FG_DO_NEGATE:
+                return False
+            if each.what == FG_DO_POWER and not are_values[each.b] and not self.is_constant(each.b):
+                return False            # authors ask for the class of an exponent
+            if each.what in (FG_DO_DATA, FG_DO_GRAD, FG_DO_MATH, FG_DO_ABS, FG_DO_MAX, FG_DO_MIN):
+                return False
+        return are_values[self.a] or self.b >= 0 and are_values[self.b]
+
+    cdef bint are_values(self, fg_register *register, Py_ssize_t n) noexcept:
+        cdef Py_ssize_t i
+        for i in range(n if register.step else 1):
+            if not fg_register_get(register, i).is_value:
+                return False
+        return True
+
+    cdef bint is_constant(self, int register) noexcept:
+        cdef Column column
+        for column in self.columns:
+            if column.register == register:
+                return column.place.kind == CONSTANT
+        return False
 
     cdef void release(self, Py_ssize_t n, Py_ssize_t n_made, int besides=-1) noexcept:
         """Drop the references to the nodes that the first n_made results have, but for the register `besides`."""
@@ -372,7 +418,8 @@ cdef class Level:
         u = self.column_of(frame, self.column_a, 0)
         if u is not NULL and self.b >= 0:
             v = self.column_of(frame, self.column_b, 1)
-        if u is not NULL and (v is not NULL or self.b < 0) and fg_program_terms(&frame.rules, u, v, &start, terms):
+        if u is not NULL and (v is not NULL or self.b < 0) and not frame.has_numpys \
+                and fg_program_terms(&frame.rules, u, v, &start, terms):
             return True
         if v is not NULL:
             fg_column_release(&arena, v)

@@ -256,6 +256,7 @@ cdef class Loop:
         frame.cls = NULL
         frame.result = NULL
         frame.work = 0
+        frame.has_numpys = False
         frame.reason = b""
         memset(&frame.rules, 0, sizeof(fg_rules))
         # A loop that assigns is none of the operations that _at_next_operation waits for.

@@ -93,8 +93,28 @@ cdef bint read_as(Frame *frame, PyObject *x, fg_operand *out) noexcept:
             return True
         frame.reason = b"an int that isn't small"
         return False
+    if is_of_c_class(x, b"numpy.float64"):
+        out.number = PyFloat_AS_DOUBLE(<object>x)
+        out.is_int = False
+        frame.has_numpys = True
+        return True
+    if is_of_c_class(x, b"numpy.int64"):
+        frame.has_numpys = True
+        return read_index(frame, x, out)
     frame.reason = b"an operand that is neither a Value nor a number"
     return False
+
+
+cdef bint read_index(Frame *frame, PyObject *x, fg_operand *out) noexcept:
+    """Read an int of NumPy's."""
+    cdef PyObject *number = PyNumber_Index_or_null(x)
+    cdef bint is_read = False
+    if number is NULL:
+        PyErr_Clear()
+    else:
+        is_read = read_as(frame, number, out)
+        decref(number)
+    return is_read
 
 
 cdef bint read_items(Frame *frame, PyObject **items, Py_ssize_t n_of_items, Py_ssize_t at, Py_ssize_t step,

@@ -7,6 +7,7 @@
 
 cdef enum:
     MOST_SLOTS = 16             # variables of a loop and of those within it
+    MOST_WORK = 1 << 20         # a loop with so many elements, or nodes, is the author's: nobody could interrupt it
 
 cdef struct Frame:              # of one run
     PyObject **locals           # the arguments: variables of the author's function
@@ -21,12 +22,18 @@ cdef struct Frame:              # of one run
     PyTypeObject *cls           # of the Values met, or NULL: none yet
     fg_rules rules              # of that class
     bint records
+    bint has_numpys             # operands that are numbers of NumPy's: see Level.suits_numpys
     Py_ssize_t work             # so many elements, times instructions for each if they make nodes
     const char *reason          # why the loop declines
     PyObject *result            # counted: a result that is an object already, or NULL
 
 
 # ---- Reading objects ----
+
+cdef inline bint is_array(PyObject *x) noexcept:
+    """Whether an object is an array of NumPy's, whose items are got without running Python."""
+    return is_of_c_class(x, b"numpy.ndarray")
+
 
 cdef enum Kind:
     LOCAL
@@ -138,8 +145,10 @@ cdef class Outside:
                 return NULL
             return borrowed_to_new(items_of(<object>x)[self.slot])
         if self.kind == LENGTH:
-            if is_sequence(<object>x) or is_dict(x) or type_of(x) is &PyUnicode_Type or type_of(x) is &PyRange_Type:
-                return PyLong_FromSsize_t_or_null(PyObject_Size_or_minus(x))
+            if is_sequence(<object>x) or is_dict(x) or type_of(x) is &PyUnicode_Type or type_of(x) is &PyRange_Type \
+                    or is_array(x):
+                i = PyObject_Size_or_minus(x)
+                return PyLong_FromSsize_t_or_null(i) if i >= 0 else NULL        # an array may have no dimensions
             return NULL
         if self.kind == SUBSCRIPT and is_sequence(<object>x):
             if not self.b.get_int(frame, &i):
@@ -147,6 +156,8 @@ cdef class Outside:
             if i < 0:
                 i += n_items(<object>x)
             return borrowed_to_new(items_of(<object>x)[i]) if 0 <= i < n_items(<object>x) else NULL
+        if self.kind == SUBSCRIPT and is_array(x):
+            return PySequence_GetItem_or_null(x, i) if self.b.get_int(frame, &i) else NULL
         y = self.b.get(frame)
         if y is NULL:
             return NULL
@@ -303,6 +314,8 @@ cdef class Sequence:
                 self.n = (self.start - limit - 1) // -self.step + 1 if limit < self.start else 0
             return True
         self.owner = self.a.get(frame)
+        if self.owner is not NULL and is_array(self.owner):
+            self.take_items()
         if self.owner is NULL or not is_sequence(<object>self.owner):
             return False
         self.n, self.items = n_items(<object>self.owner), items_of(<object>self.owner)
@@ -310,6 +323,16 @@ cdef class Sequence:
         if self.kind == REVERSED:
             self.start, self.step = self.n - 1, -1
         return True
+
+    cdef void take_items(self) noexcept:
+        """Put a list of its items in the place of an array that isn't too long."""
+        cdef PyObject *items = NULL
+        if PyObject_Size_or_minus(self.owner) <= MOST_WORK:
+            items = PySequence_List_or_null(self.owner)
+        if PyErr_Occurred_or_null() is not NULL:        # an array without dimensions
+            PyErr_Clear()
+        decref(self.owner)
+        self.owner = items
 
     cdef inline void end(self) noexcept:
         if not self.is_fixed:

@@ -120,6 +120,9 @@ cdef extern from "Python.h":
 
     # New references or NULL. The caller looks at NULL, and Cython doesn't.
     PyObject *PyObject_GetAttr_or_null "PyObject_GetAttr" (PyObject *, object) noexcept
+    PyObject *PySequence_GetItem_or_null "PySequence_GetItem" (PyObject *, Py_ssize_t) noexcept
+    PyObject *PySequence_List_or_null "PySequence_List" (PyObject *) noexcept
+    PyObject *PyNumber_Index_or_null "PyNumber_Index" (PyObject *) noexcept
     PyObject *PyObject_GetItem_or_null "PyObject_GetItem" (PyObject *, PyObject *) noexcept
     Py_ssize_t PyObject_Size_or_minus "PyObject_Size" (PyObject *) noexcept
     PyObject *PyList_GetSlice_or_null "PyList_GetSlice" (PyObject *, Py_ssize_t, Py_ssize_t) noexcept
@@ -141,6 +144,7 @@ cdef extern from "face.h":
     PyObject *float_of "fg_float" (PyObject **spare, double x)
     void *running_frame "fg_running_frame" () noexcept
     bint is_monitored "fg_is_monitored" () noexcept
+    bint is_of_c_class "fg_is_of_c_class" (PyObject *, const char *) noexcept
     uint64_t dict_version "fg_dict_version" (PyObject *) noexcept     # 0 if it isn't known
     void set_float "fg_set_float" (PyObject *, double x) noexcept
 

@@ -3,7 +3,7 @@
     loop       [element for targets in iterable]
                sum(element for targets in iterable)      also with a start, of a list, and max, min
                for targets in iterable: statements
-    iterable   a list from outside, range(...), zip(...), enumerate(...), reversed(...)
+    iterable   a list or an array from outside, range(...), zip(...), enumerate(...), reversed(...)
     element    a number; a place; + - * / ** and unary minus of elements; a method of Value, a function of math; abs,
                max and min of two; .data and .grad; a loop within
     place      a variable, an attribute, an item, a slice of one; what a loop's variable stands for; len(...)
