@@ -40,7 +40,8 @@ def training(engine, options):
     if engine == "published":
         harness.require("fastgrad")
         settings = {name: getattr(options, name) for name in ("seed", "steps", *SHAPE)}
-        return script_steps.training("microgpt_script.py", {**settings, "names": microgpt.NAMES}, "loss"), {
+        settings["names"] = microgpt.NAMES
+        return script_steps.training("microgpt_script.py", settings, "loss", options.warm), {
             "python": harness.machine()["python"], **harness.versions("fastgrad")}
     documents = microgpt.read_documents(microgpt.NAMES)
     shape = [getattr(options, name) for name in SHAPE]

@@ -4,7 +4,8 @@
 
 Every engine uses its own package's MLP, of the same weights, and takes the same steps: a hinge loss over all points and
 a little weight decay, gradient descent at a falling rate. "floats" is fastgrad.nn's MLP with floats in it, whose
-neurons are micrograd's loop.
+neurons are micrograd's loop. moons.ipynb does as micrograd's demo does: with NumPy, and more than a step needs (Values
+of the inputs, accuracy, a line printed).
 """
 import math
 import os
@@ -87,7 +88,8 @@ def training(engine, options):
     """What starts an engine's training from its beginning, and the versions of what it runs on; raises Missing."""
     if engine == "notebook":
         harness.require("numpy"), harness.require("fastgrad")
-        return script_steps.training("moons.ipynb", {name: getattr(options, name) for name in SETTINGS}, "total"), {
+        settings = {name: getattr(options, name) for name in SETTINGS}
+        return script_steps.training("moons.ipynb", settings, "total", options.warm), {
             "python": harness.machine()["python"], **harness.versions("fastgrad", "numpy")}
     package = "micrograd" if engine == "micrograd" else "fastgrad"
     MLP = harness.require(f"{package}.nn").MLP

@@ -18,7 +18,9 @@ from train_microgpt import megabytes, peak_memory
 
 PHASES = ("forward", "backward", "update")
 CLOSE = 1e-9                                # how near to the oracle's the losses of other arithmetic must stay
-EXACT = {"fastgrad", "fused", "published", "notebook", "adam", "functional", "oracle"}      # engines that promise its bits
+# Engines that promise its bits.
+EXACT = {"fastgrad", "fused", "published", "notebook", "adam", "functional", "oracle", "no-fuse"}
+MEASURES = ("oracle", "script", "fastgrad", "fused", "adam", "functional", "pypy")      # the first that is there
 WITHOUT_GRADIENTS = {"floats"}
 
 
@@ -140,7 +142,7 @@ def take_turns(workers, options):
 def judge(rows):
     """Write into every row what its losses are worth; return whether they are all that they should be."""
     measured = {row["engine"]: row for row in rows if "losses" in row}
-    known = [engine for engine in ("oracle", "fastgrad", "fused", "adam", "functional", "pypy") if engine in measured]
+    known = [engine for engine in MEASURES if engine in measured]
     right = True
     for engine, row in measured.items():
         if engine in WITHOUT_GRADIENTS:
@@ -175,7 +177,7 @@ def table(rows, options):
         phases = zip(*row["seconds"]) if len(row["seconds"][0]) == len(PHASES) else []
         row["ms"] = {phase: figure(1000 * s for s in seconds) for phase, seconds in zip(PHASES, phases)}
         if row["engine"] in WITHOUT_GRADIENTS:
-            del row["ms"]["backward"]
+            row["ms"].pop("backward", None)
         row["ms"]["step"] = figure(1000 * s for s in steps)
         row["times_floats"] = ratio(steps, map(sum, floor)) if floor else None
         lines.append([row["name"], *(shown(row["ms"].get(phase), spread=False) for phase in PHASES),

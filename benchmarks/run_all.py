@@ -12,8 +12,9 @@ from commandline import Parser
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QUICK = {
-    "bench_microgpt.py": ["--engines", "floats,fastgrad,fused,adam,functional,oracle", "--steps", "10", "--warm", "0.5"],
-    "bench_mlp.py": ["--engines", "floats,fastgrad,oracle", "--steps", "10", "--warm", "0.5"],
+    "bench_microgpt.py": ["--engines", "floats,fused,published,adam,functional,oracle", "--steps", "10", "--warm", "0.5"],
+    "bench_mlp.py": ["--engines", "floats,fastgrad,notebook,oracle", "--steps", "10", "--warm", "0.5"],
+    "bench_lecture.py": ["--steps", "100", "--warm", "0.5"],
     "bench_ops.py": ["--rounds", "10"],
     "bench_scale.py": ["--most", "100000", "--rounds", "3"],
     "bench_import.py": ["--rounds", "10"],

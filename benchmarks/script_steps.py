@@ -64,15 +64,18 @@ def copied(name, settings, folder):
     return path
 
 
-def steps_of(name, settings, loss):
-    """Yield the loss and the seconds of each step of a script or notebook in this folder."""
+def steps_of(name, settings, loss, arguments=()):
+    """Yield the loss and the seconds of each step of a script or notebook in this folder.
+
+    loss: the name of its variable with the loss. arguments: of `python -m fastgrad`, before the script.
+    """
     from fastgrad.__main__ import main
     output = Output(loss)
 
     def run():
         with tempfile.TemporaryDirectory() as folder:
             try:
-                output.leave(f"it ended with status {main([copied(name, settings, folder)])}")
+                output.leave(f"it ended with status {main([*arguments, copied(name, settings, folder)])}")
             except BaseException as error:
                 output.leave(f"{type(error).__name__}: {error}")
 
@@ -90,8 +93,8 @@ def steps_of(name, settings, loss):
         sys.stdout = stdout
 
 
-def training(name, settings, loss):
-    """What starts such a training from its beginning, for contest.work. The first one, to warm up, has no end: each run
-    replaces the script's class anew, of which there can't be many in a process."""
-    runs = iter([{**settings, "steps": ENDLESS}])
-    return lambda: steps_of(name, next(runs, settings), loss)
+def training(name, settings, loss, warm, arguments=()):
+    """What starts such a training from its beginning, for contest.work. warm: whether it's started to warm up first.
+    That run has no end, since each replaces the script's class anew, of which there can't be many in a process."""
+    runs = iter([{**settings, "steps": ENDLESS}] if warm else [])
+    return lambda: steps_of(name, next(runs, settings), loss, arguments)

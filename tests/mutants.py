@@ -489,8 +489,6 @@ FAULTS = {
          "        return True", "loops/test_numpy.py::test_whatever_the_array_is"),
         ("numbers-of-numpys-from-data", "            if each.what in (FG_DO_DATA,", "            if each.what in (",
          "loops/test_numpy.py::test_whatever_the_array_is"),
-        ("numbers-of-numpys-assigned", "        if self.output not in (LIST, SUM) or", "        if",
-         "loops/test_numpy.py::test_whatever_the_array_is"),
         ("strict-ignored", "        if self.strict and most != self.n:", "        if False:",
          "loops/test_programs.py::test_corners[iterables-unequal lengths, strict, sum]"),
         ("the-last-element-in-c-too", "        if self.leaves_last and self.n > 0:", "        if False:",

@@ -325,7 +325,7 @@ cdef class Level:
         cdef int register
         cdef Column column
         frame.reason = b"a number of NumPy's, with which only NumPy computes"
-        if self.output not in (LIST, SUM) or self.n_registers > MOST_OF_NUMPYS:
+        if self.output == STORES or self.n_registers > MOST_OF_NUMPYS:
             return False
         for column in self.columns:
             are_values[column.register] = self.are_values(&self.registers[column.register], n)

@@ -59,6 +59,18 @@ def test_microgpt(tmp_path):
 
 
 @needs_c
+def test_scripts_as_they_are_written(tmp_path):
+    result = run_json(tmp_path, "bench_microgpt.py", *SMALL, "--steps", 4, "--block", 2, "--warm", 0.3,
+                      "--engines", "floats,published,oracle")[1]
+    script, oracle = result["rows"][1:]
+    assert script["numbers"] == "same to the last bit" and script["losses"] == oracle["losses"]
+    result = run_json(tmp_path, "bench_lecture.py", "--steps", 20, "--warm", 0)[1]
+    floats, script, no_fuse, own = result["rows"]
+    assert script["losses"][-1] < script["losses"][0] == pytest.approx(floats["losses"][0], rel=1e-12)
+    assert no_fuse["losses"] == script["losses"] == pytest.approx(own["losses"], rel=1e-9)
+
+
+@needs_c
 def test_an_engine_that_is_too_slow_stops_early(tmp_path):
     result = run_json(tmp_path, "bench_microgpt.py", *SMALL, "--steps", 4, "--block", 1, "--warm", 0, "--seconds", 0,
                       "--engines", "fastgrad")[1]
@@ -67,8 +79,8 @@ def test_an_engine_that_is_too_slow_stops_early(tmp_path):
 
 def test_an_engine_that_does_not_exist_is_named():
     assert run("bench_microgpt.py", "--engines", "floats,magic", status=2).splitlines() == [
-        "bench_microgpt.py: argument --engines: there is no engine 'magic', only floats, fastgrad, fused, adam, "
-        "functional, oracle, pypy, micrograd, xad, casadi, numpy, torch, jax, jax-jit"]
+        "bench_microgpt.py: argument --engines: there is no engine 'magic', only floats, fastgrad, fused, published, "
+        "adam, functional, oracle, pypy, micrograd, xad, casadi, numpy, torch, jax, jax-jit"]
 
 
 @needs_c
@@ -79,6 +91,14 @@ def test_mlp(tmp_path):
     assert c["numbers"] == "same to the last bit" and c["losses"][-1] < c["losses"][0]
     assert floats["losses"][0] == pytest.approx(c["losses"][0], rel=1e-12)
     assert "times floats" in out
+
+
+@needs_c
+def test_a_notebook(tmp_path):
+    pytest.importorskip("numpy")
+    result = run_json(tmp_path, "bench_mlp.py", "--points", 4, "--width", 3, "--steps", 4, "--warm", 0,
+                      "--engines", "notebook,oracle")[1]
+    assert result["rows"][0]["numbers"] == "same to the last bit"
 
 
 def test_operations(tmp_path):
