@@ -167,7 +167,7 @@ cdef class Level:
         self.n = PY_SSIZE_T_MAX
         for sequence in self.sequences:
             if not sequence.begin(frame):
-                frame.reason = b"something else than lists, tuples and ranges to go over"
+                frame.reason = b"something else than lists, tuples, arrays and ranges to go over"
                 self.end()
                 return False
             if sequence.kind != COUNT:
