@@ -23,12 +23,13 @@ from fastgrad.value.grad_mode import no_grad
 
 __version__ = "0.1.0"
 __all__ = ["Value", "no_grad", "arena_stats", "gradcheck", "GradcheckError", "clip_grad_norm_", "detect_anomaly",
-           "AnomalyError", "explain", "fuse", "install", "backend", "__version__"]
+           "AnomalyError", "check", "explain", "fuse", "install", "backend", "__version__"]
 
 # What most scripts don't use, by the module that it's in: imported when first asked for.
 _LATER = {"functional": "functional", "optim": "optim", "clip_grad_norm_": "optim", "viz": "viz",
           "detect_anomaly": "debugging.anomaly", "AnomalyError": "debugging.anomaly",
-          "explain": "debugging.explanation", "fuse": "loops.decorating", "install": "script.importing",
+          "check": "grading.check", "explain": "debugging.explanation", "fuse": "loops.decorating",
+          "install": "script.importing",
           "load_ipython_extension": "script.notebook", "unload_ipython_extension": "script.notebook"}
 
 

@@ -6,6 +6,7 @@ from fastgrad.debugging.anomaly import AnomalyError as AnomalyError, detect_anom
 from fastgrad.debugging.explanation import explain as explain
 from fastgrad.engine import Value as Value, arena_stats as arena_stats
 from fastgrad.gradcheck import GradcheckError as GradcheckError, gradcheck as gradcheck
+from fastgrad.grading.check import check as check
 from fastgrad.loops.decorating import fuse as fuse
 from fastgrad.optim import clip_grad_norm_ as clip_grad_norm_
 from fastgrad.script.importing import install as install
@@ -14,4 +15,4 @@ from fastgrad.value.grad_mode import no_grad as no_grad
 backend: Literal["c", "python"]
 __version__: str
 __all__ = ["Value", "no_grad", "arena_stats", "gradcheck", "GradcheckError", "clip_grad_norm_", "detect_anomaly",
-           "AnomalyError", "explain", "fuse", "install", "backend", "__version__"]
+           "AnomalyError", "check", "explain", "fuse", "install", "backend", "__version__"]

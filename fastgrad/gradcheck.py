@@ -2,7 +2,7 @@
 import math
 
 from fastgrad.engine import Value
-from fastgrad.value.base import printable
+from fastgrad.value.base import AnyValue, printable
 from fastgrad.value.grad_mode import is_recording
 
 
@@ -13,7 +13,8 @@ class GradcheckError(AssertionError):
 def gradcheck(f, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-4):
     """Compare the derivatives that `backward()` gives for f(*inputs) with central differences.
 
-    f: a function of Values that returns one Value. It is called 2n + 2 times for n inputs.
+    f: a function of Values that returns one Value. It is called 2n + 2 times for n inputs. If an input is an instance
+        of another engine, such as a class of your own, f takes and returns such instances; numbers become some.
     inputs: a Value or a number, or a sequence of them. Values are handed to f themselves, with other data for a moment,
         so that f may also reach them by another way, as a model reaches its parameters. Numbers become Values.
     eps: the step, times max(1, |x|) for an input x.
@@ -25,6 +26,7 @@ def gradcheck(f, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-4):
 
     Differences can't see a derivative at a kink or next to a jump, such as relu's at 0: choose other inputs there.
     """
+    f, inputs = _any_engine(f, inputs)
     inputs = _leaves(f, inputs)
     eps, atol, rtol = _tolerance("eps", eps), _tolerance("atol", atol), _tolerance("rtol", rtol)
     if eps == 0:
@@ -84,21 +86,33 @@ def _difference_quotient(f, inputs, i, eps):
 
 def _call(f, inputs):
     y = f(*inputs)
-    if not isinstance(y, Value):
+    if not isinstance(y, AnyValue):
         raise TypeError(f"f must return a Value, not {type(y).__name__!r}")
     return y
+
+
+def _any_engine(f, inputs):
+    """f and the inputs as a list; those of another engine in wrappers with a Value's attributes."""
+    if not hasattr(type(inputs), "__iter__"):
+        inputs = [inputs]
+    inputs = list(inputs)
+    if callable(f) and any(not isinstance(x, Value) and hasattr(type(x), "__add__") and hasattr(type(x), "__mul__")
+                           and not isinstance(x, (int, float)) for x in inputs):
+        from fastgrad.grading.gradients import engine_of
+        engine = engine_of(inputs)
+        if engine is not None:
+            return engine.function(f), [engine.input(x) for x in inputs]
+    return f, inputs
 
 
 def _leaves(f, inputs):
     """The inputs as a list of Values, checked."""
     if not callable(f):
         raise TypeError(f"f must be a function of Values, not {type(f).__name__!r}")
-    if isinstance(inputs, Value) or not hasattr(type(inputs), "__iter__"):
-        inputs = [inputs]
     values = []
     for i, x in enumerate(inputs):
         try:
-            v = x if isinstance(x, Value) else Value(x)
+            v = x if isinstance(x, AnyValue) else Value(x)
         except (TypeError, OverflowError) as error:
             raise type(error)(f"input {i}: {error}") from None
         if not math.isfinite(v.data):
