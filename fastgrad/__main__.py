@@ -25,6 +25,8 @@ def parse(arguments):
     parser.add_argument("--verify", action="store_true", help="run it with its own class as well, and compare")
     parser.add_argument("--profile", action="store_true", help="say at the end where the time went, by parts of a step and by lines")
     parser.add_argument("--steps-json", metavar="FILE", help="write time, nodes and loss of each backward() to FILE")
+    parser.add_argument("--check", action="store_true",
+                        help="examine the engine that a file defines, and name its mistakes (--check --help)")
     parser.add_argument("--keep", metavar="CLASS", action="append", default=[], help="leave the class CLASS as it is")
     parser.add_argument("--no-fuse", action="store_true",
                         help="leave loops over Values to Python (as FASTGRAD_FUSE=0 in the environment does)")
@@ -35,6 +37,8 @@ def parse(arguments):
     parser.add_argument("script", nargs="?", metavar="SCRIPT", help="a .py file, a .ipynb file, or a folder")
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.check:
+        parser.error("--check goes with options of its own only: --check --help")
     if options.verify and options.steps_json:
         parser.error("--steps-json goes without --verify")
     if options.module:
@@ -45,6 +49,9 @@ def parse(arguments):
 
 
 def main(arguments):
+    if arguments and arguments[0] in ("--check", "--class", "--json", "--require", "--time-limit"):
+        from fastgrad.grading.command import main as check
+        return check(arguments)
     options = parse(arguments)
     if not options.module and not os.path.exists(options.script):
         print(f"fastgrad: there's no {options.script!r}", file=sys.stderr)
