@@ -10,6 +10,12 @@ static inline double square_of_grad(double grad, uint16_t flags)
     return flags & FG_GRAD_INT ? grad * grad : fg_square(grad);
 }
 
+/* -grad. Python's int 0 has no sign. */
+static inline double negative_of_grad(double grad, uint16_t flags)
+{
+    return flags & FG_GRAD_INT ? 0.0 - grad : -grad;
+}
+
 static inline void set_data(fg_node *node, double data)
 {
     node->data = data;
@@ -31,6 +37,17 @@ void fg_grads_scale(fg_arena *arena, size_t n, const fg_index *params, double fa
     }
 }
 
+void fg_grads_clamp(fg_arena *arena, size_t n, const fg_index *params, double limit)
+{
+    for (size_t i = 0; i < n; i++) {
+        fg_node *node = fg_at(arena->nodes, params[i]);
+        if (fabs(node->grad) > limit) {
+            node->grad = copysign(limit, node->grad);
+            node->flags &= (uint16_t)~FG_GRAD_INT;
+        }
+    }
+}
+
 double fg_grads_norm(const fg_arena *arena, size_t n, const fg_index *params)
 {
     double sum = 0.0;
@@ -47,13 +64,24 @@ void fg_sgd_step(fg_arena *arena, const fg_sgd *rule, size_t n, const fg_index *
     arena->assigned++;
     for (size_t i = 0; i < n; i++) {
         fg_node *node = fg_at(arena->nodes, params[i]);
-        double g = node->grad;
+        double g = r.maximize ? negative_of_grad(node->grad, node->flags) : node->grad;
         if (r.weight_decay != 0.0)
             g = g + r.weight_decay * node->data;
-        if (r.momentum != 0.0)
-            g = velocity[i] = r.momentum * velocity[i] + g;
+        if (r.momentum != 0.0) {
+            if (r.dampening == 0.0)
+                velocity[i] = r.momentum * velocity[i] + g;
+            else
+                velocity[i] = r.is_first ? g : r.momentum * velocity[i] + (1.0 - r.dampening) * g;
+            g = r.nesterov ? g + r.momentum * velocity[i] : velocity[i];
+        }
         set_data(node, node->data - r.lr * g);
     }
+}
+
+/* Whether g ** 2 may raise OverflowError in Python. */
+static inline bool is_huge(double g)
+{
+    return fabs(g) > 0x1p511 && isfinite(g);
 }
 
 bool fg_adam_is_safe(const fg_arena *arena, const fg_adam *rule, size_t n, const fg_index *params, const double *v)
@@ -61,8 +89,10 @@ bool fg_adam_is_safe(const fg_arena *arena, const fg_adam *rule, size_t n, const
     bool adds_decay = rule->weight_decay != 0.0 && !rule->decoupled;
     for (size_t i = 0; i < n; i++) {
         const fg_node *node = fg_at(arena->nodes, params[i]);
-        double g = adds_decay ? node->grad + rule->weight_decay * node->data : node->grad;
-        if (fabs(g) > 0x1p511 && isfinite(g))
+        double g = rule->maximize ? -node->grad : node->grad;
+        if (adds_decay)
+            g = g + rule->weight_decay * node->data;
+        if (is_huge(g))
             return false;
         if (rule->eps == 0.0 && rule->beta2 * v[i] + (1.0 - rule->beta2) * fg_square(g) == 0.0)
             return false;
@@ -70,13 +100,14 @@ bool fg_adam_is_safe(const fg_arena *arena, const fg_adam *rule, size_t n, const
     return true;
 }
 
-void fg_adam_step(fg_arena *arena, const fg_adam *rule, size_t n, const fg_index *params, double *m, double *v)
+void fg_adam_step(fg_arena *arena, const fg_adam *rule, size_t n, const fg_index *params, double *m, double *v,
+                  double *largest)
 {
     const fg_adam r = *rule;
     arena->assigned++;
     for (size_t i = 0; i < n; i++) {
         fg_node *node = fg_at(arena->nodes, params[i]);
-        double data = node->data, g = node->grad;
+        double data = node->data, g = r.maximize ? negative_of_grad(node->grad, node->flags) : node->grad;
         uint16_t flags = node->flags;
         if (r.weight_decay != 0.0) {
             if (r.decoupled) {
@@ -88,6 +119,51 @@ void fg_adam_step(fg_arena *arena, const fg_adam *rule, size_t n, const fg_index
         }
         m[i] = r.beta1 * m[i] + (1.0 - r.beta1) * g;
         v[i] = r.beta2 * v[i] + (1.0 - r.beta2) * square_of_grad(g, flags);
-        set_data(node, data - r.lr * (m[i] / r.bias1) / (fg_root(v[i] / r.bias2) + r.eps));
+        double square = v[i];
+        if (largest != NULL)
+            square = largest[i] = square <= largest[i] ? largest[i] : square;
+        set_data(node, data - r.lr * (m[i] / r.bias1) / (fg_root(square / r.bias2) + r.eps));
+    }
+}
+
+bool fg_rmsprop_is_safe(const fg_arena *arena, const fg_rmsprop *rule, size_t n, const fg_index *params,
+                        const double *mean)
+{
+    if (rule->eps == 0.0)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        const fg_node *node = fg_at(arena->nodes, params[i]);
+        double g = rule->maximize ? -node->grad : node->grad;
+        if (rule->weight_decay != 0.0)
+            g = g + rule->weight_decay * node->data;
+        if (is_huge(g) || (mean != NULL && is_huge(mean[i])))
+            return false;
+    }
+    return true;
+}
+
+void fg_rmsprop_step(fg_arena *arena, const fg_rmsprop *rule, size_t n, const fg_index *params, double *square,
+                     double *mean, double *velocity)
+{
+    const fg_rmsprop r = *rule;
+    arena->assigned++;
+    for (size_t i = 0; i < n; i++) {
+        fg_node *node = fg_at(arena->nodes, params[i]);
+        double g = r.maximize ? negative_of_grad(node->grad, node->flags) : node->grad;
+        uint16_t flags = node->flags;
+        if (r.weight_decay != 0.0) {
+            g = g + r.weight_decay * node->data;
+            flags &= (uint16_t)~FG_GRAD_INT;
+        }
+        double average = square[i] = r.alpha * square[i] + (1.0 - r.alpha) * square_of_grad(g, flags);
+        if (mean != NULL) {
+            mean[i] = r.alpha * mean[i] + (1.0 - r.alpha) * g;
+            average = average - fg_square(mean[i]);
+            average = average < 0.0 ? 0.0 : average;
+        }
+        double change = g / (fg_root(average) + r.eps);
+        if (velocity != NULL)
+            change = velocity[i] = r.momentum * velocity[i] + change;
+        set_data(node, node->data - r.lr * change);
     }
 }

@@ -22,11 +22,14 @@ from fastgrad.gradcheck import GradcheckError, gradcheck
 from fastgrad.value.grad_mode import no_grad
 
 __version__ = "0.1.0"
-__all__ = ["Value", "no_grad", "arena_stats", "gradcheck", "GradcheckError", "clip_grad_norm_", "detect_anomaly",
+__all__ = ["Value", "no_grad", "arena_stats", "gradcheck", "GradcheckError", "clip_grad_norm_",
+           "clip_grad_value_", "get_data", "set_data", "get_grad", "set_grad", "save", "load", "detect_anomaly",
            "AnomalyError", "check", "explain", "fuse", "install", "backend", "__version__"]
 
 # What most scripts don't use, by the module that it's in: imported when first asked for.
-_LATER = {"functional": "functional", "optim": "optim", "clip_grad_norm_": "optim", "viz": "viz",
+_LATER = {"functional": "functional", "optim": "optim", "clip_grad_norm_": "optim", "viz": "viz", "nn": "nn",
+          "clip_grad_value_": "optim", "parallel": "parallel", "save": "checkpoint", "load": "checkpoint",
+          "get_data": "bulk", "set_data": "bulk", "get_grad": "bulk", "set_grad": "bulk",
           "detect_anomaly": "debugging.anomaly", "AnomalyError": "debugging.anomaly",
           "check": "grading.check", "explain": "debugging.explanation", "fuse": "loops.decorating",
           "install": "script.importing",

@@ -265,7 +265,11 @@ cdef extern from "optim.h":
     ctypedef struct fg_sgd:
         double lr
         double momentum
+        double dampening
         double weight_decay
+        fg_bool nesterov
+        fg_bool maximize
+        fg_bool is_first
     ctypedef struct fg_adam:
         double lr
         double beta1
@@ -273,12 +277,26 @@ cdef extern from "optim.h":
         double eps
         double weight_decay
         fg_bool decoupled
+        fg_bool maximize
         double bias1
         double bias2
+    ctypedef struct fg_rmsprop:
+        double lr
+        double alpha
+        double eps
+        double weight_decay
+        double momentum
+        fg_bool maximize
 
     void fg_grads_zero(fg_arena *arena, size_t n, const fg_index *params)
     void fg_grads_scale(fg_arena *arena, size_t n, const fg_index *params, double factor)
+    void fg_grads_clamp(fg_arena *arena, size_t n, const fg_index *params, double limit)
     double fg_grads_norm(const fg_arena *arena, size_t n, const fg_index *params)
     void fg_sgd_step(fg_arena *arena, const fg_sgd *rule, size_t n, const fg_index *params, double *velocity)
     bint fg_adam_is_safe(const fg_arena *arena, const fg_adam *rule, size_t n, const fg_index *params, const double *v)
-    void fg_adam_step(fg_arena *arena, const fg_adam *rule, size_t n, const fg_index *params, double *m, double *v)
+    void fg_adam_step(fg_arena *arena, const fg_adam *rule, size_t n, const fg_index *params, double *m, double *v,
+                      double *largest)
+    bint fg_rmsprop_is_safe(const fg_arena *arena, const fg_rmsprop *rule, size_t n, const fg_index *params,
+                            const double *mean)
+    void fg_rmsprop_step(fg_arena *arena, const fg_rmsprop *rule, size_t n, const fg_index *params, double *square,
+                         double *mean, double *velocity)

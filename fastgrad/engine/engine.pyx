@@ -15,7 +15,7 @@ An operation raises what Python's own function raises. C computes it while opera
 Otherwise the function that plain Python would call does, and raises if it must.
 """
 cimport cython
-from cpython.array cimport array
+from cpython.array cimport array, clone
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.list cimport PyList_New
 from cpython.long cimport PyLong_CheckExact, PyLong_AsDouble, PyLong_AsLongLongAndOverflow

@@ -77,7 +77,7 @@ static void test_what_is_near_half(void)
 enum { N = 500 };
 static fg_arena arena;
 static fg_index params[N];
-static double data[N], grad[N], m[N], v[N], plain_m[N], plain_v[N];
+static double data[N], grad[N], m[N], v[N], largest[N], plain_m[N], plain_v[N], plain_largest[N];
 
 static double awkward(void)
 {
@@ -104,7 +104,7 @@ static void new_params(void)
     for (int i = 0; i < N; i++) {
         data[i] = fg_at(arena.nodes, params[i])->data = awkward();
         fg_at(arena.nodes, params[i])->flags |= FG_DATA_INT;
-        m[i] = plain_m[i] = v[i] = plain_v[i] = 0.0;
+        m[i] = plain_m[i] = v[i] = plain_v[i] = largest[i] = plain_largest[i] = 0.0;
     }
 }
 
@@ -113,20 +113,26 @@ static void check_data(void)
     for (int i = 0; i < N; i++) {
         CHECK(same(fg_at(arena.nodes, params[i])->data, data[i]));
         CHECK(!(fg_at(arena.nodes, params[i])->flags & FG_DATA_INT));
-        CHECK(same(m[i], plain_m[i]) && same(v[i], plain_v[i]));
+        CHECK(same(m[i], plain_m[i]) && same(v[i], plain_v[i]) && same(largest[i], plain_largest[i]));
     }
 }
 
-static void test_adam(double weight_decay, bool decoupled)
+/* The gradient that a step goes along. Python's int 0 has no sign. */
+static double direction(int i, bool maximize, bool ints)
+{
+    return !maximize ? grad[i] : ints ? 0.0 - grad[i] : -grad[i];
+}
+
+static void test_adam(double weight_decay, bool decoupled, bool amsgrad, bool maximize)
 {
     new_params();
     for (int t = 1; t <= 20; t++) {
         bool ints = t % 5 == 0;
         fg_adam r = {.lr = 0.1 / t, .beta1 = 0.85, .beta2 = 0.99, .eps = 1e-8, .weight_decay = weight_decay,
-                     .decoupled = decoupled, .bias1 = 1 - plain_pow(0.85, t), .bias2 = 1 - plain_pow(0.99, t)};
+                     .decoupled = decoupled, .maximize = maximize, .bias1 = 1 - plain_pow(0.85, t), .bias2 = 1 - plain_pow(0.99, t)};
         new_grads(ints);
         for (int i = 0; i < N; i++) {
-            double g = grad[i];
+            double g = direction(i, maximize, ints);
             if (weight_decay != 0.0 && decoupled)
                 data[i] = data[i] * (1 - r.lr * weight_decay);
             else if (weight_decay != 0.0)
@@ -135,28 +141,70 @@ static void test_adam(double weight_decay, bool decoupled)
             double square = is_int ? g * g : plain_pow(g, 2.0);
             plain_m[i] = 0.85 * plain_m[i] + (1 - 0.85) * g;
             plain_v[i] = 0.99 * plain_v[i] + (1 - 0.99) * square;
-            double m_hat = plain_m[i] / r.bias1, v_hat = plain_v[i] / r.bias2;
+            if (amsgrad && !(plain_v[i] <= plain_largest[i]))
+                plain_largest[i] = plain_v[i];
+            double m_hat = plain_m[i] / r.bias1, v_hat = (amsgrad ? plain_largest : plain_v)[i] / r.bias2;
             data[i] = data[i] - r.lr * m_hat / (plain_pow(v_hat, 0.5) + 1e-8);
         }
         CHECK(fg_adam_is_safe(&arena, &r, N, params, v));
-        fg_adam_step(&arena, &r, N, params, m, v);
+        fg_adam_step(&arena, &r, N, params, m, v, amsgrad ? largest : NULL);
         check_data();
     }
 }
 
-static void test_sgd(double momentum, double weight_decay)
+static void test_sgd(double momentum, double dampening, double weight_decay, bool nesterov, bool maximize)
 {
     new_params();
     for (int t = 1; t <= 20; t++) {
-        fg_sgd r = {.lr = 0.1 / t, .momentum = momentum, .weight_decay = weight_decay};
-        new_grads(t % 5 == 0);
+        bool ints = t % 5 == 0;
+        fg_sgd r = {.lr = 0.1 / t, .momentum = momentum, .dampening = dampening, .weight_decay = weight_decay,
+                    .nesterov = nesterov, .maximize = maximize, .is_first = t == 1};
+        new_grads(ints);
         for (int i = 0; i < N; i++) {
-            double g = weight_decay != 0.0 ? grad[i] + weight_decay * data[i] : grad[i];
-            if (momentum != 0.0)
-                g = plain_v[i] = momentum * plain_v[i] + g;
+            double g = direction(i, maximize, ints);
+            if (weight_decay != 0.0)
+                g = g + weight_decay * data[i];
+            if (momentum != 0.0) {
+                if (dampening == 0.0)
+                    plain_v[i] = momentum * plain_v[i] + g;
+                else
+                    plain_v[i] = t == 1 ? g : momentum * plain_v[i] + (1 - dampening) * g;
+                g = nesterov ? g + momentum * plain_v[i] : plain_v[i];
+            }
             data[i] = data[i] - r.lr * g;
         }
         fg_sgd_step(&arena, &r, N, params, v);
+        check_data();
+    }
+}
+
+static void test_rmsprop(double weight_decay, double momentum, bool centered, bool maximize)
+{
+    new_params();
+    for (int t = 1; t <= 20; t++) {
+        bool ints = t % 5 == 0;
+        fg_rmsprop r = {.lr = 0.1 / t, .alpha = 0.9, .eps = 1e-8, .weight_decay = weight_decay, .momentum = momentum,
+                        .maximize = maximize};
+        new_grads(ints);
+        for (int i = 0; i < N; i++) {
+            double g = direction(i, maximize, ints);
+            if (weight_decay != 0.0)
+                g = g + weight_decay * data[i];
+            double square = ints && weight_decay == 0.0 ? g * g : plain_pow(g, 2.0);
+            double average = plain_v[i] = 0.9 * plain_v[i] + (1 - 0.9) * square;
+            if (centered) {
+                plain_m[i] = 0.9 * plain_m[i] + (1 - 0.9) * g;
+                average = average - plain_pow(plain_m[i], 2.0);
+                if (average < 0)
+                    average = 0.0;
+            }
+            double change = g / (plain_pow(average, 0.5) + 1e-8);
+            if (momentum != 0.0)
+                change = plain_largest[i] = momentum * plain_largest[i] + change;
+            data[i] = data[i] - r.lr * change;
+        }
+        CHECK(fg_rmsprop_is_safe(&arena, &r, N, params, centered ? m : NULL));
+        fg_rmsprop_step(&arena, &r, N, params, v, centered ? m : NULL, momentum != 0.0 ? largest : NULL);
         check_data();
     }
 }
@@ -187,6 +235,17 @@ static void test_where_python_may_raise(void)
     CHECK(!fg_adam_is_safe(&arena, &r, N, params, v));
     v[7] = 1e-300;
     CHECK(fg_adam_is_safe(&arena, &r, N, params, v));
+
+    fg_rmsprop s = {.lr = 0.1, .alpha = 0.9, .eps = 1e-8};
+    CHECK(fg_rmsprop_is_safe(&arena, &s, N, params, m));
+    m[7] = 1e200;
+    CHECK(fg_rmsprop_is_safe(&arena, &s, N, params, NULL));
+    CHECK(!fg_rmsprop_is_safe(&arena, &s, N, params, m));
+    node->grad = 1e200;
+    CHECK(!fg_rmsprop_is_safe(&arena, &s, N, params, NULL));
+    node->grad = 1.0;
+    s.eps = 0.0;
+    CHECK(!fg_rmsprop_is_safe(&arena, &s, N, params, NULL));
 }
 
 static void test_grads(void)
@@ -205,6 +264,15 @@ static void test_grads(void)
         CHECK(same(fg_at(arena.nodes, params[i])->grad, grad[i] * 0.3));
         CHECK(!(fg_at(arena.nodes, params[i])->flags & FG_GRAD_INT));
     }
+    static const double unclamped[] = {5.0, -5.0, 2.0, -0.0, INFINITY, NAN};
+    static const double clamped[] = {2.0, -2.0, 2.0, -0.0, 2.0, NAN};
+    for (int i = 0; i < 6; i++)
+        fg_at(arena.nodes, params[i])->grad = unclamped[i];
+    fg_grads_clamp(&arena, 6, params, 2.0);
+    for (int i = 0; i < 6; i++)
+        CHECK(same(fg_at(arena.nodes, params[i])->grad, clamped[i]));
+    for (int i = 0; i < 6; i++)
+        fg_at(arena.nodes, params[i])->grad = 0.0;
     fg_at(arena.nodes, params[3])->grad = 1e200;
     CHECK(isinf(fg_grads_norm(&arena, N, params)));
     fg_grads_zero(&arena, N, params);
@@ -220,12 +288,22 @@ int main(void)
     fg_arena_init(&arena, NULL);
     for (int i = 0; i < N; i++)
         params[i] = leaf(&arena, 0.0);
-    test_adam(0.0, false);
-    test_adam(0.1, false);
-    test_adam(0.1, true);
-    test_sgd(0.0, 0.0);
-    test_sgd(0.9, 0.0);
-    test_sgd(0.9, 0.01);
+    for (int amsgrad = 0; amsgrad < 2; amsgrad++)
+        for (int maximize = 0; maximize < 2; maximize++) {
+            test_adam(0.0, false, amsgrad, maximize);
+            test_adam(0.1, false, amsgrad, maximize);
+            test_adam(0.1, true, amsgrad, maximize);
+        }
+    for (int maximize = 0; maximize < 2; maximize++) {
+        test_sgd(0.0, 0.0, 0.0, false, maximize);
+        test_sgd(0.9, 0.0, 0.0, false, maximize);
+        test_sgd(0.9, 0.0, 0.01, true, maximize);
+        test_sgd(0.9, 0.3, 0.01, false, maximize);
+        for (int centered = 0; centered < 2; centered++) {
+            test_rmsprop(0.0, 0.0, centered, maximize);
+            test_rmsprop(0.1, 0.9, centered, maximize);
+        }
+    }
     test_where_python_may_raise();
     test_grads();
     fg_arena_clear(&arena);

@@ -82,9 +82,9 @@ def seen(x):
         v.zero_grad()
     x["deep"].backward()
     optimizer = x["optimizer"]
-    assert optimizer._params.values[0] is x["a"] and type(optimizer._params) is fastgrad.engine.Parameters
+    assert optimizer.param_groups[0]["params"][0] is x["a"] and type(optimizer.param_groups[0].params) is fastgrad.engine.Parameters
     optimizer.step()
-    out.append([repr(v) for v in (x["a"], b, *optimizer._params.values)])
+    out.append([repr(v) for v in (x["a"], b, *optimizer.param_groups[0]["params"])])
     return repr(out)
 
 protocols = range(pickle.HIGHEST_PROTOCOL + 1)
@@ -123,7 +123,7 @@ def test_values_of_the_other_engine_stay_so():
     w = pickle.loads(pickle.dumps(v))
     assert type(w) is type(w._children[0]) is reference.Value and repr(w) == repr(v)
     optimizer = pickle.loads(pickle.dumps(Adam([reference.Value(1.0)])))
-    assert type(optimizer._params) is reference.Parameters is not fastgrad.engine.Parameters
+    assert type(optimizer.param_groups[0].params) is reference.Parameters is not fastgrad.engine.Parameters
 
 
 # ---- Pickles of 0.1 ----
@@ -206,7 +206,7 @@ def test_pickles_of_0_1(name):
 def test_optimisers_of_0_1(name):
     optimizer = load_old(name)
     optimizer.step()
-    assert [repr(v.data) for v in optimizer._params.values] == ["1.4980000000100002", "1.9980000000133336"]
+    assert [repr(v.data) for v in optimizer.param_groups[0]["params"]] == ["1.4980000000100002", "1.9980000000133336"]
 
 
 # ---- Altered pickles ----

@@ -17,7 +17,7 @@ TESTS = Path(__file__).resolve().parents[1]
 LATER = {
     ("fastgrad.copying", "fastgrad"): "the Value in use, which is known when all has been imported",
     ("fastgrad.value.copying", "fastgrad.copying"): "pickles have its name in them, so it's none of the rooms",
-    ("fastgrad.value.parameters", "fastgrad.optim"): "Parameters in plain Python gather Values as fastgrad.optim does",
+    ("fastgrad.value.parameters", "fastgrad.optim.checks"): "Parameters in plain Python gather Values as optimisers do",
 }
 
 

@@ -14,9 +14,9 @@ import train_microgpt as script
 
 import fastgrad
 import fastgrad.reference
-from fastgrad import clip_grad_norm_
+from fastgrad import clip_grad_norm_, clip_grad_value_
 from fastgrad.nn import MLP
-from fastgrad.optim import SGD, Adam, AdamW
+from fastgrad.optim import SGD, Adam, AdamW, RMSprop
 
 inf, nan = math.inf, math.nan
 
@@ -174,11 +174,19 @@ def test_settings_are_floats_whatever_they_were(Value):
 
 def test_arguments_and_defaults_are_torchs(Value):
     p = [Value(1.0)]
-    assert repr(SGD(p)) == "SGD(1 parameters, lr=0.001, momentum=0.0, weight_decay=0.0)"
-    assert repr(Adam(p)) == "Adam(1 parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)"
-    assert repr(AdamW(p)) == "AdamW(1 parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01)"
-    assert repr(SGD(p, 1, 2, 3)) == "SGD(1 parameters, lr=1.0, momentum=2.0, weight_decay=3.0)"
-    assert repr(AdamW(p, 1, (0, 0.5), 3, 4)).endswith("lr=1.0, betas=(0.0, 0.5), eps=3.0, weight_decay=4.0)")
+    assert repr(SGD(p)) == ("SGD(1 parameters, lr=0.001, momentum=0.0, dampening=0.0, weight_decay=0.0, "
+                            "nesterov=False, maximize=False)")
+    assert repr(Adam(p)) == ("Adam(1 parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, "
+                             "amsgrad=False, maximize=False)")
+    assert repr(AdamW(p)) == ("AdamW(1 parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, "
+                              "amsgrad=False, maximize=False)")
+    assert repr(RMSprop(p)) == ("RMSprop(1 parameters, lr=0.01, alpha=0.99, eps=1e-08, weight_decay=0.0, momentum=0.0, "
+                                "centered=False, maximize=False)")
+    assert "lr=1.0, momentum=2.0, dampening=3.0, weight_decay=4.0, nesterov=False" in repr(SGD(p, 1, 2, 3, 4, False))
+    assert "lr=1.0, betas=(0.0, 0.5), eps=3.0, weight_decay=4.0, amsgrad=True" in repr(
+        AdamW(p, 1, (0, 0.5), 3, 4, True, maximize=False))
+    assert "lr=1.0, alpha=0.5, eps=3.0, weight_decay=4.0, momentum=5.0, centered=True" in repr(
+        RMSprop(p, 1, 0.5, 3, 4, 5, True, maximize=True))
 
 
 def test_zero_grad_sets_the_int_0(Value):
@@ -189,7 +197,7 @@ def test_zero_grad_sets_the_int_0(Value):
 
 
 def test_the_c_engine_s_loops_are_in_c(engine):
-    assert type(Adam([engine.Value(1.0)])._params) is engine.Parameters
+    assert type(Adam([engine.Value(1.0)]).param_groups[0].params) is engine.Parameters
     assert (engine.Parameters.adam is fastgrad.reference.Parameters.adam) == (engine is fastgrad.reference)
 
 
@@ -310,7 +318,7 @@ def test_bad_parameters(Value, kind):
         ([a, None], TypeError, "parameter 1 must be a Value, not 'NoneType'"),
         ([a, [b]], TypeError, "parameter 1 must be a Value, not 'list'"),
         ("ab", TypeError, "parameter 0 must be a Value, not 'str'"),
-        ([{"params": [a]}], TypeError, "parameter 0 must be a Value, not 'dict'"),
+        ([a, {"params": [b]}], TypeError, "parameter 1 must be a Value, not 'dict'"),
         ([a, a * b], ValueError, r"parameter 1 must be a leaf, and it's the result of an operation, '\*'"),
         ([a, Value(1.0, (a,), "f", label="c")], ValueError, r"parameter 1 \(c\) must be a leaf, .*'f'"),
         ([a, b, a], ValueError, "parameter 2 is the same Value as parameter 0"),
@@ -330,7 +338,8 @@ NOT_NUMBERS = ["0.1", None, 1j, [0.1], np.array([0.1])]
 def test_bad_settings(Value, kind, name):
     values = [Value(1.0)]
     optimizer = kind(values, **{name: 0.25})
-    for bad, problem in [(-1, "at least 0, not -1"), (-1e-300, "at least 0, not -1e-300"),
+    tiny = -1e-300 if name != "lr" else -1e-11      # a rate that was assigned may be below 0 by rounding
+    for bad, problem in [(-1, "at least 0, not -1"), (tiny, f"at least 0, not {tiny}"),
                          (np.float64(-0.5), "at least 0, not"), (nan, "at least 0, not nan"),
                          (inf, "finite, not inf"), (10 ** 400, "finite, not 1000")]:
         with pytest.raises(ValueError, match=f"^{name} must be {problem}"):
@@ -404,8 +413,8 @@ def test_a_state_is_of_plain_numbers_and_isnt_the_optimizers_own(Value):
     p.grad = 2.0
     optimizer.step()
     state = optimizer.state_dict()
-    assert state == {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0, "step": 1,
-                     "exp_avg": [(1 - 0.9) * 2.0], "exp_avg_sq": [(1 - 0.999) * 4.0]}
+    assert state == {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0, "amsgrad": False,
+                     "maximize": False, "step": 1, "exp_avg": [(1 - 0.9) * 2.0], "exp_avg_sq": [(1 - 0.999) * 4.0]}
     optimizer.step()
     assert state["step"] == 1 and state["exp_avg"] == [(1 - 0.9) * 2.0]
     optimizer.load_state_dict(state)
@@ -566,3 +575,221 @@ def test_microgpt_is_the_same_with_the_optimizer(shape):
             run.step()
         runs.append((list(map(repr, run.losses)), reprs(run.model.parameters)))
     assert runs[0] == runs[1]
+
+
+# More of torch's. What C does is compared with the oracle in plain Python.
+
+def random_settings(rng, kind):
+    def some(*numbers):
+        return rng.choice([0, 0, *numbers])
+
+    settings = {"lr": rng.choice([0.1, 1e-3, 3]), "weight_decay": some(0.1, 2), "maximize": rng.random() < 0.5}
+    if kind is SGD:
+        settings |= {"momentum": some(0.9, 0.5), "dampening": some(0.3, 1)}
+        settings["nesterov"] = bool(settings["momentum"]) and not settings["dampening"] and rng.random() < 0.7
+    elif kind is RMSprop:
+        settings |= {"alpha": rng.choice([0, 0.5, 0.99]), "momentum": some(0.9), "centered": rng.random() < 0.5}
+    else:
+        settings |= {"betas": rng.choice([(0.9, 0.999), (0, 0.5)]), "amsgrad": rng.random() < 0.5}
+    return settings | ({} if kind is SGD else {"eps": rng.choice([1e-8, 0.1, 1e-3, 0])})
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW, RMSprop])
+def test_random_settings_and_gradients(kind):
+    """Values of the engine in use, and of the oracle, take the same steps, or raise the same error and stay the same."""
+    rng = random.Random(kind.__name__)
+    errors = 0
+    for _ in range(60):
+        settings = random_settings(rng, kind)
+        start = [number(rng) for _ in range(20)]
+        sides = [[cls(x) for x in start] for cls in (fastgrad.Value, fastgrad.reference.Value)]
+        optimizers = [kind(values, **settings) for values in sides]
+        size = rng.choice([1, 1, 1e100, 1e160])
+        for t in range(8):
+            grads, outcomes = [number(rng) for _ in start], []
+            if size > 1 and t > 3:
+                grads[3] *= size
+            for values, optimizer in zip(sides, optimizers):
+                for p, g in zip(values, grads):
+                    p.grad = g
+                before = reprs(values), repr(optimizer.state_dict())
+                try:
+                    optimizer.step()
+                    outcomes.append(None)
+                except ArithmeticError as error:
+                    outcomes.append(repr(error))
+                    assert (reprs(values), repr(optimizer.state_dict())) == before
+            assert outcomes[0] == outcomes[1], settings
+            errors += outcomes[0] is not None
+            assert reprs(sides[0]) == reprs(sides[1]), settings
+            assert memory(optimizers[0]) == memory(optimizers[1]), settings
+    assert errors > 0 or kind is SGD
+
+
+def test_settings_that_dont_go_together(Value):
+    p = Value(1.0)
+    for settings in {}, {"momentum": 0.9, "dampening": 0.1}:
+        with pytest.raises(ValueError, match="^nesterov needs momentum and no dampening$"):
+            SGD([p], nesterov=True, **settings)
+    optimizer = SGD([p], momentum=0.9)
+    with pytest.raises(ValueError, match="^nesterov needs"):
+        optimizer.load_state_dict({**optimizer.state_dict(), "momentum": 0, "nesterov": True})
+    for bad in ("yes", None, 2, 0.5, [True]):
+        with pytest.raises(TypeError, match="^nesterov must be True or False, not"):
+            SGD([p], momentum=0.9, nesterov=bad)
+    with pytest.raises(TypeError):
+        SGD([p], 0.1, 0, 0, 0, False, True)     # maximize is by name alone, as in torch
+    with pytest.raises(ValueError, match="alpha must be less than 1"):
+        RMSprop([p], alpha=1)
+
+
+def test_step_takes_a_closure(Value):
+    p = Value(3.0)
+    optimizer = SGD([p], lr=0.1)
+
+    def closure():
+        optimizer.zero_grad(set_to_none=False)
+        loss = p * p
+        loss.backward()
+        return loss
+
+    loss = optimizer.step(closure)
+    assert loss.data == 9.0 and p.data == 3.0 - 0.1 * 6.0
+    assert optimizer.step() is None
+    optimizer.zero_grad(set_to_none=True)
+    assert repr(p.grad) == "0"
+
+
+def test_groups_have_settings_of_their_own(Value):
+    a, b, c = (Value(1.0) for _ in range(3))
+    optimizer = SGD([{"params": [a]}, {"params": (p for p in [b]), "lr": 0.5, "name": "fast"}], lr=0.1)
+    optimizer.add_param_group({"params": [c], "momentum": 0.9})
+    groups = optimizer.param_groups
+    assert [group["lr"] for group in groups] == [0.1, 0.5, 0.1] and groups[1]["name"] == "fast"
+    assert groups[2]["params"] == (c,) and [group["momentum"] for group in groups] == [0.0, 0.0, 0.9]
+    for _ in range(2):
+        for p in a, b, c:
+            p.grad = 1.0
+        optimizer.step()
+    assert [p.data for p in (a, b, c)] == [1 - 0.1 - 0.1, 0.0, 1 - 0.1 - 0.1 * 1.9]
+    groups[0]["lr"] = 2
+    assert repr(groups[0]["lr"]) == "2.0"
+    with pytest.raises(ValueError, match="^lr must be at least 0, not -1$"):
+        groups[0]["lr"] = -1
+    with pytest.raises(TypeError, match="add_param_group"):
+        groups[0]["params"] = [a]
+    with pytest.raises(TypeError, match="can't be deleted"):
+        del groups[0]["lr"]
+    with pytest.raises(ValueError, match="^the groups have different settings of lr: see param_groups$"):
+        optimizer.lr
+    optimizer.lr = 0.25
+    assert [group["lr"] for group in groups] == [0.25] * 3 and optimizer.lr == 0.25
+    optimizer.zero_grad()
+    assert [repr(p.grad) for p in (a, b, c)] == ["0"] * 3
+    assert repr(optimizer) == "SGD(3 groups of parameters)"
+
+
+def test_bad_groups(Value):
+    a, b = Value(1.0), Value(2.0)
+    for params, error, problem in [
+        ([{"params": [a]}, {"params": [a, b]}], ValueError, "a parameter is in more than one group"),
+        ([{"params": []}], ValueError, "params is empty"),
+        ([{"lr": 0.1}], ValueError, "a group must have 'params'"),
+        ([{"params": [a]}, b], TypeError, "group 1 must be a dict, not 'Value'"),
+        ([{"params": [a], "lr": -1}], ValueError, "lr must be at least 0, not -1"),
+        ([{"params": [a], "nesterov": True}], ValueError, "nesterov needs"),
+    ]:
+        with pytest.raises(error, match=f"^{problem}"):
+            SGD(params)
+    optimizer = SGD([a])
+    with pytest.raises(ValueError, match="more than one group"):
+        optimizer.add_param_group({"params": [b, a]})
+    with pytest.raises(TypeError, match="param_group must be a dict, not 'list'"):
+        optimizer.add_param_group([b])
+    assert len(optimizer.param_groups) == 1
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam, RMSprop])
+def test_a_state_of_groups(Value, kind):
+    def made():
+        values = [Value(0.1 * i) for i in range(6)]
+        return values, kind([{"params": values[:2], "lr": 0.3}, {"params": values[2:]}], weight_decay=0.1)
+
+    (values, optimizer), (others, other) = made(), made()
+    random_steps(optimizer, values, 2, 5)
+    state = json.loads(json.dumps(optimizer.state_dict()))
+    assert [group["lr"] for group in state["param_groups"]] == [0.3, optimizer.param_groups[1]["lr"]]
+    before = repr(other.state_dict())
+    for bad in ({"param_groups": state["param_groups"][:1]}, {"param_groups": state["param_groups"][::-1]},
+                {"param_groups": 3}, {"param_groups": [1, 2]}, state["param_groups"][0]):
+        with pytest.raises((ValueError, TypeError)):
+            other.load_state_dict(bad)
+        assert repr(other.state_dict()) == before
+    other.load_state_dict(state)
+    for p, q in zip(values, others):
+        q.data = p.data
+    random_steps(optimizer, values, 4, 5)
+    random_steps(other, others, 4, 5)
+    assert reprs(others) == reprs(values)
+
+
+@pytest.mark.parametrize("kind", [Adam, RMSprop])
+@pytest.mark.parametrize("huge", [[0], [2], [0, 1], [1, 2]])
+def test_a_step_of_several_groups_is_all_or_nothing(Value, kind, huge):
+    values = [Value(1), Value(2.0), Value(3.0)]
+    optimizer = kind([{"params": [p]} for p in values])
+    for i, p in enumerate(values):
+        p.grad = 0.5
+    optimizer.step()
+    values[2].data = 7
+    # Groups whose gradients are so large that it's not sure whether they raise, and the last one that does.
+    for i in huge:
+        values[i].grad = 1.2e154
+    values[huge[-1]].grad = 1e200
+    before, state = reprs(values), repr(optimizer.state_dict())
+    with pytest.raises(OverflowError):
+        optimizer.step()
+    assert reprs(values) == before and repr(optimizer.state_dict()) == state
+
+
+def test_states_of_0_1(Value):
+    """Without the settings that came later."""
+    values = [Value(1.0), Value(2.0)]
+    optimizer = SGD(values)
+    optimizer.load_state_dict({"lr": 0.5, "momentum": 0.9, "weight_decay": 0.0, "step": 3,
+                               "momentum_buffer": [1.0, 2.0]})
+    optimizer.step()
+    assert [p.data for p in values] == [1.0 - 0.5 * 0.9, 2.0 - 0.5 * 1.8]
+    assert optimizer.dampening == 0.0 and optimizer.nesterov is False
+
+
+# Clipping, the rest of it.
+
+def test_a_norm_that_isnt_finite_can_be_an_error(Value):
+    values = [Value(1.0), Value(2.0)]
+    for grad in nan, inf, -inf:
+        for norm_type in 2, 1, inf, 3:
+            values[0].grad, values[1].grad = grad, 1
+            before = reprs(values)
+            with pytest.raises(RuntimeError, match="the norm of the gradients is (nan|inf)"):
+                clip_grad_norm_(values, 1.0, norm_type, error_if_nonfinite=True)
+            assert reprs(values) == before
+    for bad in (0, -1, nan):
+        with pytest.raises(ValueError, match="norm_type must be"):
+            clip_grad_norm_(values, 1.0, bad)
+    values[0].grad = 1e200
+    with pytest.raises(OverflowError, match="too large to be raised to the power 3.0: 1e\\+200"):
+        clip_grad_norm_(values, 1.0, 3)
+
+
+def test_clipping_by_value(Value):
+    grads = [3, -3, 2, -2, 0, 2.0, -0.0, 1.5, -9.5, inf, -inf, nan]
+    values = [Value(1.0) for _ in grads]
+    for p, g in zip(values, grads):
+        p.grad = g
+    clip_grad_value_(values, 2)
+    assert [repr(p.grad) for p in values] == ["2.0", "-2.0", "2", "-2", "0", "2.0", "-0.0", "1.5", "-2.0", "2.0", "-2.0",
+                                              "nan"]
+    for bad in (-1, nan):
+        with pytest.raises(ValueError, match="clip_value must be at least 0"):
+            clip_grad_value_(values, bad)

@@ -1,17 +1,14 @@
-# Neural networks of Values: micrograd's Module, Neuron, Layer and MLP.
+# micrograd's networks: Neuron, Layer and MLP.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, SupportsFloat, SupportsIndex, TypeAlias
 
 from fastgrad.engine import Value
+from fastgrad.nn.module import Module
 
 NONLINEARITIES: dict[str, str]
 
 _Nonlin: TypeAlias = bool | Literal["relu", "tanh", "sigmoid"] | Callable[[Value], Value]
 _Inputs: TypeAlias = Iterable[SupportsFloat | SupportsIndex]    # Values or numbers
-
-class Module:
-    def zero_grad(self) -> None: ...
-    def parameters(self) -> list[Value]: ...
 
 class Neuron(Module):
     w: list[Value]

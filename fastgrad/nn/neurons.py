@@ -1,4 +1,4 @@
-"""Neural networks of Values: micrograd's Module, Neuron, Layer and MLP.
+"""micrograd's networks: Neuron, Layer and MLP.
 
 Signatures, the order of the random numbers, the order of the parameters and the reprs are micrograd's, so that the same
 seed gives the same network. Three things are new. `nonlin` also takes the name of a nonlinearity or any function of a
@@ -9,22 +9,10 @@ import random
 
 from fastgrad import functional
 from fastgrad.engine import Value
+from fastgrad.nn.module import Module
 from fastgrad.value.base import AnyValue
 
 NONLINEARITIES = {"relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid"}     # methods of Value, and what reprs call them
-
-
-class Module:
-    """The base of everything that has parameters."""
-
-    def zero_grad(self):
-        """Set the gradient of every parameter to 0."""
-        for p in self.parameters():
-            p.grad = 0
-
-    def parameters(self):
-        """The parameters as a list of Values."""
-        return []
 
 
 class Neuron(Module):
