@@ -53,7 +53,7 @@ class Module:
     def named_parameters(self):
         """Pairs of a name and a parameter, for all parameters, each once; an iterator."""
         found = {}
-        for name, array in _arrays(self, "", ()):
+        for name, array in _arrays(self, "", (), []):
             for number, p in _elements(array, name):
                 found.setdefault(id(p), (number, p))
         for i, p in enumerate(self.parameters()):
@@ -88,7 +88,7 @@ class Module:
         An array that is found in two places has both names. Parameters that only a parameters() of the user's own knows
         are there as `parameters.0`, counted in its order. Raises ValueError if two arrays have the same name.
         """
-        return {name: _map(array, lambda p: p.data) for name, array in _named_arrays(self).items()}
+        return {name: _data(array) for name, array in _named_arrays(self).items()}
 
     def load_state_dict(self, state_dict, strict=True):
         """Set the parameters to the numbers of a state_dict.
@@ -128,10 +128,6 @@ class Module:
 
 
 # ---- Finding ----
-
-def _is_parameter(x):
-    return isinstance(x, AnyValue) and not x._children
-
 
 def _has_its_own_parameters(module):
     return type(module).parameters is not Module.parameters
@@ -193,16 +189,20 @@ def _gather_modules(x, found, seen):
             _gather_modules(part, found, seen)
 
 
-def _arrays(x, name, path):
-    """Pairs of a name and an array, a Value or lists of lists of them, for all below x. path: what x is within."""
-    if _is_parameter(x):
-        yield name, x
+def _arrays(x, name, path, askable):
+    """Pairs of a name and an array, a Value or lists of lists of them, for all below x. path: what x is within.
+    askable: a list to which modules with a parameters() of the user's own are appended."""
+    if isinstance(x, AnyValue):
+        if not x._children:
+            yield name, x
     elif isinstance(x, (Module, dict, list, tuple)) and not any(x is above for above in path):
         if isinstance(x, (list, tuple)) and _is_array(x, path):
             yield name, x
         else:
+            if isinstance(x, Module) and _has_its_own_parameters(x):
+                askable.append(x)
             for part_name, part in _parts(x):
-                yield from _arrays(part, f"{name}.{part_name}" if name else str(part_name), (*path, x))
+                yield from _arrays(part, f"{name}.{part_name}" if name else str(part_name), (*path, x), askable)
 
 
 def _is_array(x, path):
@@ -210,21 +210,20 @@ def _is_array(x, path):
     if not x or any(x is above for above in path):
         return False
     if isinstance(x[0], AnyValue):
-        return all(map(_is_parameter, x))
+        return all([isinstance(p, AnyValue) and not p._children for p in x])
     return all(isinstance(row, (list, tuple)) and _is_array(row, (*path, x)) for row in x)
 
 
 def _named_arrays(module):
     """{name: array} of all below a module, and parameters that only its parameters(), or theirs, know."""
-    named, known = {}, set()
-    for name, array in _arrays(module, "", ()):
+    named, askable = {}, []
+    for name, array in _arrays(module, "", (), askable):
         if name in named:
             raise ValueError(f"two parameters of {type(module).__name__} are called {name!r}")
         named[name] = array
-        known.update(id(p) for _, p in _elements(array, name))
-    for i, p in enumerate(module.parameters()):
-        if id(p) not in known:
-            named[f"parameters.{i}"] = p
+    if askable:
+        known = {id(p) for name, array in named.items() for _, p in _elements(array, name)}
+        named |= {f"parameters.{i}": p for i, p in enumerate(module.parameters()) if id(p) not in known}
     return named
 
 
@@ -270,13 +269,13 @@ class _Misfit(Exception):
     """An array has another size than the numbers for it."""
 
 
-def _map(array, function):
-    """function of each Value, in lists like the array's."""
+def _data(array):
+    """The data of an array's Values, in lists like its own."""
     if isinstance(array, AnyValue):
-        return function(array)
+        return array.data
     if isinstance(array[0], AnyValue):
-        return list(map(function, array))
-    return [_map(row, function) for row in array]
+        return [p.data for p in array]
+    return [_data(row) for row in array]
 
 
 def _as_lists(numbers):

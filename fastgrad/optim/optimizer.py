@@ -120,16 +120,17 @@ class ParamGroup(MutableMapping):
         """A list of a state_dict as an array of doubles. Raises TypeError or ValueError."""
         try:
             numbers = list(numbers)
-            for x in numbers:
-                if not is_number(x):        # array("d", ...) would accept NumPy's text and complex numbers
-                    raise TypeError(f"{x!r} is none")
+            if not set(map(type, numbers)) <= {float, int}:
+                for x in numbers:
+                    if not is_number(x):        # array("d", ...) would accept NumPy's text and complex numbers
+                        raise TypeError(f"{x!r} is none")
             memory = array("d", numbers)
         except (TypeError, OverflowError) as error:
             raise TypeError(f"{name} must be a list of numbers: {error}") from None
         n = len(self.params.values)
         if len(memory) != n:
             raise ValueError(f"{name} has {len(memory)} numbers, and there are {n} parameters")
-        if name in self.kind._squares and any(x < 0 for x in memory):
+        if name in self.kind._squares and min(memory) < 0:
             raise ValueError(f"{name} are means of squares, and {min(memory)} is negative")
         return memory
 
