@@ -15,9 +15,10 @@ from fastgrad.value.base import AnyValue
 
 __all__ = ["get_data", "set_data", "get_grad", "set_grad"]
 
-# These two return None or False, without any effect, if the loop has to run.
+# These return None or False, without any effect, if the loop has to run, or if there is anything but Values.
 _get_numbers = getattr(engine, "_get_numbers", lambda values, of_grads: None)
 _set_numbers = getattr(engine, "_set_numbers", lambda values, numbers, of_grads: False)
+_add_grads = getattr(engine, "_add_grads", lambda values, numbers: False)
 
 
 def get_data(params):
@@ -53,27 +54,42 @@ def set_grad(params, numbers):
     _set(params, numbers, "grad")
 
 
-def _values(params):
+def add_grad(values, results):
+    """Add to the gradients of values, a list of different Values, those in each of results, arrays of doubles."""
+    if results and not (_add_grads(values, results[0]) and all([_add_grads(values, numbers) for numbers in results[1:]])):
+        total = get_grad(values)
+        for numbers in results:
+            total = array("d", map(float.__add__, total, numbers))
+        set_grad(values, total)
+
+
+def _sequence(params):
     if isinstance(params, AnyValue) or not isinstance(params, Iterable):
         raise TypeError(f"params must be an iterable of Values, not {type(params).__name__!r}")
-    values = params if type(params) in (list, tuple) else list(params)
+    return params if type(params) in (list, tuple) else list(params)
+
+
+def _check(values):
     for i, p in enumerate(values):
         if not isinstance(p, AnyValue):
             raise TypeError(f"parameter {i} must be a Value, not {type(p).__name__!r}")
-    return values
 
 
 def _get(params, attribute):
-    values = _values(params)
+    values = _sequence(params)
     numbers = _get_numbers(values, attribute == "grad")
-    return array("d", [getattr(p, attribute) for p in values]) if numbers is None else numbers
+    if numbers is None:
+        _check(values)
+        numbers = array("d", [getattr(p, attribute) for p in values])
+    return numbers
 
 
 def _set(params, numbers, attribute):
-    values, numbers = _values(params), _numbers(numbers)
+    values, numbers = _sequence(params), _numbers(numbers)
     if len(numbers) != len(values):
         raise ValueError(f"there are {len(numbers)} numbers for {len(values)} parameters")
     if not _set_numbers(values, numbers, attribute == "grad"):
+        _check(values)
         before = [getattr(p, attribute) for p in values]
         try:
             for p, x in zip(values, numbers):

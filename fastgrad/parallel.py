@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from concurrent.futures import BrokenExecutor, CancelledError
 
 from fastgrad import engine
-from fastgrad.bulk import get_data, get_grad, set_data, set_grad
+from fastgrad.bulk import add_grad, get_data, get_grad, set_grad
 from fastgrad.value.base import AnyValue
 
 __all__ = ["gradients"]
@@ -36,7 +36,8 @@ def gradients(loss, params, batches, executor):
     loss: a function that can be pickled; called as loss(params, batch), in a worker for each batch, it returns a Value.
     What it gets as params are Values of the worker's own with the parameters' data, and gradients 0: a list in the order
     given here, or if params is a Module, a copy of it. params: an iterable of different Values, or a Module. batches: an
-    iterable of whatever can be pickled. executor: any concurrent.futures.Executor, or a dask.distributed.Client.
+    iterable of whatever can be pickled. executor: any concurrent.futures.Executor, a dask.distributed.Client, or None, to
+    compute the same here, with params themselves.
 
     Returns the losses as a list of floats, in the order of batches. Raises TypeError or ValueError for other arguments,
     what loss raises for the first batch for which it raises, and RuntimeError if a worker died over a batch; then no
@@ -50,11 +51,13 @@ def gradients(loss, params, batches, executor):
         raise ValueError("params has a Value twice")
     if not callable(loss):
         raise TypeError(f"loss must be a function, not {type(loss).__name__!r}")
+    if executor is None:
+        return _compute_here(loss, values if model is None else model, values, batches)
     if not hasattr(executor, "submit"):
         raise TypeError(f"executor must be an Executor of concurrent.futures, not {type(executor).__name__!r}")
     if hasattr(executor, "get_executor"):       # a Client of Dask
         executor = executor.get_executor(pure=False)
-    numbers = get_data(values).tobytes()        # also checks that they are Values
+    numbers = get_data(values).tobytes()        # which checks that they are Values
     structure = None if model is None else _without_parameters(model, values)
     futures, results = [], []
     try:
@@ -67,12 +70,23 @@ def gradients(loss, params, batches, executor):
     finally:
         for future in futures[len(results):]:
             future.cancel()
-    total = get_grad(values)
-    for _, of_batch in results:
-        total = array("d", map(float.__add__, total, array("d", of_batch)))
-    if results:
-        set_grad(values, total)
+    add_grad(values, [array("d", gradients) for _, gradients in results])
     return [number for number, _ in results]
+
+
+def _compute_here(loss, params, values, batches):
+    get_grad(values)        # checks that they are Values
+    before, losses, results = [p.grad for p in values], [], []
+    try:
+        for batch in batches:
+            set_grad(values, array("d", bytes(8 * len(values))))
+            number, of_batch = _loss_and_gradients(loss, params, batch, values)
+            losses.append(number)
+            results.append(of_batch)
+    finally:
+        set_grad(values, before)
+    add_grad(values, results)
+    return losses
 
 
 def _result(future, i):
@@ -96,11 +110,17 @@ def _died(i, error):
 def _compute(loss, structure, numbers, batch):
     """What loss(params, batch) is, and the gradients of params as the bytes of doubles."""
     values = list(map(engine.Value, array("d", numbers)))
-    out = loss(values if structure is None else _with_parameters(structure, values), batch)
+    params = values if structure is None else _with_parameters(structure, values)
+    number, gradients = _loss_and_gradients(loss, params, batch, values)
+    return number, gradients.tobytes()
+
+
+def _loss_and_gradients(loss, params, batch, values):
+    out = loss(params, batch)
     if not isinstance(out, AnyValue):
         raise TypeError(f"loss must return a Value, not {type(out).__name__!r}")
     out.backward()
-    return float(out.data), get_grad(values).tobytes()
+    return float(out.data), get_grad(values)
 
 
 # ---- Modules ----

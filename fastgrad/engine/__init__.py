@@ -3,7 +3,7 @@
 All is compiled into fastgrad.engine.engine. Where fastgrad runs in plain Python, fastgrad.reference has this module's
 name and place, and this one isn't imported.
 """
-from fastgrad.engine.engine import (_LOOP_CODES, CODES, Loop, Node, Parameters, Value, Walk, _are_values,
+from fastgrad.engine.engine import (_LOOP_CODES, CODES, Loop, Node, Parameters, Value, Walk, _add_grads, _are_values,
                                     _at_next_operation, _columns, _each, _fused_products, _get_numbers, _is_vector,
                                     _largest, _make_class, _set_numbers, _total, _with, arena_stats)
 

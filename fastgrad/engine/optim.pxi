@@ -78,7 +78,7 @@ def _set_numbers(values, numbers, bint of_grads):
     if not are_the_engines(values, of_grads):
         return False
     if type(numbers) is array:
-        doubles_of = doubles(numbers, <size_t>len(values))
+        doubles_of = doubles(numbers, <size_t>len(values))      # as many as Values, or ValueError
     for value in values:
         if doubles_of is not NULL:
             number = Number(doubles_of[i], False)
@@ -88,6 +88,18 @@ def _set_numbers(values, numbers, bint of_grads):
             set_grad(<Node>value, number)
         else:
             set_data(<Node>value, number)
+        i += 1
+    return True
+
+
+def _add_grads(values, array numbers):
+    """Add numbers to the gradients of values. Returns False, and changes nothing, if that has to be done in Python."""
+    cdef Py_ssize_t i = 0
+    cdef double *doubles_of = doubles(numbers, <size_t>len(values))
+    if not are_the_engines(values, True):
+        return False
+    for value in values:
+        set_grad(<Node>value, Number(node_at((<Node>value).index).grad + doubles_of[i], False))
         i += 1
     return True
 

@@ -142,25 +142,23 @@ def _parts(x):
 
 def _gather(x, found, seen):
     """Put the parameters below x into found, by their ids. seen: ids of the modules and containers that were entered."""
-    if isinstance(x, AnyValue):
-        if not x._children:
-            found.setdefault(id(x), x)
-    elif isinstance(x, (Module, dict, list, tuple)):
-        if id(x) in seen:
-            return
+    if isinstance(x, (Module, dict, list, tuple)) and id(x) not in seen:
         seen.add(id(x))
         if isinstance(x, Module) and _has_its_own_parameters(x):
             for p in _once(_ask, x) or ():
                 found.setdefault(id(p), p)
         else:
             for part in vars(x).values() if isinstance(x, Module) else x.values() if isinstance(x, dict) else x:
-                _gather(part, found, seen)
+                if isinstance(part, AnyValue):
+                    if not part._children:
+                        found.setdefault(id(part), part)
+                else:
+                    _gather(part, found, seen)
 
 
 def _search(module):
-    found, seen = {}, {id(module)}
-    for part in vars(module).values():
-        _gather(part, found, seen)
+    found = {}
+    _gather(list(vars(module).values()), found, {id(module)})
     return list(found.values())
 
 

@@ -116,6 +116,46 @@ def test_microgpt_learns_and_makes_up_names(place, data, tmp_path):
         assert re.fullmatch(r"[a-z]{1,15}(   \(in the list\))?|\(no letters\)", line)
 
 
+TINY = ["--layers", 1, "--width", 8, "--heads", 2, "--length", 6, "--batch", 3, "--steps", 12, "--every", 4,
+        "--samples", 3]
+
+
+def test_train_bigger_goes_on_after_a_kill_to_the_bit(tmp_path):
+    script, text = EXAMPLES / "train_bigger.py", tmp_path / "my.txt"
+    text.write_text("\n".join(f"{a}{b} \u00e9{a}" for a in "abcde" for b in "vwxyz"), encoding="utf-8")
+    options = [script, "--text", text, *TINY]
+    first, *lines = run(tmp_path, *options, "--checkpoint", "whole.json").splitlines()
+    assert first == "23 documents, 2 held out, 13 tokens, 1048 parameters"
+    pattern = r"step +(\d+)/12   loss (\d\.\d{4})   validation (\d\.\d{4})   rate 0\.0\d{4}   norm \d+\.\d\d   \d+ ms a step"
+    shown = [re.fullmatch(pattern, line).groups() for line in lines[:3]]
+    assert [step for step, *_ in shown] == ["4", "8", "12"] and len(lines) == 6
+    assert float(shown[-1][1]) < float(shown[0][1])
+
+    command = [sys.executable, *map(str, options), "--checkpoint", "killed.json"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        while not (tmp_path / "killed.json").exists():
+            assert process.poll() is None
+        process.kill()
+    done = fastgrad.load(tmp_path / "killed.json")["done"]
+    assert 4 <= done["step"] <= 12
+    rest = run(tmp_path, *options, "--checkpoint", "killed.json", "--resume", "--workers", 2).splitlines()
+    whole, killed = (fastgrad.load(tmp_path / name) for name in ("whole.json", "killed.json"))
+    assert len(whole["done"]["losses"]) == 12 and repr(killed) == repr(whole)
+    assert rest[-3:] == lines[-3:]      # and makes up the same
+
+
+def test_train_bigger_learns_names(tmp_path):
+    out = run(tmp_path, EXAMPLES / "train_bigger.py", *TINY, "--steps", 40, "--every", 20, "--workers", 1)
+    assert out.startswith("6984 documents, 50 held out, 27 tokens, 1272 parameters")     # long names in two pieces
+    losses = [float(loss) for loss in re.findall(r" loss (\d\.\d+) ", out)]
+    assert len(losses) == 2 and losses[1] < losses[0] < 3.6
+    script = shutil.copy(EXAMPLES / "train_bigger.py", tmp_path)
+    assert run(tmp_path, script, *TINY, "--steps", 1).startswith("60 documents, 6 held out, 24 tokens")
+    (tmp_path / "short.txt").write_text("a\nb\n")
+    done = subprocess.run([sys.executable, script, "--text", "short.txt"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and "short.txt has 2 lines, and it takes at least 10" in done.stderr
+
+
 def check_notebook(out):
     assert f"Scalar runs on fastgrad: {fastgrad.backend == 'c'}" in out
     assert "a.grad: -2.0" in out and "Scalar(data=-4.0, grad=1)" in out
