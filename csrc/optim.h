@@ -57,7 +57,7 @@ void fg_adam_step(fg_arena *arena, const fg_adam *rule, size_t n, const fg_index
  *     g = p.grad + weight_decay * p.data       or, to maximize, with -p.grad
  *     square = alpha * square + (1 - alpha) * g ** 2
  *     mean = alpha * mean + (1 - alpha) * g
- *     root = (square - mean ** 2) ** 0.5 + eps      or without mean square ** 0.5 + eps; a negative difference counts as 0
+ *     root = (square - mean ** 2) ** 0.5 + eps      a difference below 0 counts as 0; without mean square ** 0.5 + eps
  *     velocity = momentum * velocity + g / root
  *     p.data -= lr * velocity                  or without momentum lr * (g / root) */
 typedef struct {

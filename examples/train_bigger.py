@@ -5,8 +5,8 @@
     python examples/train_bigger.py --text my.txt --steps 2000 --workers 2 --resume      after a crash or Ctrl-C
 
 Each line of the text is a document. What a longer run needs is here: a loss on documents that aren't trained on, a rate
-that falls along a cosine, clipped gradients, checkpoints from which a killed run goes on with the same losses to the last
-bit, and several processes, with which they are the same too.
+that falls along a cosine, clipped gradients, checkpoints from which a killed run goes on with the same losses to the
+last bit, and several processes, with which they are the same too.
 """
 import argparse
 import pathlib

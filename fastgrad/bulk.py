@@ -3,9 +3,9 @@
     numbers = get_data(model.parameters())      # array('d', ...), which numpy.frombuffer and sockets take as it is
     set_data(model.parameters(), numbers)
 
-What is set may be any buffer of doubles (an array, a NumPy array of one dimension) or any sequence of numbers. All of it
-is checked before the first Value changes. The compiled engine has the loops in C (engine/optim.pxi); Values of a class
-whose `data` or `grad` is a property of the user's own go the plain way.
+What is set may be any buffer of doubles (an array, a NumPy array of one dimension) or any sequence of numbers. All of
+it is checked before the first Value changes. The compiled engine has the loops in C (engine/optim.pxi); Values of a
+class whose `data` or `grad` is a property of the user's own go the plain way.
 """
 from array import array
 from collections.abc import Iterable
@@ -40,8 +40,8 @@ def get_grad(params):
 def set_data(params, numbers):
     """Set the data of Values: p.data = number for each.
 
-    params: an iterable of Values. numbers: a buffer of doubles of one dimension, or a sequence of numbers, of which ints
-    stay ints; as many as there are Values. A Value that is there twice keeps the last number.
+    params: an iterable of Values. numbers: a buffer of doubles of one dimension, or a sequence of numbers, of which
+    ints stay ints; as many as there are Values. A Value that is there twice keeps the last number.
 
     Raises TypeError for other arguments, ValueError if there are more or fewer numbers than Values, and OverflowError
     for an int that a double can't hold exactly; then nothing has changed.
@@ -56,7 +56,7 @@ def set_grad(params, numbers):
 
 def add_grad(values, results):
     """Add to the gradients of values, a list of different Values, those in each of results, arrays of doubles."""
-    if results and not (_add_grads(values, results[0]) and all([_add_grads(values, numbers) for numbers in results[1:]])):
+    if results and not all([_add_grads(values, numbers) for numbers in results]):
         total = get_grad(values)
         for numbers in results:
             total = array("d", map(float.__add__, total, numbers))

@@ -7,8 +7,8 @@ What has a state_dict() is saved by it, and Python's random numbers by getstate(
 what it would have computed. Everything else is what JSON has: numbers, text, bools, None, lists, dicts with names that
 are texts; and tuples. No pickle: nothing in a file is executed.
 
-The file is one line of JSON: {"fastgrad": 1, "digest": ..., "content": ...}. Python writes a float so that it reads back
-the same double, and an int as an int. JSON has neither inf nor nan nor tuples: they are {"float": "-inf"} and
+The file is one line of JSON: {"fastgrad": 1, "digest": ..., "content": ...}. Python writes a float so that it reads
+back the same double, and an int as an int. JSON has neither inf nor nan nor tuples: they are {"float": "-inf"} and
 {"tuple": [...]}, and a dict that could be taken for one of these is {"dict": {...}}. The digest is of the content's
 text as Python writes it. A file is written beside its place, forced to the disk, and renamed.
 """
@@ -51,8 +51,8 @@ def load(path, /, **targets):
 
     Returns what was saved: states as dicts, a state of random numbers as a tuple for random.setstate().
 
-    Raises OSError if the file can't be read; ValueError if it isn't a whole checkpoint, or has nothing of a target's name;
-    and what a target's load_state_dict() raises.
+    Raises OSError if the file can't be read; ValueError if it isn't a whole checkpoint, or has nothing of a target's
+    name; and what a target's load_state_dict() raises.
     """
     content = _read(path)
     for name, target in targets.items():

@@ -10,12 +10,12 @@
             losses = gradients(loss, [w, b], batches, executor)
             optimizer.step()
 
-Parameters travel as doubles, and so do gradients. Each batch's gradients are computed from 0, wherever that happens, and
-added in the order of batches: the result is the same to the last bit with any number of workers, and with any executor.
-(It isn't that of one backward() over the sum of losses, which adds in another order.)
+Parameters travel as doubles, and so do gradients. Each batch's gradients are computed from 0, wherever that happens,
+and added in the order of batches: the result is the same to the last bit with any number of workers, and with any
+executor. (It isn't that of one backward() over the sum of losses, which adds in another order.)
 
-A Module's other attributes travel as pickles, with its parameters left out; so what `loss` gets is a copy each time, and
-what it changes there is lost.
+A Module's other attributes travel as pickles, with its parameters left out; so what `loss` gets is a copy each time,
+and what it changes there is lost.
 """
 import io
 import pickle
@@ -34,10 +34,10 @@ def gradients(loss, params, batches, executor):
     """Add the gradients of the losses of all batches to the parameters' gradients.
 
     loss: a function that can be pickled; called as loss(params, batch), in a worker for each batch, it returns a Value.
-    What it gets as params are Values of the worker's own with the parameters' data, and gradients 0: a list in the order
-    given here, or if params is a Module, a copy of it. params: an iterable of different Values, or a Module. batches: an
-    iterable of whatever can be pickled. executor: any concurrent.futures.Executor, a dask.distributed.Client, or None, to
-    compute the same here, with params themselves.
+    What it gets as params are Values of the worker's own with the parameters' data, and gradients 0: a list in the
+    order given here, or if params is a Module, a copy of it. params: an iterable of different Values, or a Module.
+    batches: an iterable of whatever can be pickled. executor: any concurrent.futures.Executor, a
+    dask.distributed.Client, or None, to compute the same here, with params themselves.
 
     Returns the losses as a list of floats, in the order of batches. Raises TypeError or ValueError for other arguments,
     what loss raises for the first batch for which it raises, and RuntimeError if a worker died over a batch; then no
@@ -102,7 +102,7 @@ def _result(future, i):
 
 def _died(i, error):
     reason = str(error) or type(error).__name__
-    return RuntimeError(f"a worker died, and so there is no result for batch {i}; no gradient has been added ({reason})")
+    return RuntimeError(f"a worker died: there is no result for batch {i}, and no gradient has been added ({reason})")
 
 
 # ---- In the worker ----

@@ -741,7 +741,8 @@ FAULTS = {
         ("velocity-in-python", "velocity[i] = momentum * velocity[i] + g", "velocity[i] = g",
          "tools/test_optim.py::test_steps_have_the_bits_of_the_loop"),
         ("half-a-step", "            after.append((data, m_i, v_i, square))\n",
-         "            after.append((data, m_i, v_i, square))\n            m[i] = m_i\n", "tools/test_optim.py::test_a_gradient_too_large_to_be_squared"),
+         "            after.append((data, m_i, v_i, square))\n            m[i] = m_i\n",
+         "tools/test_optim.py::test_a_gradient_too_large_to_be_squared"),
     ],
     "fastgrad/viz.py": [
         ("repr-as-markup", "<code>{escape(repr(value))}</code>", "<code>{repr(value)}</code>",

@@ -10,6 +10,7 @@
 
 module.py says how a module's parameters are found and saved.
 """
+from fastgrad.engine import Value       # as in micrograd's nn
 from fastgrad.nn.layers import CausalSelfAttention, Embedding, LayerNorm, Linear, RMSNorm, Sequential
 from fastgrad.nn.module import Module
 from fastgrad.nn.neurons import MLP, NONLINEARITIES, Layer, Neuron

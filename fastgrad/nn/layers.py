@@ -167,8 +167,8 @@ class LayerNorm(Module):
 class Sequential(Module):
     """Modules and functions one after the other: each is called with what the one before has returned.
 
-    modules: Modules, or functions like functional.relu; or one dict of them with names. Their names are `0`, `1`, ... or
-    those of the dict. It has a length, and its parts are found by index or slice and by iteration.
+    modules: Modules, or functions like functional.relu; or one dict of them with names. Their names are `0`, `1`, ...
+    or those of the dict. It has a length, and its parts are found by index or slice and by iteration.
 
     Raises TypeError for what can't be called, ValueError for a name that isn't a text, has a dot or is an attribute.
     """
@@ -207,9 +207,9 @@ class CausalSelfAttention(Module):
     """Attention in which each vector of a list looks at itself and at those before it (Vaswani et al. 2017, "Attention
     is all you need").
 
-    embed_dim: the vectors' size, an int, at least 1. num_heads: in how many parts they are compared, an int that divides
-    embed_dim. bias: whether the four Linear layers, q_proj, k_proj, v_proj and out_proj, have one. Call it with a list
-    of vectors, which gives a list of as many.
+    embed_dim: the vectors' size, an int, at least 1. num_heads: in how many parts they are compared, an int that
+    divides embed_dim. bias: whether the four Linear layers, q_proj, k_proj, v_proj and out_proj, have one. Call it with
+    a list of vectors, which gives a list of as many.
 
     Each head is functional.scaled_dot_product_attention of its part of a query, and of the keys and values so far.
 

@@ -2,10 +2,10 @@
 
 A module's attributes are looked through in the order in which they were set: Values, Modules, and lists, tuples and
 dicts of these, to any depth. Names are the way there: `layers.0.weight`. A list of Values, or of lists of Values, is an
-array and has one name; `weight.1.2` is a Value in it. A Value that is the result of an operation isn't a parameter, so a
-module may keep what it has computed (`self.out = out`).
+array and has one name; `weight.1.2` is a Value in it. A Value that is the result of an operation isn't a parameter, so
+a module may keep what it has computed (`self.out = out`).
 
-Who defines `parameters()`, as one does with micrograd, decides what they are; that's asked wherever the module is found.
+Who defines `parameters()`, as one does with micrograd, decides what they are; it's asked wherever the module is found.
 """
 from collections import namedtuple
 from collections.abc import Mapping
@@ -96,8 +96,8 @@ class Module:
         state_dict: what state_dict() of such a module has returned, or the same with NumPy's arrays. strict: whether
         it must have all names that the module has, and no others; if not, only those that both have are set.
 
-        Returns a pair like torch's, (missing_keys, unexpected_keys), two lists of names. Raises TypeError or ValueError,
-        which names what is missing, not expected, of another size or no number; then nothing has changed.
+        Returns a pair like torch's, (missing_keys, unexpected_keys), two lists of names. Raises TypeError or
+        ValueError, which names what is missing, not expected, of another size or no number; then nothing has changed.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict must be a dict, not {type(state_dict).__name__!r}")
@@ -141,7 +141,7 @@ def _parts(x):
 
 
 def _gather(x, found, seen):
-    """Put the parameters below x into found, by their ids. seen: ids of the modules and containers that were entered."""
+    """Put the parameters below x into found, by their ids. seen: ids of modules and containers that were entered."""
     if isinstance(x, (Module, dict, list, tuple)) and id(x) not in seen:
         seen.add(id(x))
         if isinstance(x, Module) and _has_its_own_parameters(x):
@@ -313,8 +313,8 @@ def _size(x):
 
 
 def _check_shared(values, numbers, names):
-    """Raise ValueError if a Value that is found in two places would get two numbers. names: pairs of a name, and how many
-    Values there are up to its end."""
+    """Raise ValueError if a Value that is found in two places would get two numbers. names: pairs of a name, and how
+    many Values there are up to its end."""
     if len(set(map(id, values))) == len(values):
         return
     first = {}

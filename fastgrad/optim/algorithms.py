@@ -119,15 +119,15 @@ class RMSprop(Optimizer):
 
     params: an iterable of Values, all leaves and different, or of dicts, the groups. lr: the learning rate, a finite
     number, at least 0. alpha: how much of the running mean a step keeps, at least 0 and less than 1. eps: a finite
-    number, at least 0, which is added to the root. weight_decay, momentum: finite numbers, at least 0. centered: whether
-    the square of the gradient's running mean is subtracted under the root, which makes it a deviation. maximize: whether
-    to go up, along the gradient, instead of down. All settings can be assigned later.
+    number, at least 0, which is added to the root. weight_decay, momentum: finite numbers, at least 0. centered:
+    whether the square of the gradient's running mean is subtracted under the root, which makes it a deviation.
+    maximize: whether to go up, along the gradient, instead of down. All settings can be assigned later.
 
     A step raises OverflowError if a gradient is too large to be squared, and ZeroDivisionError if eps is 0 and so is a
     root; then nothing has changed.
 
-    Raises TypeError or ValueError for anything else. Formulas: torch.optim.RMSprop, after Hinton's lecture 6e (2012) and
-    Graves, Generating Sequences With Recurrent Neural Networks (2013), equation 40, for centered. A centered mean
+    Raises TypeError or ValueError for anything else. Formulas: torch.optim.RMSprop, after Hinton's lecture 6e (2012)
+    and Graves, Generating Sequences With Recurrent Neural Networks (2013), equation 40, for centered. A centered mean
     square below 0, which rounding makes, counts as 0.
     """
 

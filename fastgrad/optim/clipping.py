@@ -14,8 +14,8 @@ def clip_grad_norm_(params, max_norm, norm_type=2.0, error_if_nonfinite=False):
 
     Returns the norm before scaling. As in torch, gradients are multiplied by max_norm / (norm + 1e-6) if that is below
     1. If it's nan, because a gradient is nan, all gradients become nan. Raises TypeError or ValueError for other
-    arguments, OverflowError if a gradient is too large to be raised to that power, RuntimeError if the norm isn't finite
-    and error_if_nonfinite; then nothing has changed.
+    arguments, OverflowError if a gradient is too large to be raised to that power, RuntimeError if the norm isn't
+    finite and error_if_nonfinite; then nothing has changed.
     Source: torch.nn.utils.
     """
     max_norm = checks.number("max_norm", max_norm, below=None)

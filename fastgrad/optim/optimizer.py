@@ -12,8 +12,8 @@ from fastgrad.value.arguments import is_number
 
 
 class Setting:
-    """An attribute of an optimiser that each of its groups has. Assigning x gives all groups what check(name, x) returns,
-    or raises what it raises. Reading it raises ValueError if groups have different ones."""
+    """An attribute of an optimiser that each of its groups has. Assigning x gives all groups what check(name, x)
+    returns, or raises what it raises. Reading it raises ValueError if groups have different ones."""
 
     def __init__(self, check=checks.number):
         self.check = check
@@ -218,7 +218,7 @@ class Optimizer:
         return loss
 
     def _careful_steps(self, groups, loss):
-        before = [([p.data for p in group["params"]], {name: array("d", memory) for name, memory in group.memory.items()},
+        before = [([p.data for p in group["params"]], {name: memory[:] for name, memory in group.memory.items()},
                    group.steps, group.started) for group in groups]
         try:
             for group in groups:

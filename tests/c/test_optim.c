@@ -129,7 +129,8 @@ static void test_adam(double weight_decay, bool decoupled, bool amsgrad, bool ma
     for (int t = 1; t <= 20; t++) {
         bool ints = t % 5 == 0;
         fg_adam r = {.lr = 0.1 / t, .beta1 = 0.85, .beta2 = 0.99, .eps = 1e-8, .weight_decay = weight_decay,
-                     .decoupled = decoupled, .maximize = maximize, .bias1 = 1 - plain_pow(0.85, t), .bias2 = 1 - plain_pow(0.99, t)};
+                     .decoupled = decoupled, .maximize = maximize, .bias1 = 1 - plain_pow(0.85, t),
+                     .bias2 = 1 - plain_pow(0.99, t)};
         new_grads(ints);
         for (int i = 0; i < N; i++) {
             double g = direction(i, maximize, ints);

@@ -82,7 +82,8 @@ def seen(x):
         v.zero_grad()
     x["deep"].backward()
     optimizer = x["optimizer"]
-    assert optimizer.param_groups[0]["params"][0] is x["a"] and type(optimizer.param_groups[0].params) is fastgrad.engine.Parameters
+    group, = optimizer.param_groups
+    assert group["params"][0] is x["a"] and type(group.params) is fastgrad.engine.Parameters
     optimizer.step()
     out.append([repr(v) for v in (x["a"], b, *optimizer.param_groups[0]["params"])])
     return repr(out)

@@ -126,7 +126,8 @@ def test_train_bigger_goes_on_after_a_kill_to_the_bit(tmp_path):
     options = [script, "--text", text, *TINY]
     first, *lines = run(tmp_path, *options, "--checkpoint", "whole.json").splitlines()
     assert first == "23 documents, 2 held out, 13 tokens, 1048 parameters"
-    pattern = r"step +(\d+)/12   loss (\d\.\d{4})   validation (\d\.\d{4})   rate 0\.0\d{4}   norm \d+\.\d\d   \d+ ms a step"
+    pattern = (r"step +(\d+)/12   loss (\d\.\d{4})   validation (\d\.\d{4})   rate 0\.0\d{4}   "
+               r"norm \d+\.\d\d   \d+ ms a step")
     shown = [re.fullmatch(pattern, line).groups() for line in lines[:3]]
     assert [step for step, *_ in shown] == ["4", "8", "12"] and len(lines) == 6
     assert float(shown[-1][1]) < float(shown[0][1])
@@ -150,7 +151,7 @@ def test_train_bigger_learns_names(tmp_path):
     losses = [float(loss) for loss in re.findall(r" loss (\d\.\d+) ", out)]
     assert len(losses) == 2 and losses[1] < losses[0] < 3.6
     script = shutil.copy(EXAMPLES / "train_bigger.py", tmp_path)
-    assert run(tmp_path, script, *TINY, "--steps", 1).startswith("60 documents, 6 held out, 24 tokens")
+    assert run(tmp_path, script, *TINY, "--steps", 1).startswith("61 documents, 6 held out, 24 tokens")
     (tmp_path / "short.txt").write_text("a\nb\n")
     done = subprocess.run([sys.executable, script, "--text", "short.txt"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1 and "short.txt has 2 lines, and it takes at least 10" in done.stderr

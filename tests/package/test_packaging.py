@@ -57,14 +57,16 @@ def test_stubs_describe_the_package(pure, tmp_path):
 
 
 TYPED = '''
+from typing import Any
+
 import numpy as np
 
 import fastgrad
 import fastgrad.functional as F
 from fastgrad import (AnomalyError, GradcheckError, Value, arena_stats, backend, clip_grad_norm_, detect_anomaly,
                       explain, fuse, gradcheck, no_grad)
-from fastgrad.nn import MLP, Module, Neuron
-from fastgrad.optim import SGD, Adam, AdamW
+from fastgrad.nn import MLP, CausalSelfAttention, Embedding, Linear, Module, Neuron, RMSNorm, Sequential
+from fastgrad.optim import SGD, Adam, AdamW, RMSprop, lr_scheduler
 
 a, b = Value(2.0), Value(3, label="b")
 out: Value = a * 2 + b - 1 / a ** 2 + True
@@ -125,6 +127,50 @@ loss: Value = F.cross_entropy(F.layer_norm(logits), target=1) + F.dot(F.softmax(
 norm: float = clip_grad_norm_(model.parameters(), max_norm=1) + fastgrad.optim.SGD([a], momentum=0.9).momentum
 
 
+class Net(Module):
+    def __init__(self) -> None:
+        self.table, self.attention = Embedding(3, 2), CausalSelfAttention(2, num_heads=1)
+        self.out = Sequential(Linear(2, 4, bias=False), F.relu, RMSNorm(4), Linear(4, 1))
+
+    def forward(self, tokens: list[int]) -> Value:
+        result: Value = self.out(self.attention(self.table(tokens)))[-1][0]
+        return result
+
+
+net = Net().train().eval()
+(net([0, 1]) - 1).backward()
+weights: list[Value] = net.out[0].weight[0] + [p for name, p in net.named_parameters() if name.startswith("table")]
+missing: list[str] = net.load_state_dict(net.state_dict(), strict=False).missing_keys
+both: list[dict[str, Any]] = [{"params": net.parameters(), "lr": 0.1}, {"params": [a]}]
+groups = SGD(both, 0.1, 0.9, 0, 0.01, nesterov=True, maximize=False)
+groups.param_groups[0]["lr"] *= 0.5
+groups.add_param_group({"params": [b]})
+stepped: Value = groups.step(lambda: a * b)
+groups.step()
+groups.momentum = 0
+rate: float = RMSprop(net.parameters(), alpha=0.9, centered=True).alpha + groups.lr
+scheduler = lr_scheduler.CosineAnnealingLR(groups, T_max=10, eta_min=0.01)
+scheduler.step()
+rates: list[float] = lr_scheduler.LambdaLR(groups, lambda step: 0.9 ** step).get_last_lr()
+fastgrad.clip_grad_value_(net.parameters(), 1.0)
+fastgrad.set_data(weights, fastgrad.get_data(weights))
+fastgrad.set_grad([a, b], np.zeros(2))
+fastgrad.save("c.json", model=net, optimizer=groups, step=3)
+reached: int = fastgrad.load("c.json", model=net, optimizer=groups)["step"]
+
+
+def of_model(model: Net, batch: list[int]) -> Value:
+    return model.forward(batch) * 2
+
+
+def of_values(params: list[Value], batch: float) -> Value:
+    return params[0] * batch
+
+
+losses: list[float] = fastgrad.parallel.gradients(of_model, net, [[0, 1], [2]], None)
+losses += fastgrad.parallel.gradients(of_values, [a, b], [1.0], None)
+
+
 class Own(Value):
     def gelu(self) -> "Own":
         return self * (self * 1.702).sigmoid()
@@ -149,7 +195,8 @@ except AnomalyError as error:
 
 MISTYPED = ['a + "x"', "a * None", 'Value("x")', "a < 1j", "Value(1.0, [2.0])", 'MLP(2, [1], nonlin="swish")',
             "gradcheck(3, [a])", 'a.data = "x"', "Adam([1.0])", 'SGD([a], lr="x")', 'clip_grad_norm_([a], None)',
-            'F.sum(["x"])', "F.dot(3.0, [a])", "F.linear([a], [1.0])", "F.cross_entropy([a], 0.0)", "fuse(3)", 'dot("x")']
+            'F.sum(["x"])', "F.dot(3.0, [a])", "F.linear([a], [1.0])", "F.cross_entropy([a], 0.0)", "fuse(3)",
+            'dot("x")', "set_data([a], 3)", 'Linear("2", 1)', "SGD([a], nesterov=3.5)", "save(3.5)", "StepLR(a, 3)"]
 
 
 def mypy(program, tmp_path):
@@ -164,11 +211,13 @@ def test_types_of_ordinary_code(tmp_path):
 
 
 def test_types_catch_mistakes(tmp_path):
-    lines = ["import fastgrad.functional as F", "from fastgrad import Value, clip_grad_norm_, gradcheck",
-             "from fastgrad.nn import MLP", "from fastgrad.optim import SGD, Adam", "a = Value(1.0)", *MISTYPED]
+    lines = ["import fastgrad.functional as F",
+             "from fastgrad import Value, clip_grad_norm_, gradcheck, save, set_data",
+             "from fastgrad.nn import MLP, Linear", "from fastgrad.optim import SGD, Adam",
+             "from fastgrad.optim.lr_scheduler import StepLR", "a = Value(1.0)", *MISTYPED]
     found = mypy("\n".join(lines) + "\n", tmp_path)
     wrong = {int(n) for n in re.findall(r"^program\.py:(\d+): error", found, re.M)}
-    assert wrong == set(range(6, 6 + len(MISTYPED))), found
+    assert wrong == set(range(7, 7 + len(MISTYPED))), found
 
 
 # Source archive and wheel
@@ -248,7 +297,7 @@ def test_the_wheel_needs_nothing_at_run_time(built):
     about = metadata(built[1])
     requirements = about.get_all("Requires-Dist", [])
     assert [line for line in requirements if "extra ==" not in line] == []
-    assert set(about.get_all("Provides-Extra")) == {"test", "viz", "bench", "peers"}
+    assert set(about.get_all("Provides-Extra")) == {"test", "viz", "bench", "peers", "parallel"}
     assert about["License-Expression"] == "MIT" and about["License-File"] == "LICENSE"
     assert about["Requires-Python"] == ">=3.10"
 

@@ -53,7 +53,8 @@ def test_bad_numbers_change_nothing(Value, set_, name):
         ([1.0, 2.0], ValueError, "there are 2 numbers for 3 parameters"),
         (array("d", [1.0] * 4), ValueError, "there are 4 numbers for 3 parameters"),
         ([9.0, 9.0, "x"], TypeError, "number 2 is 'str'"), ([9.0, None, 9.0], TypeError, "number 1 is 'NoneType'"),
-        ([9.0, 9.0, 1j], TypeError, "number 2 is 'complex'"), ([9.0, 9, 2 ** 53 + 1], OverflowError, "int 9007199254740993"),
+        ([9.0, 9.0, 1j], TypeError, "number 2 is 'complex'"),
+        ([9.0, 9, 2 ** 53 + 1], OverflowError, "int 9007199254740993"),
         (9.0, TypeError, "numbers must be a buffer of doubles or a sequence of numbers, not 'float'"),
         ("123", TypeError, "not 'str'"), (b"123", TypeError, "not 'bytes'"), (bytes(24), TypeError, "not 'bytes'"),
         (np.ones((3, 1)), TypeError, "numbers must have one dimension, not 2"), (Value(1.0), TypeError, "not 'Value'"),
@@ -62,7 +63,8 @@ def test_bad_numbers_change_nothing(Value, set_, name):
         with pytest.raises(error, match=problem):
             set_(values, numbers)
         assert shown(values, name) == before
-    for params, problem in [(values[0], "not 'Value'"), (3, "not 'int'"), ([values[0], 1.0], "parameter 1 must be a Value")]:
+    for params, problem in [(values[0], "not 'Value'"), (3, "not 'int'"),
+                            ([values[0], 1.0], "parameter 1 must be a Value")]:
         with pytest.raises(TypeError, match=problem):
             set_(params, [1.0, 2.0])
         with pytest.raises(TypeError, match=problem):

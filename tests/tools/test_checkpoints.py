@@ -1,5 +1,5 @@
-"""Promise: fastgrad.save and fastgrad.load keep every bit, a run that is killed and resumed goes on as if nothing had been,
-and nobody ever finds half a checkpoint, in a file or in a model."""
+"""Promise: fastgrad.save and fastgrad.load keep every bit, a run that is killed and resumed goes on as if nothing had
+been, and nobody ever finds half a checkpoint, in a file or in a model."""
 import copy
 import json
 import math
@@ -68,7 +68,8 @@ class Run:
     def __init__(self, kind=optim.Adam):
         random.seed(1)
         self.model = nn.Sequential(nn.Linear(2, 4), fastgrad.functional.tanh, nn.MLP(4, [3, 1]))
-        self.optimizer = kind([{"params": self.model[0].parameters(), "lr": 0.05}, {"params": self.model[2].parameters()}])
+        self.optimizer = kind([{"params": self.model[0].parameters(), "lr": 0.05},
+                               {"params": self.model[2].parameters()}])
         self.scheduler = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, 20)
         self.rng = random.Random(2)
 
@@ -125,8 +126,10 @@ def test_a_damaged_or_foreign_file(tmp_path):
     changed = good[:digit] + (b"1" if good[digit:digit + 1] != b"1" else b"2") + good[digit + 1:]
     for raw, problem in [
         (b"", "isn't a checkpoint of fastgrad's"), (b"{}", "isn't a checkpoint"), (b"[1, 2]", "isn't a checkpoint"),
-        (b"hello", "isn't a checkpoint"), (b"\x80\x04\x95", "isn't a checkpoint"), (b"\xff" * 100, "isn't a checkpoint"),
-        (good[:-30], "is damaged: it ends or breaks off too soon"), (good[:40], "is damaged"), (changed, "is damaged: its"),
+        (b"hello", "isn't a checkpoint"), (b"\x80\x04\x95", "isn't a checkpoint"),
+        (b"\xff" * 100, "isn't a checkpoint"),
+        (good[:-30], "is damaged: it ends or breaks off too soon"), (good[:40], "is damaged"),
+        (changed, "is damaged: its"),
         (good.replace(b'"step":7', b'"step":8'), "is damaged: its content isn't what its digest says"),
         (b'{"fastgrad":2,"content":3}', "is a checkpoint of version 2, and this fastgrad reads 1"),
         (b'{"fastgrad":1}', "is damaged"), (b'{"fastgrad":1,"content":3}', "is damaged"),
@@ -172,8 +175,10 @@ def test_what_cannot_be_saved(tmp_path):
         ({"a": [1, {"b": object()}]}, TypeError, r"^a\[1\]\['b'\] can't be saved: it is 'object'$"),
         (Value(1.0), TypeError, "^the content can't be saved: it is 'Value'$"),
         ({"a": {1: 2}}, TypeError, "^a has the name 1, and names in a checkpoint are text$"),
-        ([1j], TypeError, r"^\[0\] can't be saved: it is 'complex'$"), ({1, 2}, TypeError, "can't be saved: it is 'set'"),
-        (nn.Linear, TypeError, "can't be saved: it is 'type'"), (itself, ValueError, r"^\[0\]\['a'\] is within itself$"),
+        ([1j], TypeError, r"^\[0\] can't be saved: it is 'complex'$"),
+        ({1, 2}, TypeError, "can't be saved: it is 'set'"),
+        (nn.Linear, TypeError, "can't be saved: it is 'type'"),
+        (itself, ValueError, r"^\[0\]\['a'\] is within itself$"),
     ]:
         with pytest.raises(error, match=problem):
             save(path, content)

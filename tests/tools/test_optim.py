@@ -596,7 +596,7 @@ def random_settings(rng, kind):
 
 @pytest.mark.parametrize("kind", [SGD, Adam, AdamW, RMSprop])
 def test_random_settings_and_gradients(kind):
-    """Values of the engine in use, and of the oracle, take the same steps, or raise the same error and stay the same."""
+    """Values of the engine in use, and the oracle's, take the same steps, or raise the same error and stay the same."""
     rng = random.Random(kind.__name__)
     errors = 0
     for _ in range(60):
@@ -788,8 +788,8 @@ def test_clipping_by_value(Value):
     for p, g in zip(values, grads):
         p.grad = g
     clip_grad_value_(values, 2)
-    assert [repr(p.grad) for p in values] == ["2.0", "-2.0", "2", "-2", "0", "2.0", "-0.0", "1.5", "-2.0", "2.0", "-2.0",
-                                              "nan"]
+    clipped = [repr(p.grad) for p in values]
+    assert clipped == ["2.0", "-2.0", "2", "-2", "0", "2.0", "-0.0", "1.5", "-2.0", "2.0", "-2.0", "nan"]
     for bad in (-1, nan):
         with pytest.raises(ValueError, match="clip_value must be at least 0"):
             clip_grad_value_(values, bad)

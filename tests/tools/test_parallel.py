@@ -1,5 +1,5 @@
-"""Promise: gradients computed by many workers are to the last bit those that one would compute, whatever the executor and
-the number of workers; and when a worker dies or a loss raises, that is said, and nothing has changed."""
+"""Promise: gradients computed by many workers are to the last bit those that one would compute, whatever the executor
+and the number of workers; and when a worker dies or a loss raises, that is said, and nothing has changed."""
 import concurrent.futures
 import multiprocessing
 import os
@@ -174,7 +174,7 @@ def test_a_worker_that_dies(method):
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as executor:
         assert gradients(dies, [p], [1, 2], executor) == [1.0, 2.0] and p.grad == 3.5
         for _ in range(2):      # the second time the executor is broken from the start
-            with pytest.raises(RuntimeError, match="^a worker died, and so there is no result for batch [0-3]; no gradient"):
+            with pytest.raises(RuntimeError, match="^a worker died: there is no result for batch [0-3], and no grad"):
                 gradients(dies, [p], range(6), executor)
             assert p.grad == 3.5
 
@@ -214,8 +214,8 @@ def test_bad_arguments():
 # ---- Dask ----
 
 def test_a_dask_cluster_that_loses_a_worker():
-    """Three workers, one of which is killed in the middle: its batches are computed by others, and the bits are the same.
-    A batch that kills every worker is an error."""
+    """Three workers, one of which is killed in the middle: its batches are computed by others, with the same bits. A
+    batch that kills every worker is an error."""
     dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
     params = [Value(0.5), Value(-1.0)]
     expected = outcome(line, params, batches(9), ThisThread())
@@ -229,6 +229,6 @@ def test_a_dask_cluster_that_loses_a_worker():
         assert outcome(slow_line, params, batches(9), client.get_executor()) == expected
         timer.join()
         before = fastgrad.get_grad(params)
-        with pytest.raises(RuntimeError, match="^a worker died, and so there is no result for batch 0; no gradient"):
+        with pytest.raises(RuntimeError, match="^a worker died: there is no result for batch 0, and no gradient"):
             gradients(dies, params, [3], client)
         assert fastgrad.get_grad(params) == before

@@ -70,7 +70,7 @@ def optimise(optim, params, read, write_grads, kind, settings):
 
 
 def schedule(optim, params, kind, settings):
-    """The rates of two groups for 200 steps, of a schedule, and of the same after a warmup, all on the same optimiser."""
+    """The rates of two groups for 200 steps of a schedule, and of one for 60 steps of it together with a warmup."""
     optimizer = optim.SGD([{"params": params[:2]}, {"params": params[2:], "lr": 0.3}], lr=0.1)
     scheduler, out = getattr(optim.lr_scheduler, kind)(optimizer, **settings), []
     for step in range(STEPS):
@@ -78,7 +78,8 @@ def schedule(optim, params, kind, settings):
         optimizer.step()
         scheduler.step()
     optimizer = optim.SGD(params, lr=0.1)
-    both = [optim.lr_scheduler.LinearLR(optimizer, 0.1, 1.0, 20), getattr(optim.lr_scheduler, kind)(optimizer, **settings)]
+    both = [optim.lr_scheduler.LinearLR(optimizer, 0.1, 1.0, 20),
+            getattr(optim.lr_scheduler, kind)(optimizer, **settings)]
     chained = []
     for step in range(60):
         chained.append(optimizer.param_groups[0]["lr"])
