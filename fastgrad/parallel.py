@@ -125,16 +125,34 @@ def _loss_and_gradients(loss, params, batch, values):
 
 # ---- Modules ----
 
+class _Pickler(pickle.Pickler):
+    """Pickles the Values of a dict {id: place} as their places."""
+
+    def __init__(self, file, places):
+        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+        self.places = places
+
+    def persistent_id(self, x):
+        return self.places.get(id(x))       # no other object has the id of one that lives
+
+
+class _Unpickler(pickle.Unpickler):
+    """Puts Values in their places."""
+
+    def __init__(self, file, values):
+        super().__init__(file)
+        self.values = values
+
+    def persistent_load(self, place):
+        return self.values[place]
+
+
 def _without_parameters(model, values):
     """A pickle of a model in which parameters are numbers: their places in values."""
-    places, file = {id(p): i for i, p in enumerate(values)}, io.BytesIO()
-    pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
-    pickler.persistent_id = lambda x: places.get(id(x))     # no other object has the id of one that lives
-    pickler.dump(model)
+    file = io.BytesIO()
+    _Pickler(file, {id(p): i for i, p in enumerate(values)}).dump(model)
     return file.getvalue()
 
 
 def _with_parameters(structure, values):
-    unpickler = pickle.Unpickler(io.BytesIO(structure))
-    unpickler.persistent_load = values.__getitem__
-    return unpickler.load()
+    return _Unpickler(io.BytesIO(structure), values).load()
