@@ -130,8 +130,9 @@ void fg_columns_clear(fg_arena *arena); /* give the memory of idle and of free o
  *
  * fg_column_note: let a column be found by a key. The arena takes no reference to the column. A script keeps a step's
  * graph until the next one is complete. So a row of weights has two columns by turns: one in the old graph, which is
- * idle when the graph is gone, and one in the new. Both are noted with the same key. A key has a set of 4 places. If all are taken by columns whose numbers are still right, the new column isn't noted. A column of weights is
- * seldom left out, since a training step makes it before most columns of results. */
+ * idle when the graph is gone, and one in the new. Both are noted with the same key. A key has a set of 4 places. If all
+ * are taken by columns whose numbers are still right, the new column isn't noted. A column of weights is seldom left
+ * out, since a training step makes it before most columns of results. */
 fg_column *fg_column_find(const fg_arena *arena, const void *key);
 void fg_column_note(fg_arena *arena, fg_column *column, const void *key);
 

@@ -560,7 +560,8 @@ def test_walks_in_a_sweep_over_many_sums():
 CHANGES = {
     "data": lambda row, x, optim: setattr(row[0], "data", row[0].data + 1.0),
     "data, with ints": lambda row, x, optim: setattr(row[0], "data", 3),
-    "data += in a loop": lambda row, x, optim: [setattr(p, "data", p.data - 0.1 * p.grad) for p in row],
+    "data += in a loop": lambda row, x, optim: [setattr(p, "data", p.data - 0.1 * p.grad) for p in row
+                                                if not isinstance(p, float)],
     "sgd": lambda row, x, optim: optim.SGD(row, 0.1).step(),
     "adam": lambda row, x, optim: optim.Adam(row, 0.1).step(),
     "another Value": lambda row, x, optim: row.__setitem__(1, x[0]),
@@ -583,6 +584,53 @@ def test_columns_that_are_found_again(change):
         second = F.linear(x, [row, row, row, row, row], first + first[:2])
         F.sum(second).backward()
         return *weights, *x, *first, *second
+    same_as_loops(program)
+
+
+GROWTHS = {
+    "edges": lambda w, c, Value: setattr(w, "_prev", {c}),
+    "children and derivatives": lambda w, c, Value: w.__init__(w.data, (c,), (3.0,)),
+    "a closure": lambda w, c, Value: setattr(w, "_backward", lambda: setattr(c, "grad", c.grad + 5.0 * w.grad)),
+    "a closure below": lambda w, c, Value: (setattr(w, "_prev", {c}),
+                                            setattr(c, "_backward", lambda: setattr(w, "extra", c.grad * 2.0))),
+}
+
+
+@pytest.mark.parametrize("keeps_old", [True, False])
+@pytest.mark.parametrize("growth", GROWTHS)
+def test_weights_that_are_leaves_no_more(growth, keeps_old):
+    """A walk doesn't look at the weights of a row that were leaves. When one gets edges or a closure, it has to."""
+    def program(Value, F):
+        row, x, c = [Value(0.5), Value(-1.5), Value(0.25)], [Value(2.0), Value(3.0) * 1.5, Value(4.0)], Value(7.0)
+        old = []
+        for _ in range(3):
+            out = F.linear(x, [row, row, row])
+            (out[0] * out[1] + out[2]).backward()
+            old = [out] if keeps_old else []
+            del out
+        first = F.linear(x, [row, row])
+        GROWTHS[growth](row[1], c, Value)
+        second = F.linear(x, [row, row, row])
+        total = first[0] * second[0] + first[1] + second[1] * second[2]
+        total.backward()
+        return *row, *x, c, *first, *second, total, *itertools.chain(*old)
+    same_as_loops(program)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("steps", [5, 6])
+def test_columns_that_take_turns(change, steps):
+    """The same list again in each step, while the sum of the step before still lives."""
+    def program(Value, F):
+        row, x = [Value(0.5), Value(-1.5), Value(0.25)], [Value(2.0), Value(3.0), Value(4.0)]
+        weights, numbers, total = list(row), [], None
+        for step in range(steps):
+            out = F.linear(x, [row, row, row, row, row])
+            total = out[0] * out[1] * out[2] + out[3] * out[4]
+            total.backward()
+            numbers += [total.data, *(v.grad for v in weights + x)]
+            CHANGES[change if step == steps - 3 else "data += in a loop"](row, x, fastgrad.optim)
+        return *weights, *x, *out, *[Value(number) for number in numbers]
     same_as_loops(program)
 
 
