@@ -124,6 +124,7 @@ class Loop:
     elements: int
     declines: dict[str, int]
     is_on: bool
+    pause: int
     rest: Any
 
 _LOOP_CODES: dict[str, int]

@@ -6,7 +6,8 @@
 # only read in ways that call nothing of the author's (places.pxi), and the garbage collector is off meanwhile.
 
 cdef enum:
-    MOST_DECLINES = 8           # a loop that declines so often in a row isn't tried again
+    MOST_DECLINES = 8           # a loop that declines so often in a row is left to Python for a while,
+    LONGEST_PAUSE = 4096        # so many calls at most
 
 
 # ---- The iterable of a `for` ----
@@ -200,7 +201,8 @@ cdef class Loop:
     cdef int total              # which argument is the sum so far, or -1
     cdef tuple arguments_meant  # keeps these alive
     cdef readonly Rest rest
-    cdef int failures
+    cdef int failures           # declines in a row
+    cdef public int pause       # so many calls are left to Python before the loop is tried again
 
     def __init__(self, text):
         """text: a Meaning of fastgrad/loops/meaning.py."""
@@ -301,15 +303,22 @@ cdef class Loop:
             tidy_up()
         return result
 
+    cdef inline bint is_tried(self) noexcept:
+        """Whether this call is the loop's. After many declines few calls are: lists may have got Values since."""
+        if self.pause > 0:
+            self.pause -= 1
+            return False
+        return self.is_on
+
     cdef void decline(self, const char *reason) noexcept:
         try:
             why = reason.decode()
             self.declines[why] = self.declines.get(why, 0) + 1
         except MemoryError:
             pass                            # it's only for reports
-        self.failures += 1
-        if self.failures == MOST_DECLINES:
-            self.is_on = False
+        self.failures = min(self.failures + 1, 64)
+        if self.failures >= MOST_DECLINES:
+            self.pause = min(8 << min(self.failures - MOST_DECLINES, 16), LONGEST_PAUSE)
 
 
 cdef PyObject *call_loop(PyObject *self, PyObject **variables, size_t n_variables, PyObject *names) noexcept:
@@ -320,7 +329,7 @@ cdef PyObject *call_loop(PyObject *self, PyObject **variables, size_t n_variable
     cdef Py_ssize_t done = 0, i
     try:
         frame.locals = variables
-        if loop.is_on and not (loop.iterable is not None and is_short(loop, &frame)):
+        if not (loop.iterable is not None and is_short(loop, &frame)) and loop.is_tried():
             frame.globals, frame.builtins = PyEval_GetGlobals(), PyEval_GetBuiltins()
             if loop.may_run(&frame):
                 result = loop.run(&frame, &done)

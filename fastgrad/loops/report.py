@@ -57,7 +57,7 @@ def told(loop):
     if loop.declines:
         n, reasons = sum(loop.declines.values()), sorted(loop.declines.items(), key=lambda item: -item[1])
         why = "; ".join(reason if len(reasons) == 1 else f"{reason} ({k:,})" for reason, k in reasons)
-        parts.append(f"declined {times(n)}{'' if loop.is_on else ', and then left to Python'}: {why}")
+        parts.append(f"declined {times(n)}{', and now mostly left to Python' if loop.pause else ''}: {why}")
     elif not loop.runs:
         parts.append("not run" if loop.is_on else "left as it is by fuse(False)")
     return ", ".join(parts)

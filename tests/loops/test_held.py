@@ -108,7 +108,7 @@ def test_no_object_is_left(loop):
         def run(times):
             for _ in range(times):
                 for each in found:
-                    each.is_on = True           # it'd be left to Python if it declines again and again
+                    each.pause = 0              # it'd be left to Python if it declines again and again
                 exec(code, space)
                 space["m"][:] = m
             for name in ("r", "s", "v", "w", "i"):
@@ -164,7 +164,7 @@ def test_no_argument_is_kept():
 
 
 def test_a_loop_that_always_declines():
-    """It's left to Python after a while, but not if it runs now and then."""
+    """It's left to Python after a while, but not if it runs now and then; and it's tried again now and then."""
     code = compile_source("def f(xs):\n    return [v * 2.0 for v in xs]\n", twins.FILE)
     space = {}
     exec(code, space)
@@ -173,7 +173,13 @@ def test_a_loop_that_always_declines():
         for i in range(5):
             space["f"]({Value(1.0)})
         space["f"]([Value(1.0)])
-    assert loop.is_on and loop.runs == 30 and sum(loop.declines.values()) == 150
+    assert loop.pause == 0 and loop.runs == 30 and sum(loop.declines.values()) == 150
     for _ in range(30):
         space["f"]({Value(1.0)})
-    assert not loop.is_on and sum(loop.declines.values()) < 170
+    assert loop.pause > 0 and sum(loop.declines.values()) < 170
+    for _ in range(10000):
+        space["f"]({Value(1.0)})
+    assert sum(loop.declines.values()) < 190
+    for _ in range(5000):
+        space["f"]([Value(1.0)])
+    assert loop.pause == 0 and loop.runs > 500
