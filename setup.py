@@ -22,7 +22,7 @@ is_for_tests = not {"editable_wheel", "develop", "--inplace", "-i"}.isdisjoint(s
 engine = Extension(
     "fastgrad.engine.engine",
     sources=["fastgrad/engine/engine.pyx", "csrc/arena.c", "csrc/backward.c", "csrc/fused.c",
-             "csrc/program.c", "csrc/optim.c"],
+             "csrc/program.c", "csrc/optim.c", "csrc/derive.c"],
     depends=glob("csrc/*.h") + glob("fastgrad/engine/*.h") + glob("fastgrad/engine/*.px[di]"),
     include_dirs=["csrc"],
     define_macros=[("FG_TESTING", "1")] if is_for_tests or os.environ.get("FASTGRAD_TESTING") else [],

@@ -234,6 +234,8 @@ typedef enum {
     FG_INTS,      /* a column has ints, and no room for kinds: see fg_column_take */
     FG_APART,     /* the walk has come to a fused sum that has to be taken apart first; only within backward.c */
     FG_NO_MEMORY,
+    FG_CHANGED,   /* a derivative can't be a graph: the operands have changed since; only of derive.h */
+    FG_RAISED,    /* a function of the face has raised */
     FG_TOO_MANY,  /* references to a node: see FG_MAX_REFS */
 } fg_status;
 

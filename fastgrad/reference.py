@@ -9,7 +9,7 @@ import math
 import operator
 import sys
 
-from fastgrad.value import arguments
+from fastgrad.value import arguments, derivatives
 from fastgrad.value.arguments import NO_SLOPE, is_number, rounded
 from fastgrad.value.copying import Copying
 from fastgrad.value.display import Display
@@ -101,26 +101,28 @@ class Value(Copying, Display):
     microgpt's, a sequence of local derivatives, one for each child. label: a name for drawings.
     """
 
-    __slots__ = ("_data", "_grad", "_edges", "_locals", "_op", "__dict__", "__weakref__")
+    __slots__ = ("_data", "_grad", "_edges", "_locals", "_shown", "_is_ours", "__dict__", "__weakref__")
 
     label = ""
     _micrograd_relu = False     # relu's dialect: _make_class says which
 
     def __init__(self, data, children=None, op_or_local_grads=None, label=None, **named):
         children, op, local_grads = arguments.parse(children, op_or_local_grads, named)
-        data, children, local_grads = number(data), values(children), numbers(local_grads)
+        given = tuple(local_grads)
+        data, children, local_grads = number(data), values(children), numbers(given)
         if local_grads and len(local_grads) != len(children):
             raise ValueError(f"{len(children)} children but {len(local_grads)} local derivatives")
         self._set(data, children, local_grads, op)
         vars(self).pop("_backward", None)       # of an __init__ before
+        self._note_derivatives(given if self._edges else ())
         if label:
             self.label = label
 
     def _set(self, data, children, local_grads, op):
         if not is_recording():
             children, local_grads, op = (), (), ""
-        self._data, self._grad, self._edges, self._locals, self._op = data, 0, (), local_grads, op
-        self._edges = children
+        self._data, self._grad, self._edges, self._locals, self._shown = data, 0, (), local_grads, op
+        self._edges, self._is_ours = children, False
 
     def _attributes(self):
         return vars(self)
@@ -129,7 +131,8 @@ class Value(Copying, Display):
     def _rebuild(cls, data, grad, children, local_grads, op):
         out = object.__new__(cls)
         out._data, out._grad = number(data), number(grad)
-        out._edges, out._locals, out._op = values(children), numbers(local_grads), op or ""
+        out._edges, out._locals, out._shown = values(children), numbers(local_grads), op or ""
+        out._is_ours = True
         return out
 
     def _result(self, data, children, local_grads, op):
@@ -138,7 +141,12 @@ class Value(Copying, Display):
             cls = type(children[-1])
         out = object.__new__(cls)
         out._set(rounded(data), children, tuple(map(rounded, local_grads)), op)
+        out._is_ours = True
         return out
+
+    def _formula(self):
+        """The operation of the table that made this node, and its operands; None for a user's own."""
+        return derivatives.formula_of(self._shown, self._edges) if self._is_ours else None
 
     # The attributes of both dialects.
 
@@ -147,7 +155,8 @@ class Value(Copying, Display):
     _children = property(lambda self: self._edges, lambda self, x: self._adopt(values(x)))
     _operands = property(lambda self: self._edges)
     _prev = property(lambda self: set(self._edges), lambda self, x: self._adopt(values(x)))
-    _local_grads = property(lambda self: self._locals, lambda self, x: setattr(self, "_locals", numbers(x)))
+    _local_grads = property(lambda self: self._locals, lambda self, x: self._set_local_grads(tuple(x)))
+    _op = property(lambda self: self._shown, lambda self, op: self._rename(op))
     _backward = property(lambda self: vars(self).get("_backward", self._accumulate),
                          lambda self, f: vars(self).update(_backward=f))
 
@@ -155,7 +164,22 @@ class Value(Copying, Display):
         for child in children:
             if any(v is self for v in child._topological()):
                 raise ValueError("a node can't be below itself")
-        self._edges = children
+        self._edges, self._is_ours = children, False
+        self._note_derivatives(())
+
+    def _set_local_grads(self, local_grads):
+        self._locals, self._is_ours = numbers(local_grads), False
+        self._note_derivatives(local_grads)
+
+    def _note_derivatives(self, local_grads):
+        """Keep local derivatives that were given as Values, for fastgrad.grad."""
+        if any(isinstance(x, Value) for x in local_grads):
+            self._derivatives = local_grads
+        else:
+            vars(self).pop("_derivatives", None)
+
+    def _rename(self, op):
+        self._shown, self._is_ours = op, False
 
     # Operations: each makes a node of its result, its operands and its local derivatives.
 
@@ -317,6 +341,12 @@ class Value(Copying, Display):
 
 
 Value._constant = Value     # the class of numbers that operators have made Values of
+
+
+def _gradients(outputs, seeds, inputs, create_graph):
+    """What fastgrad.grad asks its engine for: value/gradients.py."""
+    from fastgrad.value import gradients
+    return (gradients.as_values if create_graph else gradients.as_numbers)(Value, outputs, seeds, inputs)
 
 
 def _make_class(module, name, doc=None, *, micrograd_relu=False):

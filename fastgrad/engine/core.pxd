@@ -48,6 +48,7 @@ cdef extern from "arena.h":
         FG_BINARY
         FG_UNARY
         FG_NULLARY
+        FG_WIDE
         FG_FUSED
 
     enum:   # fg_flag
@@ -66,6 +67,7 @@ cdef extern from "arena.h":
     ctypedef struct fg_sum      # fused.h
 
     ctypedef struct fg_node:
+        uint32_t mark
         double data
         double grad
         double local[2]
@@ -95,6 +97,8 @@ cdef extern from "arena.h":
         FG_OK
         FG_MORE
         FG_CALLERS
+        FG_CHANGED
+        FG_RAISED
         FG_UNFIT
         FG_INTS
         FG_NO_MEMORY
@@ -244,6 +248,7 @@ cdef extern from "backward.h":
     ctypedef struct fg_walk:
         fg_index *order
         uint32_t n
+        uint32_t epoch
 
     ctypedef enum fg_apart:
         FG_APART_IF_TOUCHED
@@ -260,6 +265,50 @@ cdef extern from "backward.h":
     void fg_node_pass_on(fg_arena *arena, fg_index index)
     uint32_t fg_walk_n_nodes(const fg_arena *arena, const fg_walk *walk)
     void fg_walk_zero(fg_arena *arena, const fg_walk *walk)
+
+cdef extern from "derive.h":
+    ctypedef struct fg_term:
+        fg_index node
+        double value
+        fg_bool is_int
+    ctypedef struct fg_line:
+        uint8_t op
+        uint8_t a
+        uint8_t b
+        fg_bool is_int
+        double number
+    ctypedef struct fg_formula:
+        int what
+        uint8_t result
+        uint8_t n
+        fg_line *lines
+    ctypedef struct fg_derivation:
+        const fg_formula *formulas
+        uint32_t kind
+        fg_bool (*ask)(uint8_t op, fg_term x, fg_term n, fg_term *y, fg_term *by_x) noexcept
+        uint32_t left
+        uint8_t *is_above
+        fg_index *grads
+    ctypedef struct fg_lent:
+        uint32_t n
+    enum:
+        FG_FORMULA_ONE
+        FG_FORMULA_STORED
+        FG_FORMULA_REGISTER
+        FG_FORMULAS
+        FG_MOST_LINES
+
+    fg_bool fg_derivation_start(fg_arena *arena, fg_derivation *derivation, const fg_walk *walk, uint32_t n_inputs,
+                                const fg_index *inputs)
+    fg_status fg_derivation_mark(fg_arena *arena, fg_derivation *derivation, uint32_t budget)
+    fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32_t budget)
+    fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, uint32_t i)
+    uint32_t fg_derivation_place(const fg_derivation *derivation, fg_index index)
+    fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local,
+                                 uint32_t parent)
+    void fg_derivation_end(fg_arena *arena, fg_derivation *derivation)
+    fg_bool fg_lent_take(fg_arena *arena, fg_lent *lent, const fg_walk *walk)
+    void fg_lent_return(fg_arena *arena, fg_lent *lent)
 
 cdef extern from "optim.h":
     ctypedef struct fg_sgd:

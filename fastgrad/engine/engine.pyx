@@ -61,6 +61,7 @@ include "loops.pxi"
 include "cycles.pxi"
 include "dialects.pxi"
 include "optim.pxi"
+include "gradients.pxi"
 
 fg_arena_init(&arena, on_node_death)
 
@@ -94,11 +95,12 @@ cdef class Node:
     def __init__(self, data, children=None, op_or_local_grads=None, label=None, **named):
         cdef Number number
         cdef Dialect *dialect
-        cdef bint record
-        op = ""
+        cdef bint record = True
+        op, local_grads = "", ()
         read_number(data, &number)
         if children is not None or op_or_local_grads is not None or named or node_at(self.index).arity != FG_NULLARY:
             children, op, local_grads = arguments.parse(children, op_or_local_grads, named)
+            local_grads = tuple(local_grads)
             record = is_recording()
             set_edges(self, children, local_grads, True, record)
             if not record:
@@ -107,6 +109,9 @@ cdef class Node:
             clear_op(self)
             if self.attributes is not NULL:
                 (<dict>self.attributes).pop("_backward", None)
+                (<dict>self.attributes).pop("_derivatives", None)
+        if local_grads and record and has_values(local_grads):
+            attributes_of(self)["_derivatives"] = local_grads
         dialect = dialect_at(self.index)
         if dialect.check_number is not NULL and not is_plain_number(data):
             (<object>dialect.check_number)(data)
@@ -173,7 +178,10 @@ cdef class Node:
 
     @_local_grads.setter
     def _local_grads(self, local_grads):
+        local_grads = tuple(local_grads)
         replace_edges(self, children_of(self), local_grads)
+        if has_values(local_grads):
+            attributes_of(self)["_derivatives"] = local_grads
 
     @property
     def _op(self):
@@ -475,6 +483,7 @@ node_type.tp_dictoffset = node_type.tp_basicsize - <Py_ssize_t>sizeof(PyObject *
 node_type.tp_name = "fastgrad.engine.Node"
 (<PyTypeObject *>Block).tp_name = "fastgrad.engine.Block"
 (<PyTypeObject *>Walk).tp_name = "fastgrad.engine.Walk"
+(<PyTypeObject *>Derivation).tp_name = "fastgrad.engine.Derivation"
 (<PyTypeObject *>Parameters).tp_name = "fastgrad.engine.Parameters"
 
 

@@ -150,7 +150,18 @@ cdef int replace_edges(Node self, object children, object local_grads) except -1
     set_edges(self, children, local_grads, False)
     if op:
         self._op = op
+    if self.attributes is not NULL:
+        (<dict>self.attributes).pop("_derivatives", None)
     return 0
+
+
+cdef bint has_values(tuple local_grads):
+    """Whether some local derivatives were given as Values. Then the node keeps them, for fastgrad.grad, as an attribute.
+    """
+    for x in local_grads:
+        if is_value(x):
+            return True
+    return False
 
 
 cdef bint is_below_any(Node node, tuple children) except -1:

@@ -1,0 +1,517 @@
+/* Derivatives as nodes. derive.h says what they are. */
+#include "derive.h"
+
+#include <string.h>
+
+#include "functions.h"
+#include "fused.h"
+#include "gradients.h"
+
+enum { NOWHERE = UINT32_MAX };
+
+/* ---- Start and end ---- */
+
+/* The number of a node's slot, counted over all slabs. */
+static uint32_t slot_of(fg_index index)
+{
+    return index / FG_SLAB_STEP * FG_SLAB + index % FG_SLAB_STEP / FG_STEP;
+}
+
+/* `places` has room for every slot and is not cleared: only listed nodes and inputs are ever looked up, and those are
+ * set here or by fg_derivation_mark. */
+bool fg_derivation_start(fg_arena *arena, fg_derivation *derivation, const fg_walk *walk, uint32_t n_inputs,
+                         const fg_index *inputs)
+{
+    const size_t n = walk->n;
+    derivation->walk = walk;
+    derivation->edits = arena->edits;
+    derivation->marked = 0;
+    derivation->left = walk->n;
+    derivation->status = FG_OK;
+    derivation->places = fg_allocate(NULL, (size_t)arena->used_slabs * FG_SLAB * sizeof *derivation->places);
+    derivation->is_above = fg_allocate(NULL, n);
+    derivation->grads = fg_allocate(NULL, n * sizeof *derivation->grads);
+    if (!derivation->places || !derivation->is_above || !derivation->grads) {
+        derivation->left = 0;
+        fg_derivation_end(arena, derivation);
+        return false;
+    }
+    memset(derivation->grads, 0, n * sizeof *derivation->grads);
+    memset(derivation->is_above, 0, n);
+    for (uint32_t i = 0; i < n_inputs; i++)
+        derivation->places[slot_of(inputs[i])] = NOWHERE;
+    for (uint32_t i = 0; i < walk->n; i++)
+        derivation->places[slot_of(walk->order[i])] = i;
+    for (uint32_t i = 0; i < n_inputs; i++)
+        if (fg_derivation_place(derivation, inputs[i]) != NOWHERE)
+            derivation->is_above[fg_derivation_place(derivation, inputs[i])] = true;
+    return true;
+}
+
+void fg_derivation_end(fg_arena *arena, fg_derivation *derivation)
+{
+    for (uint32_t i = 0; derivation->grads && i < derivation->walk->n; i++)
+        if (derivation->grads[i] != FG_NONE)
+            fg_node_release(arena, derivation->grads[i]);
+    fg_allocate(derivation->places, 0);
+    fg_allocate(derivation->is_above, 0);
+    fg_allocate(derivation->grads, 0);
+    derivation->places = NULL;
+    derivation->is_above = NULL;
+    derivation->grads = NULL;
+}
+
+uint32_t fg_derivation_place(const fg_derivation *derivation, fg_index index)
+{
+    return derivation->places[slot_of(index)];
+}
+
+fg_status fg_derivation_mark(fg_arena *arena, fg_derivation *derivation, uint32_t budget)
+{
+    const fg_walk *walk = derivation->walk;
+    for (; derivation->marked < walk->n; derivation->marked++, budget--) {
+        if (budget == 0)
+            return FG_MORE;
+        const fg_node *node = fg_at(arena->nodes, walk->order[derivation->marked]);
+        const uint32_t n = fg_node_n_children(node);
+        for (uint32_t i = 0; i < n; i++)
+            derivation->is_above[derivation->marked]
+                |= derivation->is_above[fg_derivation_place(derivation, fg_node_child(node, i))];
+    }
+    return FG_OK;
+}
+
+/* ---- New nodes ----
+ *
+ * Each function returns a node with one reference, or FG_NONE, and then says in `status` why. */
+
+static fg_index new_node(fg_arena *arena, fg_derivation *derivation, uint8_t op, uint8_t arity, uint16_t flags,
+                         double data)
+{
+    fg_index index = fg_node_new(arena);
+    if (index == FG_NONE) {
+        derivation->status = FG_NO_MEMORY;
+        return FG_NONE;
+    }
+    fg_node_init(fg_at(arena->nodes, index), derivation->kind | fg_kind(op, arity, flags),
+                 arity == FG_NULLARY ? FG_PASSED_OVER : 0, data);
+    return index;
+}
+
+static fg_index new_binary(fg_arena *arena, fg_derivation *derivation, uint8_t op, uint16_t flags, double data,
+                           fg_index a, fg_index b, double by_a, double by_b)
+{
+    fg_index index = new_node(arena, derivation, op, FG_BINARY, flags, data);
+    if (index == FG_NONE)
+        return FG_NONE;
+    fg_node *node = fg_at(arena->nodes, index);
+    node->child[0] = a;
+    node->child[1] = b;
+    node->local[0] = by_a;
+    node->local[1] = by_b;
+    fg_node_retain(arena, a);
+    fg_node_retain(arena, b);
+    return index;
+}
+
+static fg_index new_unary(fg_arena *arena, fg_derivation *derivation, uint8_t op, uint16_t flags, double data,
+                          fg_index a, double by_a, double constant)
+{
+    fg_index index = new_node(arena, derivation, op, FG_UNARY, flags, data);
+    if (index == FG_NONE)
+        return FG_NONE;
+    fg_node *node = fg_at(arena->nodes, index);
+    node->child[0] = a;
+    node->local[0] = by_a;
+    node->local[1] = constant;
+    fg_node_retain(arena, a);
+    return index;
+}
+
+static fg_index new_leaf(fg_arena *arena, fg_derivation *derivation, double value, bool is_int)
+{
+    return new_node(arena, derivation, FG_LEAF, FG_NULLARY, is_int ? FG_DATA_INT : 0, value);
+}
+
+static bool data_is_int(const fg_node *node)
+{
+    return (node->flags & FG_DATA_INT) != 0;
+}
+
+static fg_index new_sum(fg_arena *arena, fg_derivation *derivation, fg_index a, fg_index b)
+{
+    const fg_node *x = fg_at(arena->nodes, a), *y = fg_at(arena->nodes, b);
+    bool is_int = data_is_int(x) && data_is_int(y);
+    const double sum = is_int ? fg_int_add(x->data, y->data, &is_int) : x->data + y->data;
+    return new_binary(arena, derivation, FG_ADD, FG_LOCAL0_INT | FG_LOCAL1_INT | (is_int ? FG_DATA_INT : 0), sum, a, b,
+                      1.0, 1.0);
+}
+
+static fg_index new_product(fg_arena *arena, fg_derivation *derivation, fg_index a, fg_index b)
+{
+    const fg_node *x = fg_at(arena->nodes, a), *y = fg_at(arena->nodes, b);
+    bool is_int = data_is_int(x) && data_is_int(y);
+    const uint16_t flags = (data_is_int(y) ? FG_LOCAL0_INT : 0) | (data_is_int(x) ? FG_LOCAL1_INT : 0);
+    const double product = is_int ? fg_int_mul(x->data, y->data, &is_int) : x->data * y->data;
+    return new_binary(arena, derivation, FG_MUL, flags | (is_int ? FG_DATA_INT : 0), product, a, b, y->data, x->data);
+}
+
+/* ---- What an operation computes ---- */
+
+static fg_term number_of(const fg_arena *arena, fg_index index)
+{
+    const fg_node *node = fg_at(arena->nodes, index);
+    return (fg_term){FG_NONE, node->data, data_is_int(node)};
+}
+
+/* The logarithm in the derivative of x ** n by n. */
+static double log_of_base(double x)
+{
+    return x > 0.0 ? log(x) : x == 0.0 ? 0.0 : NAN;
+}
+
+/* x ** n, and its derivative by x. False if it raises. */
+static bool power(fg_derivation *derivation, fg_term x, fg_term n, fg_term *y, fg_term *by_x)
+{
+    double slope;
+    if (!(x.is_int && n.is_int) && fg_power(x.value, n.value, &y->value) && fg_power(x.value, n.value - 1.0, &slope)) {
+        y->is_int = by_x->is_int = false;
+        by_x->value = n.value * slope;
+        return true;
+    }
+    if (derivation->ask(FG_POW, x, n, y, by_x))
+        return true;
+    derivation->status = FG_RAISED;
+    return false;
+}
+
+/* A function of x, and its derivative. False if it raises. */
+static bool function(fg_derivation *derivation, uint8_t op, double x, double *y, double *slope)
+{
+    fg_term answer = {0}, none = {0};
+    if (fg_function(op, x, y, slope))
+        return true;
+    if (!derivation->ask(op, (fg_term){FG_NONE, x, false}, none, &answer, &none)) {
+        derivation->status = FG_RAISED;
+        return false;
+    }
+    *y = answer.value;
+    return true;
+}
+
+/* Whether two numbers have the same bits. Any two nans are the same. */
+static bool same(double x, bool x_is_int, double y, bool y_is_int)
+{
+    return x_is_int == y_is_int && (memcmp(&x, &y, sizeof x) == 0 || (x != x && y != y));
+}
+
+static bool has_local(const fg_node *node, int i, double local, bool is_int)
+{
+    return same(node->local[i], (node->flags & (FG_LOCAL0_INT << i)) != 0, local, is_int);
+}
+
+/* Compute an operation once more, of its operands as they are now: FG_OK if that gives the node's number (but for a
+ * product's, which no formula reads) and local derivatives; FG_CHANGED or FG_RAISED. */
+static fg_status check(fg_arena *arena, fg_derivation *derivation, fg_index index)
+{
+    const fg_node *node = fg_at(arena->nodes, index);
+    const fg_term x = number_of(arena, node->child[0]);
+    const uint8_t op = node->op;
+    if (op == FG_MUL) {
+        const fg_term y = number_of(arena, node->child[1]);
+        return has_local(node, 0, y.value, y.is_int) && has_local(node, 1, x.value, x.is_int) ? FG_OK : FG_CHANGED;
+    }
+    if (op == FG_POW || op == FG_POW_CONST || op == FG_CONST_POW) {
+        const fg_term constant = {FG_NONE, node->local[1], (node->flags & FG_LOCAL1_INT) != 0};
+        const fg_term base = op == FG_CONST_POW ? constant : x;
+        const fg_term n = op == FG_POW ? number_of(arena, node->child[1]) : op == FG_CONST_POW ? x : constant;
+        fg_term y, by_x;
+        if (!power(derivation, base, n, &y, &by_x))
+            return derivation->status;
+        node = fg_at(arena->nodes, index);
+        const double by_n = y.value * log_of_base(base.value);
+        if (!same(y.value, y.is_int, node->data, data_is_int(node))
+            || (op == FG_POW && !has_local(node, 1, by_n, false))
+            || !(op == FG_CONST_POW ? has_local(node, 0, by_n, false) : has_local(node, 0, by_x.value, by_x.is_int)))
+            return FG_CHANGED;
+        return FG_OK;
+    }
+    double y, slope;
+    if (!function(derivation, op, x.value, &y, &slope))
+        return derivation->status;
+    node = fg_at(arena->nodes, index);
+    return same(y, false, node->data, data_is_int(node)) && has_local(node, 0, slope, false) ? FG_OK : FG_CHANGED;
+}
+
+/* ---- Formulas ---- */
+
+/* A node for a term: the term's own, with another reference, or a new leaf. */
+static fg_index node_of(fg_arena *arena, fg_derivation *derivation, fg_term term)
+{
+    if (term.node == FG_NONE)
+        return new_leaf(arena, derivation, term.value, term.is_int);
+    fg_node_retain(arena, term.node);
+    return term.node;
+}
+
+/* A sum or a product of two terms. `2 * v` is v * 2, as in Python. */
+static fg_index new_of_two(fg_arena *arena, fg_derivation *derivation, uint8_t op, fg_term a, fg_term b)
+{
+    const bool swap = op == FG_MUL && a.node == FG_NONE;
+    const fg_index left = node_of(arena, derivation, swap ? b : a);
+    const fg_index right = left == FG_NONE ? FG_NONE : node_of(arena, derivation, swap ? a : b);
+    fg_index result = FG_NONE;
+    if (right != FG_NONE)
+        result = op == FG_ADD ? new_sum(arena, derivation, left, right) : new_product(arena, derivation, left, right);
+    if (left != FG_NONE)
+        fg_node_release(arena, left);
+    if (right != FG_NONE)
+        fg_node_release(arena, right);
+    return result;
+}
+
+static fg_index new_power(fg_arena *arena, fg_derivation *derivation, fg_term a, fg_term b)
+{
+    const fg_term x = number_of(arena, a.node), n = b.node == FG_NONE ? b : number_of(arena, b.node);
+    fg_term y, by_x;
+    if (!power(derivation, x, n, &y, &by_x))
+        return FG_NONE;
+    const uint16_t flags = (y.is_int ? FG_DATA_INT : 0) | (by_x.is_int ? FG_LOCAL0_INT : 0);
+    if (b.node == FG_NONE)
+        return new_unary(arena, derivation, FG_POW_CONST, flags | (n.is_int ? FG_LOCAL1_INT : 0), y.value, a.node,
+                         by_x.value, n.value);
+    return new_binary(arena, derivation, FG_POW, flags, y.value, a.node, b.node, by_x.value,
+                      y.value * log_of_base(x.value));
+}
+
+static fg_index new_function(fg_arena *arena, fg_derivation *derivation, uint8_t op, fg_index a)
+{
+    double y, slope;
+    if (!function(derivation, op, fg_at(arena->nodes, a)->data, &y, &slope))
+        return FG_NONE;
+    return new_unary(arena, derivation, op, 0, y, a, slope, 0.0);
+}
+
+/* What a line of a formula gives. A new node's reference is the caller's. False if no node could be made. */
+static bool run_line(fg_arena *arena, fg_derivation *derivation, const fg_line *line, const fg_term *registers,
+                     fg_term *result)
+{
+    const fg_term a = registers[line->a], b = registers[line->b];
+    const double x = a.node == FG_NONE ? a.value : fg_at(arena->nodes, a.node)->data;
+    *result = (fg_term){FG_NONE, line->number, line->is_int};
+    if (line->op == FG_LEAF)
+        return true;
+    if (line->op == FG_LOG && (a.node == FG_NONE || !(x > 0.0))) {
+        *result = (fg_term){FG_NONE, log_of_base(x), false};
+        return true;
+    }
+    if (line->op == FG_ADD && a.node == FG_NONE && b.node == FG_NONE) {
+        bool is_int = a.is_int && b.is_int;
+        const double sum = is_int ? fg_int_add(a.value, b.value, &is_int) : a.value + b.value;
+        *result = (fg_term){FG_NONE, sum, is_int};
+        return true;
+    }
+    if (line->op == FG_ADD || line->op == FG_MUL)
+        result->node = new_of_two(arena, derivation, line->op, a, b);
+    else if (line->op == FG_POW)
+        result->node = new_power(arena, derivation, a, b);
+    else
+        result->node = new_function(arena, derivation, line->op, a.node);
+    return result->node != FG_NONE;
+}
+
+static const fg_formula *formula_of(const fg_derivation *derivation, const fg_node *node, uint32_t i)
+{
+    if (node->op == FG_POW_CONST)
+        return &derivation->formulas[2 * FG_POW];
+    if (node->op == FG_CONST_POW)
+        return &derivation->formulas[2 * FG_POW + 1];
+    return &derivation->formulas[2 * node->op + i];
+}
+
+/* Give child i of the listed node `place` its part of the node's gradient, with the local derivative by a formula. */
+static fg_status pass_on_by_formula(fg_arena *arena, fg_derivation *derivation, uint32_t place, uint32_t i)
+{
+    const fg_index index = derivation->walk->order[place];
+    const fg_node *node = fg_at(arena->nodes, index);
+    const fg_formula *formula = formula_of(derivation, node, i);
+    const fg_index child = node->child[i];
+    const fg_term constant = {FG_NONE, node->local[1], (node->flags & FG_LOCAL1_INT) != 0};
+    const fg_term stored = {FG_NONE, node->local[i], (node->flags & (FG_LOCAL0_INT << i)) != 0};
+    if (formula->what == FG_FORMULA_STORED || (node->op == FG_POW_CONST && constant.value == 1.0)) /* x ** 1: always 1 */
+        return fg_derivation_give(arena, derivation, child, stored, place);
+
+    const fg_term first = {node->child[0], 0.0, false}, second = {node->arity == FG_BINARY ? node->child[1] : 0, 0.0, 0};
+    fg_term registers[3 + FG_MOST_LINES];
+    registers[0] = node->op == FG_CONST_POW ? constant : first;
+    registers[1] = node->op == FG_CONST_POW ? first : node->op == FG_POW_CONST ? constant : second;
+    registers[2] = (fg_term){index, 0.0, false};
+    fg_status status = FG_OK;
+    uint8_t n = 0;
+    for (; n < formula->n && status == FG_OK; n++)
+        if (!run_line(arena, derivation, &formula->lines[n], registers, &registers[3 + n]))
+            status = derivation->status;
+    if (status == FG_OK) {
+        fg_term local = registers[formula->result];
+        if (formula->n > 0 && local.node != FG_NONE) {
+            fg_node *result = fg_at(arena->nodes, local.node);
+            result->data = stored.value;
+            result->flags = (uint16_t)((result->flags & ~FG_DATA_INT) | (stored.is_int ? FG_DATA_INT : 0));
+        } else if (formula->n > 0) {
+            local = stored;
+        }
+        status = fg_derivation_give(arena, derivation, child, local, place);
+    }
+    while (n-- > 0)
+        if (registers[3 + n].node != FG_NONE)
+            fg_node_release(arena, registers[3 + n].node);
+    return status;
+}
+
+/* ---- The sweep ---- */
+
+fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local, uint32_t parent)
+{
+    const uint32_t place = fg_derivation_place(derivation, child);
+    if (!derivation->is_above[place])
+        return FG_OK;
+    const fg_term grad = {parent == NOWHERE ? FG_NONE : derivation->grads[parent], 0.0, false};
+    fg_index *const sum = &derivation->grads[place], old = *sum;
+    fg_index contribution = parent == NOWHERE ? node_of(arena, derivation, local)
+                                              : new_of_two(arena, derivation, FG_MUL, local, grad);
+    if (contribution == FG_NONE)
+        return derivation->status;
+    if (old == FG_NONE) { /* the first is added to the int 0, which changes -0.0 alone */
+        const fg_node *node = fg_at(arena->nodes, contribution);
+        if (FG_LIKELY(node->data != 0.0 || !signbit(node->data))) {
+            *sum = contribution;
+            return FG_OK;
+        }
+        *sum = new_of_two(arena, derivation, FG_ADD, (fg_term){contribution, 0.0, false}, (fg_term){FG_NONE, 0.0, true});
+    } else {
+        *sum = new_sum(arena, derivation, old, contribution);
+    }
+    fg_node_release(arena, contribution);
+    if (*sum == FG_NONE) {
+        *sum = old;
+        return derivation->status;
+    }
+    if (old != FG_NONE)
+        fg_node_release(arena, old);
+    return FG_OK;
+}
+
+fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, uint32_t i)
+{
+    const fg_index index = derivation->walk->order[i];
+    const uint32_t n = fg_node_n_children(fg_at(arena->nodes, index));
+    if (fg_at(arena->nodes, index)->op == FG_ADD) {
+        for (uint32_t k = 0; k < n; k++) {
+            const fg_index child = fg_at(arena->nodes, index)->child[k];
+            const fg_term grad = {derivation->grads[i], 0.0, false};
+            const fg_status status = fg_derivation_give(arena, derivation, child, grad, NOWHERE);
+            if (status != FG_OK)
+                return status;
+        }
+        return FG_OK;
+    }
+    if (formula_of(derivation, fg_at(arena->nodes, index), 0)->what != FG_FORMULA_STORED) {
+        const fg_status status = check(arena, derivation, index);
+        if (status != FG_OK)
+            return status;
+        if (derivation->edits != arena->edits)
+            return FG_CHANGED;
+    }
+    for (uint32_t k = 0; k < n; k++) {
+        if (!derivation->is_above[fg_derivation_place(derivation, fg_at(arena->nodes, index)->child[k])])
+            continue;
+        const fg_status status = pass_on_by_formula(arena, derivation, i, k);
+        if (status != FG_OK)
+            return status;
+        if (derivation->edits != arena->edits)
+            return FG_CHANGED;
+    }
+    return FG_OK;
+}
+
+fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32_t budget)
+{
+    for (; derivation->left > 0; derivation->left--, budget--) {
+        const uint32_t i = derivation->left - 1;
+        const fg_node *node = fg_at(arena->nodes, derivation->walk->order[i]);
+        if (budget == 0)
+            return FG_MORE;
+        if (derivation->edits != arena->edits) /* Python has run, and has replaced edges: the list isn't right any more */
+            return FG_CHANGED;
+        if (!derivation->is_above[i] || node->arity == FG_NULLARY)
+            continue;
+        if (node->flags & FG_CLOSURE || node->arity == FG_WIDE || node->op == FG_CUSTOM || node->op == FG_LEAF)
+            return FG_CALLERS;
+        const fg_status status = fg_derivation_pass_on(arena, derivation, i);
+        if (status != FG_OK)
+            return status;
+    }
+    return FG_OK;
+}
+
+/* ---- Gradients lent to a sweep ---- */
+
+struct fg_lent_grad {
+    double grad;
+    fg_index node;
+    bool is_int;
+};
+
+struct fg_lent_sum {
+    fg_index node;
+    uint32_t left;
+    double inner;
+    bool inner_is_int, rest_is_int;
+};
+
+bool fg_lent_take(fg_arena *arena, fg_lent *lent, const fg_walk *walk)
+{
+    const fg_event *event = walk->events;
+    *lent = (fg_lent){0};
+    lent->grads = fg_allocate(NULL, walk->n * sizeof *lent->grads);
+    lent->sums = fg_allocate(NULL, (walk->n_events + (size_t)1) * sizeof *lent->sums);
+    if (!lent->grads || !lent->sums) {
+        fg_lent_return(arena, lent);
+        return false;
+    }
+    for (uint32_t i = 0; i < walk->n; i++) {
+        fg_node *node = fg_at(arena->nodes, walk->order[i]);
+        if (node->arity == FG_FUSED) {
+            fg_sum *sum = node->sum;
+            if (event++->from != 0)
+                continue; /* it's listed once for each event */
+            lent->sums[lent->n_sums++] = (struct fg_lent_sum){walk->order[i], sum->left, sum->inner, sum->inner_is_int,
+                                                              sum->rest_is_int};
+            sum->left = sum->n;
+            sum->inner = 0.0;
+            sum->inner_is_int = sum->rest_is_int = true;
+        }
+        lent->grads[lent->n++] = (struct fg_lent_grad){node->grad, walk->order[i], (node->flags & FG_GRAD_INT) != 0};
+        fg_grad_zero(node);
+    }
+    return true;
+}
+
+void fg_lent_return(fg_arena *arena, fg_lent *lent)
+{
+    for (uint32_t i = 0; i < lent->n; i++) {
+        fg_node *node = fg_at(arena->nodes, lent->grads[i].node);
+        node->grad = lent->grads[i].grad;
+        node->flags = (uint16_t)((node->flags & ~FG_GRAD_INT) | (lent->grads[i].is_int ? FG_GRAD_INT : 0));
+    }
+    for (uint32_t i = 0; i < lent->n_sums; i++) {
+        fg_sum *sum = fg_at(arena->nodes, lent->sums[i].node)->sum;
+        sum->left = lent->sums[i].left;
+        sum->inner = lent->sums[i].inner;
+        sum->inner_is_int = lent->sums[i].inner_is_int;
+        sum->rest_is_int = lent->sums[i].rest_is_int;
+    }
+    fg_allocate(lent->grads, 0);
+    fg_allocate(lent->sums, 0);
+    *lent = (fg_lent){0};
+}

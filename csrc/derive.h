@@ -1,0 +1,109 @@
+/* The derivative as a graph: the reverse sweep once more, with a node in place of each number.
+ *
+ * fastgrad.grad(..., create_graph=True) asks for it. Where the sweep of backward.h adds local * gradient into a child's
+ * gradient, this one makes the product and the sum as nodes, in the same order. So the numbers have the same bits, and
+ * the gradients can be differentiated again. The nodes' own gradients are left alone: the new ones are kept beside the
+ * walk's list.
+ *
+ * A node's local derivatives become nodes by formulas, which the face compiles from the table of operations (see
+ * fastgrad/value/derivatives.py, which says what a formula is). The number of a local derivative was taken when the
+ * operation ran, but a formula reads its operands now. So the operation is computed once more. If it doesn't give the
+ * same bits, somebody has assigned data since, and there's no derivative to be had: FG_CHANGED.
+ *
+ * Only nodes above an input are swept. Gradients by others would be thrown away, and a user's operation without
+ * derivatives as nodes may stand there.
+ */
+#ifndef FG_DERIVE_H
+#define FG_DERIVE_H
+
+#include "backward.h"
+
+/* A number, or a node if `node` isn't FG_NONE. */
+typedef struct {
+    fg_index node;
+    double value;
+    bool is_int;
+} fg_term;
+
+/* A line of a formula fills the next register. op: FG_LEAF for the number, or FG_ADD, FG_MUL, FG_POW or a function, of
+ * the registers a and b. */
+typedef struct {
+    uint8_t op, a, b;
+    bool is_int;
+    double number;
+} fg_line;
+
+enum { FG_MOST_LINES = 12 };
+
+/* The derivative of an operation by one operand. The registers at first: the operands, and the node itself. */
+typedef struct {
+    enum { FG_FORMULA_ONE, FG_FORMULA_STORED, FG_FORMULA_REGISTER } what; /* 1; the node's own number; a register's */
+    uint8_t result, n;
+    fg_line lines[FG_MOST_LINES];
+} fg_formula;
+
+enum { FG_FORMULAS = 128 }; /* of an operation's child i: number 2 * op + i */
+
+typedef struct {
+    const fg_formula *formulas;
+    uint32_t kind;       /* the flags of new nodes, as fg_kind makes them */
+    /* Computes what the core isn't sure of: x ** n and its derivative by x, or a function of x. False if it raises. It
+     * may move the arena. */
+    bool (*ask)(uint8_t op, fg_term x, fg_term n, fg_term *y, fg_term *by_x);
+
+    const fg_walk *walk;
+    uint32_t edits;      /* the arena's when the sweep began */
+    uint32_t marked;     /* so many listed nodes, the first ones, are known to be above an input or not */
+    uint32_t left;       /* so many are still to be swept */
+    uint32_t *places;    /* of each slot that is listed: where */
+    uint8_t *is_above;   /* of each listed node: whether it's an input or above one */
+    fg_index *grads;     /* of each: its gradient, to which it has a reference, or FG_NONE */
+    fg_status status;    /* why no node was made: FG_NO_MEMORY or FG_RAISED */
+} fg_derivation;
+
+/* Start a sweep over a complete walk, with leaves, that has taken all fused sums apart. The caller has set formulas,
+ * kind and ask. False if there's no memory. */
+bool fg_derivation_start(fg_arena *arena, fg_derivation *derivation, const fg_walk *walk, uint32_t n_inputs,
+                         const fg_index *inputs);
+
+/* Find which nodes are above an input: about `budget` more. FG_MORE or FG_OK. This comes before all that follows. */
+fg_status fg_derivation_mark(fg_arena *arena, fg_derivation *derivation, uint32_t budget);
+
+/* Sweep about `budget` more nodes:
+ *   FG_OK       all are done
+ *   FG_MORE     the portion is over; call again
+ *   FG_CALLERS  the last node left isn't of the table's operations, or has FG_CLOSURE. The caller takes it off (`left`)
+ *               and gives its children what they get, or calls fg_derivation_pass_on.
+ *   FG_CHANGED  the last node left has other operands than when it was made
+ *   FG_RAISED, FG_NO_MEMORY */
+fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32_t budget);
+
+/* Sweep one node, the listed one number i: FG_OK, FG_CHANGED, FG_RAISED or FG_NO_MEMORY. */
+fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, uint32_t i);
+
+/* Where a node below the root is listed; not for other nodes, but for inputs, of which it may be UINT32_MAX. */
+uint32_t fg_derivation_place(const fg_derivation *derivation, fg_index index);
+
+/* Add to a listed node's gradient, if it's above an input: `local` times the gradient of the listed node `parent`, or if
+ * parent is UINT32_MAX, `local` itself. FG_OK or FG_NO_MEMORY. */
+fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local, uint32_t parent);
+
+/* End a sweep: drop its references and its memory. */
+void fg_derivation_end(fg_arena *arena, fg_derivation *derivation);
+
+/* ---- Gradients lent to a sweep ---- */
+
+/* The gradients of all nodes below a root, and what fused sums keep of theirs, while fg_sweep uses them for somebody
+ * who wants numbers without a change to anybody's gradient. */
+typedef struct {
+    uint32_t n, n_sums;
+    struct fg_lent_grad *grads;
+    struct fg_lent_sum *sums;
+} fg_lent;
+
+/* Keep all gradients that a sweep over a complete walk with leaves changes, and set them to the int 0. False if there's
+ * no memory: then nothing has changed. fg_lent_return gives them back. No Python may run in between. */
+bool fg_lent_take(fg_arena *arena, fg_lent *lent, const fg_walk *walk);
+void fg_lent_return(fg_arena *arena, fg_lent *lent);
+
+#endif

@@ -1,0 +1,273 @@
+# What fastgrad.grad asks its engine for: derivatives that leave every `.grad` as it is, as numbers or as a graph.
+#
+# Numbers: fg_sweep runs as in backward(), on gradients that are lent to it (csrc/derive.h). A graph: fg_derivation_go_on
+# makes it. In neither does Python run, but for errors and for a user's own operations. So a Ctrl-C isn't answered in the
+# middle, when gradients are on loan: the work is given up, then the signal's handler runs, and if that doesn't raise,
+# the work is done again and not given up any more.
+#
+# Where backward() runs Python, for closures, odd classes or detect_anomaly, fastgrad/value/gradients.py does the work.
+
+cdef extern from "Python.h":
+    bint PyOS_InterruptOccurred() noexcept
+    void PyErr_SetInterrupt() noexcept
+
+cdef fg_formula[FG_FORMULAS] formulas
+cdef bint are_formulas_read = False
+cdef object raised = None               # what `answer` has caught
+
+
+cdef int read_formulas() except -1:
+    """Read the derivatives of the table of operations."""
+    global are_formulas_read
+    from fastgrad.value import derivatives
+    cdef Number number
+    cdef fg_formula *formula
+    cdef Py_ssize_t i, j
+    if are_formulas_read:
+        return 0
+    codes = {x.method: code for code, x in enumerate(operations.FUNCTIONS, FG_EXP)}
+    codes.update(__add__=FG_ADD, __mul__=FG_MUL, __pow__=FG_POW)
+    for shown, programs in derivatives.programs().items():
+        for i, (lines, result) in enumerate(programs):
+            if 2 * CODES[shown] + i >= FG_FORMULAS or len(lines) > FG_MOST_LINES:
+                raise SystemError(f"no room for the derivative of {shown}")
+            formula = &formulas[2 * CODES[shown] + i]
+            formula.what = FG_FORMULA_ONE if result == derivatives.ONE else (
+                FG_FORMULA_STORED if result == derivatives.STORED else FG_FORMULA_REGISTER)
+            formula.result = result if result >= 0 else 0
+            formula.n = len(lines)
+            for j, (method, *registers) in enumerate(lines):
+                formula.lines[j].op = codes[method] if method else FG_LEAF
+                if method:
+                    formula.lines[j].a, formula.lines[j].b = registers[0], registers[-1]
+                else:
+                    read_number(registers[0], &number)
+                    formula.lines[j].number, formula.lines[j].is_int = number.value, number.is_int
+    are_formulas_read = True
+    return 0
+
+
+cdef fg_bool answer(uint8_t op, fg_term x, fg_term n, fg_term *y, fg_term *by_x) noexcept:
+    """The core's question for what it isn't sure of: x ** n and its derivative by x, or a function of x."""
+    global raised
+    cdef Number power_of_x, slope
+    try:
+        if op == FG_POW:
+            power(Number(x.value, x.is_int), Number(n.value, n.is_int), &power_of_x)
+            power_local_grad(Number(x.value, x.is_int), Number(n.value, n.is_int), &slope)
+            by_x[0] = fg_term(FG_NONE, slope.value, slope.is_int)
+            y[0] = fg_term(FG_NONE, power_of_x.value, power_of_x.is_int)
+        else:
+            result = getattr(Value(x.value), operations.FUNCTIONS[op - FG_EXP].method)()
+            y[0] = fg_term(FG_NONE, result.data, False)
+        return True
+    except BaseException as error:
+        raised = error
+        return False
+
+
+cdef bint is_interrupted(bint *is_patient) noexcept:
+    """Whether there has been a Ctrl-C that the caller has to make way for."""
+    if is_patient[0] or not PyOS_InterruptOccurred():
+        return False
+    is_patient[0] = True
+    return True
+
+
+cdef int answer_interrupt() except -1:
+    PyErr_SetInterrupt()
+    PyErr_CheckSignals()
+    return 0
+
+
+cdef inline bint is_listed(Node v, fg_walk *walk) noexcept:
+    return node_at(v.index).mark == walk.epoch
+
+
+cdef bint runs_python(fg_walk *walk) noexcept:
+    """Whether a sweep would come to a node that it leaves to its caller."""
+    cdef uint32_t i
+    for i in range(walk.n):
+        if node_at(walk.order[i]).flags & (FG_CLOSURE | FG_DEFERRED):
+            return True
+    return False
+
+
+cdef object gradient_numbers(tuple outputs, object seeds, tuple inputs):
+    """A list of numbers, with None for inputs that aren't below the outputs. None if backward() has to be asked."""
+    cdef Node root
+    cdef Walk walk
+    cdef fg_lent lent
+    cdef fg_status status = FG_OK
+    cdef bint is_patient = False, is_done = False
+    cdef Py_ssize_t i, n = len(inputs)
+    cdef array numbers = array("d", bytes(8 * n)), kinds = array("b", bytes(n))
+    if must_call_all() or "backward" in vars(Value):
+        return None
+    root = outputs[0] if len(outputs) == 1 and seeds is None else \
+        Value._rebuild(0.0, 0, outputs, seeds or (1,) * len(outputs), "")
+    while not is_done:
+        walk = Walk(root, True, FG_APART_NONE)      # lent to a sweep, sums are as untouched
+        if runs_python(walk.scratch):
+            return None
+        for i in range(n):
+            kinds.data.as_schars[i] = 2 if not is_listed(inputs[i], walk.scratch) else 0
+        if not fg_lent_take(&arena, &lent, walk.scratch):
+            raise MemoryError("no memory for gradients")
+        set_grad(root, Number(1.0, not dialect_at(root.index).float_seed))
+        while True:
+            status = fg_sweep(&arena, walk.scratch, PORTION)
+            if status != FG_MORE or is_interrupted(&is_patient):
+                break
+        for i in range(n):
+            numbers.data.as_doubles[i] = node_at((<Node>inputs[i]).index).grad
+            if kinds.data.as_schars[i] == 0:
+                kinds.data.as_schars[i] = (node_at((<Node>inputs[i]).index).flags & FG_GRAD_INT) != 0
+        fg_lent_return(&arena, &lent)
+        walk = None
+        if status == FG_MORE:
+            answer_interrupt()
+        else:
+            is_done = True
+    return [None if kinds.data.as_schars[i] == 2 else as_object(numbers.data.as_doubles[i], kinds.data.as_schars[i])
+            for i in range(n)]
+
+
+@cython.final
+@cython.no_gc
+cdef class Derivation:
+    """A sweep that makes nodes, over a walk. As long as it lives, the gradients do."""
+    cdef fg_derivation derivation
+    cdef Walk walk
+    cdef bint is_started
+
+    def __cinit__(self, Walk walk not None, tuple inputs not None):
+        cdef Py_ssize_t i
+        cdef array indices = array("I", bytes(4 * len(inputs)))
+        for i in range(len(inputs)):
+            indices.data.as_uints[i] = (<Node>inputs[i]).index
+        self.derivation.formulas = formulas
+        self.derivation.kind = fg_kind(0, 0, dialects[0].new_flags)
+        self.derivation.ask = answer
+        if not fg_derivation_start(&arena, &self.derivation, walk.scratch, <uint32_t>len(inputs),
+                                   indices.data.as_uints):
+            raise MemoryError("no memory for gradients")
+        self.walk = walk
+        self.is_started = True
+
+    def __dealloc__(self):
+        if self.is_started:
+            fg_derivation_end(&arena, &self.derivation)
+
+    cdef int give(self, Node child, object local, uint32_t parent) except -1:
+        cdef Number number
+        cdef fg_term term
+        read_number(local, &number)
+        term = fg_term((<Node>local).index if is_value(local) else FG_NONE, number.value, number.is_int)
+        if fg_derivation_give(&arena, &self.derivation, child.index, term, parent) != FG_OK:
+            return out_of_nodes()
+        return 0
+
+    cdef Node grad_of(self, Node v):
+        return handle_of(self.derivation.grads[fg_derivation_place(&self.derivation, v.index)])
+
+    cdef int pass_on(self, uint32_t i) except -1:
+        """Sweep a node of which the core doesn't know how."""
+        cdef Node v = handle_of(self.walk.scratch.order[i])
+        cdef Node child
+        cdef fg_node *node
+        cdef tuple children, stored
+        from fastgrad.value import derivatives, gradients
+        if has_own_backward(v.index):
+            raise derivatives.not_as_values(v)
+        node = node_at(v.index)
+        if node.arity != FG_WIDE and node.op != FG_CUSTOM and node.op != FG_LEAF:
+            return self.judge(fg_derivation_pass_on(&arena, &self.derivation, i), v)
+        given = attribute_of(v, "_derivatives")
+        children, stored = children_of(v), local_grads_of(v)
+        for k, child in enumerate(children):
+            if not self.derivation.is_above[fg_derivation_place(&self.derivation, child.index)]:
+                continue
+            if given is MISSING or len(given) != len(children) or not is_value(given[k]):
+                raise derivatives.not_as_values(v)
+            if not gradients.same([given[k].data], stored[k:k + 1]):
+                raise derivatives.changed(v)
+            self.give(child, given[k], i)
+        return 0
+
+    cdef int judge(self, fg_status status, Node v) except -1:
+        """Raise what a status says of the sweep of a node."""
+        global raised
+        if status == FG_CHANGED:
+            from fastgrad.value import derivatives
+            raise derivatives.changed(v)
+        if status == FG_RAISED:
+            error, raised = raised, None
+            raise error
+        if status == FG_NO_MEMORY:
+            out_of_nodes()
+        return 0
+
+    cdef bint run(self, tuple outputs, object seeds, bint *is_patient) except -1:
+        """Sweep all nodes. False if there was a Ctrl-C to be answered."""
+        cdef fg_status status = FG_MORE
+        cdef uint32_t i
+        cdef Node output
+        while status == FG_MORE:
+            status = fg_derivation_mark(&arena, &self.derivation, PORTION)
+            if status == FG_MORE and is_interrupted(is_patient):
+                return False
+        for i, output in enumerate(outputs):
+            self.give(output, seeds[i] if seeds is not None
+                      else as_object(1.0, not dialect_at(output.index).float_seed), UINT32_MAX)
+        self.derivation.left -= 1       # the root
+        while True:
+            status = fg_derivation_go_on(&arena, &self.derivation, PORTION)
+            if status == FG_OK:
+                return True
+            i = self.derivation.left - 1
+            if status == FG_CALLERS:
+                self.derivation.left -= 1
+                self.pass_on(i)
+            elif status == FG_MORE:
+                if is_interrupted(is_patient):
+                    return False
+            else:
+                self.judge(status, handle_of(self.walk.scratch.order[i]))
+
+
+cdef list gradient_values(tuple outputs, object seeds, tuple inputs):
+    """A list of Values, with None for inputs that aren't below the outputs."""
+    cdef Node root
+    cdef Walk walk
+    cdef Derivation derivation
+    cdef uint32_t k
+    cdef bint is_patient = False
+    if must_call_all():
+        raise RuntimeError("a class of Values has been given another `_backward`, `grad` or `_local_grads`, so gradients "
+                           "can't be made as a graph")
+    read_formulas()
+    root = Value._rebuild(0.0, 0, outputs, seeds or (1,) * len(outputs), "")
+    while True:
+        walk = Walk(root, True, FG_APART_ALL)
+        for k in range(walk.scratch.n):
+            if node_at(walk.scratch.order[k]).flags & FG_DEFERRED:
+                refresh(walk.scratch.order[k])
+        listed = [is_listed(v, walk.scratch) for v in inputs]
+        derivation = Derivation(walk, inputs)
+        walk = None
+        if derivation.run(outputs, seeds, &is_patient):
+            return [derivation.grad_of(v) if is_below else None for v, is_below in zip(inputs, listed)]
+        derivation = None
+        answer_interrupt()
+
+
+def _gradients(tuple outputs not None, seeds, tuple inputs not None, bint create_graph):
+    """What fastgrad.grad asks its engine for; fastgrad/value/gradients.py has the same in plain Python."""
+    if create_graph:
+        return gradient_values(outputs, seeds, inputs)
+    found = gradient_numbers(outputs, seeds, inputs)
+    if found is None:
+        from fastgrad.value import gradients
+        found = gradients.as_numbers(Value, outputs, seeds, inputs)
+    return found
