@@ -12,7 +12,7 @@ enum { NOWHERE = UINT32_MAX };
 /* ---- Start and end ---- */
 
 /* The number of a node's slot, counted over all slabs. */
-static uint32_t slot_of(fg_index index)
+static inline uint32_t slot_of(fg_index index)
 {
     return index / FG_SLAB_STEP * FG_SLAB + index % FG_SLAB_STEP / FG_STEP;
 }
@@ -61,31 +61,41 @@ void fg_derivation_end(fg_arena *arena, fg_derivation *derivation)
     derivation->grads = NULL;
 }
 
-uint32_t fg_derivation_place(const fg_derivation *derivation, fg_index index)
+static inline uint32_t place_of(const fg_derivation *derivation, fg_index index)
 {
     return derivation->places[slot_of(index)];
 }
 
+uint32_t fg_derivation_place(const fg_derivation *derivation, fg_index index)
+{
+    return place_of(derivation, index);
+}
+
 fg_status fg_derivation_mark(fg_arena *arena, fg_derivation *derivation, uint32_t budget)
 {
-    const fg_walk *walk = derivation->walk;
-    for (; derivation->marked < walk->n; derivation->marked++, budget--) {
-        if (budget == 0)
-            return FG_MORE;
-        const fg_node *node = fg_at(arena->nodes, walk->order[derivation->marked]);
+    const fg_walk *const walk = derivation->walk;
+    uint8_t *const is_above = derivation->is_above;
+    const uint32_t end = walk->n - derivation->marked > budget ? derivation->marked + budget : walk->n;
+    for (uint32_t i = derivation->marked; i < end; i++) {
+        const fg_node *node = fg_at(arena->nodes, walk->order[i]);
+        if (FG_LIKELY(node->arity == FG_BINARY)) {
+            is_above[i] |= is_above[place_of(derivation, node->child[0])];
+            is_above[i] |= is_above[place_of(derivation, node->child[1])];
+            continue;
+        }
         const uint32_t n = fg_node_n_children(node);
-        for (uint32_t i = 0; i < n; i++)
-            derivation->is_above[derivation->marked]
-                |= derivation->is_above[fg_derivation_place(derivation, fg_node_child(node, i))];
+        for (uint32_t k = 0; k < n; k++)
+            is_above[i] |= is_above[place_of(derivation, fg_node_child(node, k))];
     }
-    return FG_OK;
+    derivation->marked = end;
+    return end < walk->n ? FG_MORE : FG_OK;
 }
 
 /* ---- New nodes ----
  *
  * Each function returns a node with one reference, or FG_NONE, and then says in `status` why. */
 
-static fg_index new_node(fg_arena *arena, fg_derivation *derivation, uint8_t op, uint8_t arity, uint16_t flags,
+static inline fg_index new_node(fg_arena *arena, fg_derivation *derivation, uint8_t op, uint8_t arity, uint16_t flags,
                          double data)
 {
     fg_index index = fg_node_new(arena);
@@ -98,7 +108,7 @@ static fg_index new_node(fg_arena *arena, fg_derivation *derivation, uint8_t op,
     return index;
 }
 
-static fg_index new_binary(fg_arena *arena, fg_derivation *derivation, uint8_t op, uint16_t flags, double data,
+static inline fg_index new_binary(fg_arena *arena, fg_derivation *derivation, uint8_t op, uint16_t flags, double data,
                            fg_index a, fg_index b, double by_a, double by_b)
 {
     fg_index index = new_node(arena, derivation, op, FG_BINARY, flags, data);
@@ -133,12 +143,12 @@ static fg_index new_leaf(fg_arena *arena, fg_derivation *derivation, double valu
     return new_node(arena, derivation, FG_LEAF, FG_NULLARY, is_int ? FG_DATA_INT : 0, value);
 }
 
-static bool data_is_int(const fg_node *node)
+static inline bool data_is_int(const fg_node *node)
 {
     return (node->flags & FG_DATA_INT) != 0;
 }
 
-static fg_index new_sum(fg_arena *arena, fg_derivation *derivation, fg_index a, fg_index b)
+static inline fg_index new_sum(fg_arena *arena, fg_derivation *derivation, fg_index a, fg_index b)
 {
     const fg_node *x = fg_at(arena->nodes, a), *y = fg_at(arena->nodes, b);
     bool is_int = data_is_int(x) && data_is_int(y);
@@ -147,7 +157,7 @@ static fg_index new_sum(fg_arena *arena, fg_derivation *derivation, fg_index a, 
                       1.0, 1.0);
 }
 
-static fg_index new_product(fg_arena *arena, fg_derivation *derivation, fg_index a, fg_index b)
+static inline fg_index new_product(fg_arena *arena, fg_derivation *derivation, fg_index a, fg_index b)
 {
     const fg_node *x = fg_at(arena->nodes, a), *y = fg_at(arena->nodes, b);
     bool is_int = data_is_int(x) && data_is_int(y);
@@ -170,13 +180,24 @@ static double log_of_base(double x)
     return x > 0.0 ? log(x) : x == 0.0 ? 0.0 : NAN;
 }
 
-/* x ** n, and its derivative by x. False if it raises. */
+/* x ** n of floats, if the core is sure of it. A square's derivative asks for 1 and 0. */
+static bool sure_power(double x, double n, double *y)
+{
+    if (n != 0.0 && n != 1.0)
+        return fg_power(x, n, y);
+    *y = n == 0.0 ? 1.0 : x;
+    return true;
+}
+
+/* x ** n, and unless by_x is NULL, its derivative by x. False if it raises. */
 static bool power(fg_derivation *derivation, fg_term x, fg_term n, fg_term *y, fg_term *by_x)
 {
     double slope;
-    if (!(x.is_int && n.is_int) && fg_power(x.value, n.value, &y->value) && fg_power(x.value, n.value - 1.0, &slope)) {
-        y->is_int = by_x->is_int = false;
-        by_x->value = n.value * slope;
+    if (!(x.is_int && n.is_int) && sure_power(x.value, n.value, &y->value)
+        && (!by_x || sure_power(x.value, n.value - 1.0, &slope))) {
+        y->is_int = false;
+        if (by_x)
+            *by_x = (fg_term){FG_NONE, n.value * slope, false};
         return true;
     }
     if (derivation->ask(FG_POW, x, n, y, by_x))
@@ -188,10 +209,10 @@ static bool power(fg_derivation *derivation, fg_term x, fg_term n, fg_term *y, f
 /* A function of x, and its derivative. False if it raises. */
 static bool function(fg_derivation *derivation, uint8_t op, double x, double *y, double *slope)
 {
-    fg_term answer = {0}, none = {0};
+    fg_term answer = {0};
     if (fg_function(op, x, y, slope))
         return true;
-    if (!derivation->ask(op, (fg_term){FG_NONE, x, false}, none, &answer, &none)) {
+    if (!derivation->ask(op, (fg_term){FG_NONE, x, false}, answer, &answer, NULL)) {
         derivation->status = FG_RAISED;
         return false;
     }
@@ -200,33 +221,36 @@ static bool function(fg_derivation *derivation, uint8_t op, double x, double *y,
 }
 
 /* Whether two numbers have the same bits. Any two nans are the same. */
-static bool same(double x, bool x_is_int, double y, bool y_is_int)
+static inline bool same(double x, bool x_is_int, double y, bool y_is_int)
 {
     return x_is_int == y_is_int && (memcmp(&x, &y, sizeof x) == 0 || (x != x && y != y));
 }
 
-static bool has_local(const fg_node *node, int i, double local, bool is_int)
+static inline bool has_local(const fg_node *node, int i, double local, bool is_int)
 {
     return same(node->local[i], (node->flags & (FG_LOCAL0_INT << i)) != 0, local, is_int);
 }
 
-/* Compute an operation once more, of its operands as they are now: FG_OK if that gives the node's number (but for a
- * product's, which no formula reads) and local derivatives; FG_CHANGED or FG_RAISED. */
+/* Whether a product's factors are still those that it was made of. */
+static inline bool has_its_factors(const fg_node *nodes, const fg_node *node)
+{
+    const fg_node *x = fg_at(nodes, node->child[0]), *y = fg_at(nodes, node->child[1]);
+    return has_local(node, 0, y->data, data_is_int(y)) && has_local(node, 1, x->data, data_is_int(x));
+}
+
+/* Compute an operation once more, of its operands as they are now: FG_OK if that gives the node's number and its
+ * local derivatives; FG_CHANGED or FG_RAISED. */
 static fg_status check(fg_arena *arena, fg_derivation *derivation, fg_index index)
 {
     const fg_node *node = fg_at(arena->nodes, index);
     const fg_term x = number_of(arena, node->child[0]);
     const uint8_t op = node->op;
-    if (op == FG_MUL) {
-        const fg_term y = number_of(arena, node->child[1]);
-        return has_local(node, 0, y.value, y.is_int) && has_local(node, 1, x.value, x.is_int) ? FG_OK : FG_CHANGED;
-    }
     if (op == FG_POW || op == FG_POW_CONST || op == FG_CONST_POW) {
         const fg_term constant = {FG_NONE, node->local[1], (node->flags & FG_LOCAL1_INT) != 0};
         const fg_term base = op == FG_CONST_POW ? constant : x;
         const fg_term n = op == FG_POW ? number_of(arena, node->child[1]) : op == FG_CONST_POW ? x : constant;
         fg_term y, by_x;
-        if (!power(derivation, base, n, &y, &by_x))
+        if (!power(derivation, base, n, &y, op == FG_CONST_POW ? NULL : &by_x))
             return derivation->status;
         node = fg_at(arena->nodes, index);
         const double by_n = y.value * log_of_base(base.value);
@@ -338,10 +362,11 @@ static fg_status pass_on_by_formula(fg_arena *arena, fg_derivation *derivation, 
     const fg_index child = node->child[i];
     const fg_term constant = {FG_NONE, node->local[1], (node->flags & FG_LOCAL1_INT) != 0};
     const fg_term stored = {FG_NONE, node->local[i], (node->flags & (FG_LOCAL0_INT << i)) != 0};
-    if (formula->what == FG_FORMULA_STORED || (node->op == FG_POW_CONST && constant.value == 1.0)) /* x ** 1: always 1 */
+    if (formula->what == FG_FORMULA_STORED || (node->op == FG_POW_CONST && constant.value == 1.0)) /* x ** 1 has 1 */
         return fg_derivation_give(arena, derivation, child, stored, place);
 
-    const fg_term first = {node->child[0], 0.0, false}, second = {node->arity == FG_BINARY ? node->child[1] : 0, 0.0, 0};
+    const fg_term first = {node->child[0], 0.0, false};
+    const fg_term second = {node->arity == FG_BINARY ? node->child[1] : FG_NONE, 0.0, false};
     fg_term registers[3 + FG_MOST_LINES];
     registers[0] = node->op == FG_CONST_POW ? constant : first;
     registers[1] = node->op == FG_CONST_POW ? first : node->op == FG_POW_CONST ? constant : second;
@@ -370,34 +395,67 @@ static fg_status pass_on_by_formula(fg_arena *arena, fg_derivation *derivation, 
 
 /* ---- The sweep ---- */
 
-fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local, uint32_t parent)
+/* Add a contribution to the gradient of the listed node `place`, and take over the caller's reference to it. */
+static inline fg_status add_to(fg_arena *arena, fg_derivation *derivation, uint32_t place, fg_index contribution)
 {
-    const uint32_t place = fg_derivation_place(derivation, child);
-    if (!derivation->is_above[place])
-        return FG_OK;
-    const fg_term grad = {parent == NOWHERE ? FG_NONE : derivation->grads[parent], 0.0, false};
-    fg_index *const sum = &derivation->grads[place], old = *sum;
-    fg_index contribution = parent == NOWHERE ? node_of(arena, derivation, local)
-                                              : new_of_two(arena, derivation, FG_MUL, local, grad);
+    fg_index *const sum = &derivation->grads[place];
+    const fg_index old = *sum;
     if (contribution == FG_NONE)
         return derivation->status;
-    if (old == FG_NONE) { /* the first is added to the int 0, which changes -0.0 alone */
+    fg_index result = contribution;
+    if (old != FG_NONE) {
+        result = new_sum(arena, derivation, old, contribution);
+    } else { /* the first is added to the int 0, which changes -0.0 alone */
         const fg_node *node = fg_at(arena->nodes, contribution);
         if (FG_LIKELY(node->data != 0.0 || !signbit(node->data))) {
             *sum = contribution;
             return FG_OK;
         }
-        *sum = new_of_two(arena, derivation, FG_ADD, (fg_term){contribution, 0.0, false}, (fg_term){FG_NONE, 0.0, true});
-    } else {
-        *sum = new_sum(arena, derivation, old, contribution);
+        const fg_term first = {contribution, 0.0, false}, zero = {FG_NONE, 0.0, true};
+        result = new_of_two(arena, derivation, FG_ADD, first, zero);
     }
     fg_node_release(arena, contribution);
-    if (*sum == FG_NONE) {
-        *sum = old;
+    if (result == FG_NONE)
         return derivation->status;
-    }
+    *sum = result;
     if (old != FG_NONE)
         fg_node_release(arena, old);
+    return FG_OK;
+}
+
+fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local, uint32_t parent)
+{
+    const uint32_t place = place_of(derivation, child);
+    if (!derivation->is_above[place])
+        return FG_OK;
+    if (parent == NOWHERE)
+        return add_to(arena, derivation, place, node_of(arena, derivation, local));
+    const fg_term grad = {derivation->grads[parent], 0.0, false};
+    return add_to(arena, derivation, place, new_of_two(arena, derivation, FG_MUL, local, grad));
+}
+
+/* A sum's children get its gradient, and a product's get it times the other factor. These are most nodes, so they don't
+ * go by formulas. */
+static inline fg_status pass_on_to_two(fg_arena *arena, fg_derivation *derivation, uint32_t i, fg_index index)
+{
+    const fg_node *node = fg_at(arena->nodes, index);
+    const fg_index children[2] = {node->child[0], node->child[1]}, grad = derivation->grads[i];
+    const bool is_product = node->op == FG_MUL;
+    if (is_product && !has_its_factors(arena->nodes, node))
+        return FG_CHANGED;
+    for (int k = 0; k < 2; k++) {
+        const uint32_t place = place_of(derivation, children[k]);
+        if (!derivation->is_above[place])
+            continue;
+        fg_index contribution = grad;
+        if (is_product)
+            contribution = new_product(arena, derivation, children[1 - k], grad);
+        else
+            fg_node_retain(arena, grad);
+        const fg_status status = add_to(arena, derivation, place, contribution);
+        if (status != FG_OK)
+            return status;
+    }
     return FG_OK;
 }
 
@@ -405,16 +463,8 @@ fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, uint
 {
     const fg_index index = derivation->walk->order[i];
     const uint32_t n = fg_node_n_children(fg_at(arena->nodes, index));
-    if (fg_at(arena->nodes, index)->op == FG_ADD) {
-        for (uint32_t k = 0; k < n; k++) {
-            const fg_index child = fg_at(arena->nodes, index)->child[k];
-            const fg_term grad = {derivation->grads[i], 0.0, false};
-            const fg_status status = fg_derivation_give(arena, derivation, child, grad, NOWHERE);
-            if (status != FG_OK)
-                return status;
-        }
-        return FG_OK;
-    }
+    if (fg_at(arena->nodes, index)->op == FG_ADD || fg_at(arena->nodes, index)->op == FG_MUL)
+        return pass_on_to_two(arena, derivation, i, index);
     if (formula_of(derivation, fg_at(arena->nodes, index), 0)->what != FG_FORMULA_STORED) {
         const fg_status status = check(arena, derivation, index);
         if (status != FG_OK)
@@ -436,22 +486,26 @@ fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, uint
 
 fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32_t budget)
 {
-    for (; derivation->left > 0; derivation->left--, budget--) {
+    const fg_index *const order = derivation->walk->order;
+    const uint32_t end = derivation->left > budget ? derivation->left - budget : 0;
+    for (; derivation->left > end; derivation->left--) {
         const uint32_t i = derivation->left - 1;
-        const fg_node *node = fg_at(arena->nodes, derivation->walk->order[i]);
-        if (budget == 0)
-            return FG_MORE;
-        if (derivation->edits != arena->edits) /* Python has run, and has replaced edges: the list isn't right any more */
-            return FG_CHANGED;
+        const fg_node *node = fg_at(arena->nodes, order[i]);
+        fg_status status;
         if (!derivation->is_above[i] || node->arity == FG_NULLARY)
             continue;
-        if (node->flags & FG_CLOSURE || node->arity == FG_WIDE || node->op == FG_CUSTOM || node->op == FG_LEAF)
+        if (derivation->edits != arena->edits) /* Python has run, and has replaced edges */
+            return FG_CHANGED;
+        if (fg_node_is_binary_without(node, FG_CLOSURE) && (node->op == FG_ADD || node->op == FG_MUL))
+            status = pass_on_to_two(arena, derivation, i, order[i]);
+        else if (node->flags & FG_CLOSURE || node->arity == FG_WIDE || node->op == FG_CUSTOM || node->op == FG_LEAF)
             return FG_CALLERS;
-        const fg_status status = fg_derivation_pass_on(arena, derivation, i);
+        else
+            status = fg_derivation_pass_on(arena, derivation, i);
         if (status != FG_OK)
             return status;
     }
-    return FG_OK;
+    return end > 0 ? FG_MORE : FG_OK;
 }
 
 /* ---- Gradients lent to a sweep ---- */

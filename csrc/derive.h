@@ -47,8 +47,8 @@ enum { FG_FORMULAS = 128 }; /* of an operation's child i: number 2 * op + i */
 typedef struct {
     const fg_formula *formulas;
     uint32_t kind;       /* the flags of new nodes, as fg_kind makes them */
-    /* Computes what the core isn't sure of: x ** n and its derivative by x, or a function of x. False if it raises. It
-     * may move the arena. */
+    /* Computes what the core isn't sure of: x ** n, and its derivative by x unless by_x is NULL; or a function of x.
+     * False if it raises. It may move the arena. */
     bool (*ask)(uint8_t op, fg_term x, fg_term n, fg_term *y, fg_term *by_x);
 
     const fg_walk *walk;
@@ -84,9 +84,10 @@ fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, uint
 /* Where a node below the root is listed; not for other nodes, but for inputs, of which it may be UINT32_MAX. */
 uint32_t fg_derivation_place(const fg_derivation *derivation, fg_index index);
 
-/* Add to a listed node's gradient, if it's above an input: `local` times the gradient of the listed node `parent`, or if
- * parent is UINT32_MAX, `local` itself. FG_OK or FG_NO_MEMORY. */
-fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local, uint32_t parent);
+/* Add to a listed node's gradient, if it's above an input: `local` times the gradient of the listed node `parent`, or
+ * if parent is UINT32_MAX, `local` itself. FG_OK or FG_NO_MEMORY. */
+fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local,
+                             uint32_t parent);
 
 /* End a sweep: drop its references and its memory. */
 void fg_derivation_end(fg_arena *arena, fg_derivation *derivation);

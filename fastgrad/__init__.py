@@ -17,17 +17,20 @@ else:
                           "source folder, or, after `pip install .`, leave that folder; or set FASTGRAD_PURE=1 for the "
                           "slow engine in plain Python") from None
 
+from fastgrad.autograd import grad
 from fastgrad.engine import Value, arena_stats
 from fastgrad.gradcheck import GradcheckError, gradcheck
 from fastgrad.value.grad_mode import no_grad
 
 __version__ = "0.1.0"
-__all__ = ["Value", "no_grad", "arena_stats", "gradcheck", "GradcheckError", "clip_grad_norm_",
-           "clip_grad_value_", "get_data", "set_data", "get_grad", "set_grad", "save", "load", "detect_anomaly",
-           "AnomalyError", "check", "explain", "fuse", "install", "backend", "__version__"]
+__all__ = ["Value", "no_grad", "grad", "jacobian", "hessian", "hvp", "value_and_grad", "arena_stats", "gradcheck",
+           "GradcheckError", "clip_grad_norm_", "clip_grad_value_", "get_data", "set_data", "get_grad", "set_grad",
+           "save", "load", "detect_anomaly", "AnomalyError", "check", "explain", "fuse", "install", "backend",
+           "__version__"]
 
 # What most scripts don't use, by the module that it's in: imported when first asked for.
-_LATER = {"functional": "functional", "optim": "optim", "clip_grad_norm_": "optim", "viz": "viz", "nn": "nn",
+_LATER = {"jacobian": "autograd", "hessian": "autograd", "hvp": "autograd", "value_and_grad": "autograd",
+          "functional": "functional", "optim": "optim", "clip_grad_norm_": "optim", "viz": "viz", "nn": "nn",
           "clip_grad_value_": "optim", "parallel": "parallel", "save": "checkpoint", "load": "checkpoint",
           "get_data": "bulk", "set_data": "bulk", "get_grad": "bulk", "set_grad": "bulk",
           "detect_anomaly": "debugging.anomaly", "AnomalyError": "debugging.anomaly",

@@ -1,8 +1,9 @@
 """Derivatives by `backward()` against derivatives by differences: what shows that a hand-made operation is right."""
 import math
 
+from fastgrad.autograd import grad
 from fastgrad.engine import Value
-from fastgrad.value.base import AnyValue, printable
+from fastgrad.value.base import AnyValue, input_name
 from fastgrad.value.grad_mode import is_recording
 
 
@@ -10,7 +11,7 @@ class GradcheckError(AssertionError):
     """Backward and central differences disagree."""
 
 
-def gradcheck(f, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-4):
+def gradcheck(f, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-4, order=1):
     """Compare the derivatives that `backward()` gives for f(*inputs) with central differences.
 
     f: a function of Values that returns one Value. It is called 2n + 2 times for n inputs. If an input is an instance
@@ -19,6 +20,8 @@ def gradcheck(f, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-4):
         so that f may also reach them by another way, as a model reaches its parameters. Numbers become Values.
     eps: the step, times max(1, |x|) for an input x.
     atol, rtol: backward's derivative may differ from the difference quotient q by atol + rtol * |q|.
+    order: 2 also checks each derivative that fastgrad.grad makes as a graph: its own derivatives, the second ones of f,
+        with differences of it. (torch has gradgradcheck for this.) Any order will do; each takes 2n times as long.
 
     Returns True, or raises GradcheckError with a line for each input that fails. Bad arguments, and an f that gives two
     results for the same inputs, are a TypeError or ValueError. What f raises comes through. In any case the data of the
@@ -28,6 +31,10 @@ def gradcheck(f, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-4):
     """
     f, inputs = _any_engine(f, inputs)
     inputs = _leaves(f, inputs)
+    if not isinstance(order, int) or order < 1:
+        raise ValueError(f"order must be 1, 2, ..., not {order!r}")
+    if order > 1 and not all(isinstance(v, Value) for v in inputs):
+        raise TypeError("order is more than 1, and another engine's backward() gives no graph to differentiate again")
     eps, atol, rtol = _tolerance("eps", eps), _tolerance("atol", atol), _tolerance("rtol", rtol)
     if eps == 0:
         raise ValueError("eps is 0")
@@ -40,14 +47,27 @@ def gradcheck(f, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-4):
         quotient = _difference_quotient(f, inputs, i, eps)
         off, allowed = abs(derivative - quotient), atol + rtol * abs(quotient)
         if not off <= allowed:      # so that a nan fails
-            failures.append(f"  {_name(i, v)}: backward gives {derivative:.10g}, central differences {quotient:.10g}: "
+            failures.append(f"  {input_name(i, v)}: backward gives {derivative:.10g}, central differences {quotient:.10g}: "
                             f"off by {off:.3g}, {allowed:.3g} is allowed")
     again = _call(f, inputs).data
     if again != y and (again == again or y == y):
         raise ValueError(f"f gives different results for the same inputs, {y} and then {again}: nothing to compare")
     if failures:
         raise GradcheckError("\n".join([f"{len(failures)} of {len(inputs)} derivatives disagree:", *failures]))
+    for i in range(len(inputs) if order > 1 else 0):
+        try:
+            gradcheck(_derivative(f, i), inputs, eps=eps, atol=atol, rtol=rtol, order=order - 1)
+        except GradcheckError as error:
+            raise GradcheckError(f"the derivative by {input_name(i, inputs[i])}: {error}") from None
     return True
+
+
+def _derivative(f, i):
+    """The derivative of f by input i, as a function of Values."""
+    def derivative(*inputs):
+        slope, = grad(_call(f, inputs), inputs[i], create_graph=True, allow_unused=True)
+        return Value(0.0) if slope is None else slope
+    return derivative
 
 
 def _backward_derivatives(f, inputs):
@@ -73,7 +93,7 @@ def _difference_quotient(f, inputs, i, eps):
     h = eps * max(1.0, abs(x))
     low, high = x - h, x + h
     if not -math.inf < low < x < high < math.inf:
-        raise ValueError(f"eps {eps} is too small or too large a step from {_name(i, v)}, {x}")
+        raise ValueError(f"eps {eps} is too small or too large a step from {input_name(i, v)}, {x}")
     try:
         v.data = high
         above = _call(f, inputs).data
@@ -116,7 +136,7 @@ def _leaves(f, inputs):
         except (TypeError, OverflowError) as error:
             raise type(error)(f"input {i}: {error}") from None
         if not math.isfinite(v.data):
-            raise ValueError(f"{_name(i, v)} is {v.data}: there are no differences")
+            raise ValueError(f"{input_name(i, v)} is {v.data}: there are no differences")
         values.append(v)
     if not values:
         raise ValueError("inputs is empty: nothing to check")
@@ -124,7 +144,7 @@ def _leaves(f, inputs):
     for i, v in enumerate(values):
         for below in v._topological()[:-1]:
             if id(below) in given:
-                raise ValueError(f"{_name(i, v)} was made from {_name(given[id(below)], below)}: "
+                raise ValueError(f"{input_name(i, v)} was made from {input_name(given[id(below)], below)}: "
                                  "compute it inside f, or give its detach()")
     return values
 
@@ -135,8 +155,3 @@ def _tolerance(name, x):
     if not 0 <= x < math.inf:
         raise ValueError(f"{name} must be positive and finite, not {x}")
     return float(x)
-
-
-def _name(i, v):
-    label = getattr(v, "label", "")
-    return f"input {i} ({printable(str(label))})" if label else f"input {i}"

@@ -14,6 +14,7 @@ def gradcheck(
     eps: float = 1e-6,
     atol: float = 1e-5,
     rtol: float = 1e-4,
+    order: int = 1,
 ) -> Literal[True]: ...
 
 # An input is an instance of another engine, and f is a function of such.

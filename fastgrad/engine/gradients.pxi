@@ -1,9 +1,9 @@
 # What fastgrad.grad asks its engine for: derivatives that leave every `.grad` as it is, as numbers or as a graph.
 #
-# Numbers: fg_sweep runs as in backward(), on gradients that are lent to it (csrc/derive.h). A graph: fg_derivation_go_on
-# makes it. In neither does Python run, but for errors and for a user's own operations. So a Ctrl-C isn't answered in the
-# middle, when gradients are on loan: the work is given up, then the signal's handler runs, and if that doesn't raise,
-# the work is done again and not given up any more.
+# Numbers: fg_sweep runs as in backward(), on gradients that are lent to it (csrc/derive.h). A graph:
+# fg_derivation_go_on makes it. In neither does Python run, but for errors and for a user's own operations. So a Ctrl-C
+# isn't answered in the middle, when gradients are on loan: the work is given up, then the signal's handler runs, and if
+# that doesn't raise, the work is done again and not given up any more.
 #
 # Where backward() runs Python, for closures, odd classes or detect_anomaly, fastgrad/value/gradients.py does the work.
 
@@ -54,8 +54,9 @@ cdef fg_bool answer(uint8_t op, fg_term x, fg_term n, fg_term *y, fg_term *by_x)
     try:
         if op == FG_POW:
             power(Number(x.value, x.is_int), Number(n.value, n.is_int), &power_of_x)
-            power_local_grad(Number(x.value, x.is_int), Number(n.value, n.is_int), &slope)
-            by_x[0] = fg_term(FG_NONE, slope.value, slope.is_int)
+            if by_x is not NULL:
+                power_local_grad(Number(x.value, x.is_int), Number(n.value, n.is_int), &slope)
+                by_x[0] = fg_term(FG_NONE, slope.value, slope.is_int)
             y[0] = fg_term(FG_NONE, power_of_x.value, power_of_x.is_int)
         else:
             result = getattr(Value(x.value), operations.FUNCTIONS[op - FG_EXP].method)()
@@ -102,6 +103,7 @@ cdef object gradient_numbers(tuple outputs, object seeds, tuple inputs):
     cdef bint is_patient = False, is_done = False
     cdef Py_ssize_t i, n = len(inputs)
     cdef array numbers = array("d", bytes(8 * n)), kinds = array("b", bytes(n))
+    cdef list found
     if must_call_all() or "backward" in vars(Value):
         return None
     root = outputs[0] if len(outputs) == 1 and seeds is None else \
@@ -129,8 +131,11 @@ cdef object gradient_numbers(tuple outputs, object seeds, tuple inputs):
             answer_interrupt()
         else:
             is_done = True
-    return [None if kinds.data.as_schars[i] == 2 else as_object(numbers.data.as_doubles[i], kinds.data.as_schars[i])
-            for i in range(n)]
+    found = [None] * n
+    for i in range(n):
+        if kinds.data.as_schars[i] != 2:
+            found[i] = as_object(numbers.data.as_doubles[i], kinds.data.as_schars[i])
+    return found
 
 
 @cython.final
@@ -243,9 +248,12 @@ cdef list gradient_values(tuple outputs, object seeds, tuple inputs):
     cdef Derivation derivation
     cdef uint32_t k
     cdef bint is_patient = False
+    cdef Py_ssize_t i, n = len(inputs)
+    cdef array kinds = array("b", bytes(n))
+    cdef list found = [None] * n
     if must_call_all():
-        raise RuntimeError("a class of Values has been given another `_backward`, `grad` or `_local_grads`, so gradients "
-                           "can't be made as a graph")
+        raise RuntimeError("a class of Values has been given another `_backward`, `grad` or `_local_grads`, so "
+                           "gradients can't be made as a graph")
     read_formulas()
     root = Value._rebuild(0.0, 0, outputs, seeds or (1,) * len(outputs), "")
     while True:
@@ -253,11 +261,15 @@ cdef list gradient_values(tuple outputs, object seeds, tuple inputs):
         for k in range(walk.scratch.n):
             if node_at(walk.scratch.order[k]).flags & FG_DEFERRED:
                 refresh(walk.scratch.order[k])
-        listed = [is_listed(v, walk.scratch) for v in inputs]
+        for i in range(n):
+            kinds.data.as_schars[i] = is_listed(inputs[i], walk.scratch)
         derivation = Derivation(walk, inputs)
         walk = None
         if derivation.run(outputs, seeds, &is_patient):
-            return [derivation.grad_of(v) if is_below else None for v, is_below in zip(inputs, listed)]
+            for i in range(n):
+                if kinds.data.as_schars[i]:
+                    found[i] = derivation.grad_of(inputs[i])
+            return found
         derivation = None
         answer_interrupt()
 

@@ -156,8 +156,8 @@ cdef int replace_edges(Node self, object children, object local_grads) except -1
 
 
 cdef bint has_values(tuple local_grads):
-    """Whether some local derivatives were given as Values. Then the node keeps them, for fastgrad.grad, as an attribute.
-    """
+    """Whether some local derivatives were given as Values. Then the node keeps them as an attribute, for
+    fastgrad.grad."""
     for x in local_grads:
         if is_value(x):
             return True

@@ -13,3 +13,9 @@ class AnyValue:
 def printable(text):
     """A text in one line: what can't be printed, such as an escape code, as Python writes it in a string."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def input_name(i, v):
+    """What messages call a function's input number i, the Value v."""
+    label = getattr(v, "label", "")
+    return f"input {i} ({printable(str(label))})" if label else f"input {i}"

@@ -7,8 +7,9 @@ as Value's operators do it.
 
 An engine that runs a program follows three rules. A sum of two numbers is a number. The logarithm of a base that isn't
 positive, which stands in the derivative of a power by its exponent, is the number that the power itself has there: 0 of
-0, nan of what is below. And the result's number is set to the local derivative's, whose last bit may be another:
-`0.5 / y` isn't `0.5 * y ** -1`.
+0, nan of what is below. And the result's number is set to the local derivative's, whose last bit may be another, as
+`0.5 / y` isn't `0.5 * y ** -1`. (That may be so of a product alone. An engine computes a node's operation once more to
+see whether its operands have changed. Of a product it doesn't compare the result, and a sum it doesn't compute.)
 """
 import functools
 import math
@@ -48,7 +49,7 @@ class Traced:
     def __sub__(self, other): return self + -other
     def __rsub__(self, other): return other + -self
     def __truediv__(self, other): return self * other ** -1
-    def __rtruediv__(self, other): return self ** -1 if other == 1 else other * self ** -1
+    def __rtruediv__(self, other): return other * self ** -1
 
 
 def program(text):

@@ -1,4 +1,4 @@
-"""Gradients that nobody's `.grad` is left with, in plain Python: what the engine in plain Python does for fastgrad.grad.
+"""Derivatives that leave every `.grad` as it is: what the engine in plain Python does for fastgrad.grad.
 
 The compiled engine does the same in C (csrc/derive.h), with the same bits and the same nodes. It comes here where
 backward() runs Python.
