@@ -8,6 +8,7 @@
 #include "gradients.h"
 
 enum { NOWHERE = UINT32_MAX };
+enum { INPUT = 1, ABOVE = 2 }; /* bits of `is_above`: a node is an input; a child of it has a bit */
 
 /* ---- Start and end ---- */
 
@@ -44,7 +45,7 @@ bool fg_derivation_start(fg_arena *arena, fg_derivation *derivation, const fg_wa
         derivation->places[slot_of(walk->order[i])] = i;
     for (uint32_t i = 0; i < n_inputs; i++)
         if (fg_derivation_place(derivation, inputs[i]) != NOWHERE)
-            derivation->is_above[fg_derivation_place(derivation, inputs[i])] = true;
+            derivation->is_above[fg_derivation_place(derivation, inputs[i])] = INPUT;
     return true;
 }
 
@@ -78,14 +79,11 @@ fg_status fg_derivation_mark(fg_arena *arena, fg_derivation *derivation, uint32_
     const uint32_t end = walk->n - derivation->marked > budget ? derivation->marked + budget : walk->n;
     for (uint32_t i = derivation->marked; i < end; i++) {
         const fg_node *node = fg_at(arena->nodes, walk->order[i]);
-        if (FG_LIKELY(node->arity == FG_BINARY)) {
-            is_above[i] |= is_above[place_of(derivation, node->child[0])];
-            is_above[i] |= is_above[place_of(derivation, node->child[1])];
-            continue;
-        }
         const uint32_t n = fg_node_n_children(node);
+        uint8_t below = 0;
         for (uint32_t k = 0; k < n; k++)
-            is_above[i] |= is_above[place_of(derivation, fg_node_child(node, k))];
+            below |= is_above[place_of(derivation, fg_node_child(node, k))];
+        is_above[i] |= below ? ABOVE : 0;
     }
     derivation->marked = end;
     return end < walk->n ? FG_MORE : FG_OK;
@@ -238,8 +236,8 @@ static inline bool has_its_factors(const fg_node *nodes, const fg_node *node)
     return has_local(node, 0, y->data, data_is_int(y)) && has_local(node, 1, x->data, data_is_int(x));
 }
 
-/* Compute an operation once more, of its operands as they are now: FG_OK if that gives the node's number and its
- * local derivatives; FG_CHANGED or FG_RAISED. */
+/* Compute an operation once more, of its operands as they are now: FG_OK if that gives the node's number (of
+ * relu and abs, whatever number) and its local derivatives; FG_CHANGED or FG_RAISED. */
 static fg_status check(fg_arena *arena, fg_derivation *derivation, fg_index index)
 {
     const fg_node *node = fg_at(arena->nodes, index);
@@ -261,6 +259,10 @@ static fg_status check(fg_arena *arena, fg_derivation *derivation, fg_index inde
         return FG_OK;
     }
     double y, slope;
+    if (op == FG_RELU)
+        return node->local[0] == (x.value > 0.0) ? FG_OK : FG_CHANGED;
+    if (op == FG_ABS)
+        return node->local[0] == (x.value > 0.0) - (x.value < 0.0) ? FG_OK : FG_CHANGED;
     if (!function(derivation, op, x.value, &y, &slope))
         return derivation->status;
     node = fg_at(arena->nodes, index);
@@ -441,7 +443,7 @@ static inline fg_status pass_on_to_two(fg_arena *arena, fg_derivation *derivatio
     const fg_node *node = fg_at(arena->nodes, index);
     const fg_index children[2] = {node->child[0], node->child[1]}, grad = derivation->grads[i];
     const bool is_product = node->op == FG_MUL;
-    if (is_product && !has_its_factors(arena->nodes, node))
+    if (is_product ? !has_its_factors(arena->nodes, node) : node->local[0] != 1.0 || node->local[1] != 1.0)
         return FG_CHANGED;
     for (int k = 0; k < 2; k++) {
         const uint32_t place = place_of(derivation, children[k]);
@@ -465,19 +467,17 @@ fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, uint
     const uint32_t n = fg_node_n_children(fg_at(arena->nodes, index));
     if (fg_at(arena->nodes, index)->op == FG_ADD || fg_at(arena->nodes, index)->op == FG_MUL)
         return pass_on_to_two(arena, derivation, i, index);
-    if (formula_of(derivation, fg_at(arena->nodes, index), 0)->what != FG_FORMULA_STORED) {
-        const fg_status status = check(arena, derivation, index);
-        if (status != FG_OK)
-            return status;
-        if (derivation->edits != arena->edits)
-            return FG_CHANGED;
-    }
+    const fg_status status = check(arena, derivation, index);
+    if (status != FG_OK)
+        return status;
+    if (derivation->edits != arena->edits)
+        return FG_CHANGED;
     for (uint32_t k = 0; k < n; k++) {
         if (!derivation->is_above[fg_derivation_place(derivation, fg_at(arena->nodes, index)->child[k])])
             continue;
-        const fg_status status = pass_on_by_formula(arena, derivation, i, k);
-        if (status != FG_OK)
-            return status;
+        const fg_status of_child = pass_on_by_formula(arena, derivation, i, k);
+        if (of_child != FG_OK)
+            return of_child;
         if (derivation->edits != arena->edits)
             return FG_CHANGED;
     }
@@ -492,7 +492,7 @@ fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32
         const uint32_t i = derivation->left - 1;
         const fg_node *node = fg_at(arena->nodes, order[i]);
         fg_status status;
-        if (!derivation->is_above[i] || node->arity == FG_NULLARY)
+        if (!(derivation->is_above[i] & ABOVE))
             continue;
         if (derivation->edits != arena->edits) /* Python has run, and has replaced edges */
             return FG_CHANGED;

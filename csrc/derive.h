@@ -56,7 +56,7 @@ typedef struct {
     uint32_t marked;     /* so many listed nodes, the first ones, are known to be above an input or not */
     uint32_t left;       /* so many are still to be swept */
     uint32_t *places;    /* of each slot that is listed: where */
-    uint8_t *is_above;   /* of each listed node: whether it's an input or above one */
+    uint8_t *is_above;   /* of each listed node: not 0 if it's an input or above one */
     fg_index *grads;     /* of each: its gradient, to which it has a reference, or FG_NONE */
     fg_status status;    /* why no node was made: FG_NO_MEMORY or FG_RAISED */
 } fg_derivation;

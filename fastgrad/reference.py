@@ -132,7 +132,7 @@ class Value(Copying, Display):
         out = object.__new__(cls)
         out._data, out._grad = number(data), number(grad)
         out._edges, out._locals, out._shown = values(children), numbers(local_grads), op or ""
-        out._is_ours = True
+        out._is_ours = len(out._locals) == len(out._edges)
         return out
 
     def _result(self, data, children, local_grads, op):

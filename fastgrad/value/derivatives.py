@@ -9,7 +9,7 @@ An engine that runs a program follows three rules. A sum of two numbers is a num
 positive, which stands in the derivative of a power by its exponent, is the number that the power itself has there: 0 of
 0, nan of what is below. And the result's number is set to the local derivative's, whose last bit may be another, as
 `0.5 / y` isn't `0.5 * y ** -1`. (That may be so of a product alone. An engine computes a node's operation once more to
-see whether its operands have changed. Of a product it doesn't compare the result, and a sum it doesn't compute.)
+see whether its operands have changed, and doesn't compare the result of a product.)
 """
 import functools
 import math

@@ -95,9 +95,9 @@ class Sweep:
         shown, *operands = formula
         is_number = [not isinstance(x, self.Value) for x in operands]
         lines, result = derivatives.programs()[shown][is_number.index(False) if True in is_number else i]
+        self.check(v, shown, operands, result)
         if result == ONE:
             return ONE
-        self.check(v, shown, operands, result)
         if result == STORED or is_number == [False, True] and operands[1] == 1:     # x ** 1, whose derivative is 1
             return v._local_grads[i]
         return self.run_program(lines, result, [*operands, None][:Y] + [v], v._local_grads[i])
@@ -113,14 +113,16 @@ class Sweep:
 
     def check(self, v, shown, operands, result):
         """Raise unless the operation gives the same of its operands as they are now."""
-        if result == STORED:
-            return
         method = next(x.method for x in derivatives.operations.OPERATIONS if x.shown == shown)
         if isinstance(operands[A], self.Value):
             again = self.call(method, *(self.Value(x.data) if isinstance(x, self.Value) else x for x in operands))
         else:
             again = self.call("__rpow__", self.Value(operands[1].data), operands[A])
-        if not same(again._local_grads, v._local_grads) or method != "__mul__" and not same([again.data], [v.data]):
+        if result in (ONE, STORED):
+            is_same = again._local_grads == v._local_grads
+        else:
+            is_same = same(again._local_grads, v._local_grads) and (method == "__mul__" or same([again.data], [v.data]))
+        if not is_same:
             raise derivatives.changed(v)
 
     def run_program(self, lines, result, registers, stored):
