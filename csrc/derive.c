@@ -5,7 +5,7 @@
 
 #include "functions.h"
 #include "fused.h"
-#include "gradients.h"
+#include "numbers.h"
 
 enum { NOWHERE = UINT32_MAX };
 enum { INPUT = 1, ABOVE = 2 }; /* bits of `is_above`: a node is an input; a child of it has a bit */
@@ -18,8 +18,20 @@ static inline uint32_t slot_of(fg_index index)
     return index / FG_SLAB_STEP * FG_SLAB + index % FG_SLAB_STEP / FG_STEP;
 }
 
-/* `places` has room for every slot and is not cleared: only listed nodes and inputs are ever looked up, and those are
- * set here or by fg_derivation_mark. */
+/* Where each listed node is in the list, by its slot; for inputs that aren't listed, NOWHERE. The memory isn't cleared:
+ * of other slots nobody asks. NULL if there's no memory. */
+static uint32_t *new_places(const fg_arena *arena, const fg_walk *walk, uint32_t n_inputs, const fg_index *inputs)
+{
+    uint32_t *places = fg_allocate(NULL, (size_t)arena->used_slabs * FG_SLAB * sizeof *places);
+    if (!places)
+        return NULL;
+    for (uint32_t i = 0; i < n_inputs; i++)
+        places[slot_of(inputs[i])] = NOWHERE;
+    for (uint32_t i = 0; i < walk->n; i++)
+        places[slot_of(walk->order[i])] = i;
+    return places;
+}
+
 bool fg_derivation_start(fg_arena *arena, fg_derivation *derivation, const fg_walk *walk, uint32_t n_inputs,
                          const fg_index *inputs)
 {
@@ -29,20 +41,16 @@ bool fg_derivation_start(fg_arena *arena, fg_derivation *derivation, const fg_wa
     derivation->marked = 0;
     derivation->left = walk->n;
     derivation->status = FG_OK;
-    derivation->places = fg_allocate(NULL, (size_t)arena->used_slabs * FG_SLAB * sizeof *derivation->places);
+    derivation->places = new_places(arena, walk, n_inputs, inputs);
     derivation->is_above = fg_allocate(NULL, n);
     derivation->grads = fg_allocate(NULL, n * sizeof *derivation->grads);
+    if (derivation->grads)
+        memset(derivation->grads, 0, n * sizeof *derivation->grads);
     if (!derivation->places || !derivation->is_above || !derivation->grads) {
-        derivation->left = 0;
         fg_derivation_end(arena, derivation);
         return false;
     }
-    memset(derivation->grads, 0, n * sizeof *derivation->grads);
     memset(derivation->is_above, 0, n);
-    for (uint32_t i = 0; i < n_inputs; i++)
-        derivation->places[slot_of(inputs[i])] = NOWHERE;
-    for (uint32_t i = 0; i < walk->n; i++)
-        derivation->places[slot_of(walk->order[i])] = i;
     for (uint32_t i = 0; i < n_inputs; i++)
         if (fg_derivation_place(derivation, inputs[i]) != NOWHERE)
             derivation->is_above[fg_derivation_place(derivation, inputs[i])] = INPUT;
@@ -508,64 +516,97 @@ fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32
     return end > 0 ? FG_MORE : FG_OK;
 }
 
-/* ---- Gradients lent to a sweep ---- */
+/* ---- The same as numbers ---- */
 
-struct fg_lent_grad {
-    double grad;
-    fg_index node;
-    bool is_int;
-};
-
-struct fg_lent_sum {
-    fg_index node;
-    uint32_t left;
-    double inner;
-    bool inner_is_int, rest_is_int;
-};
-
-bool fg_lent_take(fg_arena *arena, fg_lent *lent, const fg_walk *walk)
+bool fg_tally_start(fg_arena *arena, fg_tally *tally, const fg_walk *walk, uint32_t n_inputs, const fg_index *inputs)
 {
-    const fg_event *event = walk->events;
-    *lent = (fg_lent){0};
-    lent->grads = fg_allocate(NULL, walk->n * sizeof *lent->grads);
-    lent->sums = fg_allocate(NULL, (walk->n_events + (size_t)1) * sizeof *lent->sums);
-    if (!lent->grads || !lent->sums) {
-        fg_lent_return(arena, lent);
+    *tally = (fg_tally){.walk = walk, .edits = arena->edits, .left = walk->n, .events_left = walk->n_events};
+    tally->places = new_places(arena, walk, n_inputs, inputs);
+    tally->grads = fg_allocate(NULL, walk->n * sizeof *tally->grads);
+    tally->inner = walk->n_events > 0 ? fg_allocate(NULL, walk->n * sizeof *tally->inner) : NULL;
+    if (!tally->places || !tally->grads || (walk->n_events > 0 && !tally->inner)) {
+        fg_tally_end(tally);
         return false;
     }
-    for (uint32_t i = 0; i < walk->n; i++) {
-        fg_node *node = fg_at(arena->nodes, walk->order[i]);
-        if (node->arity == FG_FUSED) {
-            fg_sum *sum = node->sum;
-            if (event++->from != 0)
-                continue; /* it's listed once for each event */
-            lent->sums[lent->n_sums++] = (struct fg_lent_sum){walk->order[i], sum->left, sum->inner, sum->inner_is_int,
-                                                              sum->rest_is_int};
-            sum->left = sum->n;
-            sum->inner = 0.0;
-            sum->inner_is_int = sum->rest_is_int = true;
-        }
-        lent->grads[lent->n++] = (struct fg_lent_grad){node->grad, walk->order[i], (node->flags & FG_GRAD_INT) != 0};
-        fg_grad_zero(node);
-    }
+    for (uint32_t i = 0; i < walk->n; i++)
+        tally->grads[i] = (fg_number){0.0, true};
     return true;
 }
 
-void fg_lent_return(fg_arena *arena, fg_lent *lent)
+void fg_tally_end(fg_tally *tally)
 {
-    for (uint32_t i = 0; i < lent->n; i++) {
-        fg_node *node = fg_at(arena->nodes, lent->grads[i].node);
-        node->grad = lent->grads[i].grad;
-        node->flags = (uint16_t)((node->flags & ~FG_GRAD_INT) | (lent->grads[i].is_int ? FG_GRAD_INT : 0));
+    fg_allocate(tally->places, 0);
+    fg_allocate(tally->grads, 0);
+    fg_allocate(tally->inner, 0);
+    *tally = (fg_tally){0};
+}
+
+bool fg_tally_grad(const fg_tally *tally, fg_index input, fg_number *grad)
+{
+    const uint32_t place = tally->places[slot_of(input)];
+    if (place != NOWHERE)
+        *grad = tally->grads[place];
+    return place != NOWHERE;
+}
+
+/* Add local * grad to a node's gradient, as gradients.h does. */
+static inline void tally_add(fg_tally *tally, fg_index node, double local, bool local_is_int, fg_number grad)
+{
+    fg_number *sum = &tally->grads[tally->places[slot_of(node)]];
+    bool is_int = local_is_int && grad.is_int;
+    const double product = is_int ? fg_int_mul(local, grad.value, &is_int) : local * grad.value;
+    is_int = is_int && sum->is_int;
+    sum->value = is_int ? fg_int_add(sum->value, product, &is_int) : sum->value + product;
+    sum->is_int = is_int;
+}
+
+/* Pass on the gradients of the terms of an event, from the last. A constant's gradient nobody asks for. */
+static void tally_event(const fg_arena *arena, fg_tally *tally, fg_index index, fg_event event)
+{
+    const fg_node *node = fg_at(arena->nodes, index);
+    const fg_sum *sum = node->sum;
+    const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
+    const uint32_t place = tally->places[slot_of(index)];
+    if (event.to == sum->n)
+        tally->inner[place] = (fg_number){0.0 + tally->grads[place].value, tally->grads[place].is_int};
+    const fg_number inner = tally->inner[place];
+    for (uint32_t k = event.to; k-- > event.from;) {
+        const fg_number grad = k == sum->n - 1 ? tally->grads[place] : inner; /* of the partial sum */
+        if (k == 0 && node->child[0] != FG_NONE)
+            tally_add(tally, node->child[0], 1.0, true, grad);
+        if (sum->is_single) {
+            if (us[k] != FG_NONE)
+                tally_add(tally, us[k], 1.0, true, grad);
+            continue;
+        }
+        if (us[k] != FG_NONE)
+            tally_add(tally, us[k], sum->v->numbers[k], fg_column_is_int(sum->v, k), inner);
+        if (vs[k] != FG_NONE)
+            tally_add(tally, vs[k], sum->u->numbers[k], fg_column_is_int(sum->u, k), inner);
     }
-    for (uint32_t i = 0; i < lent->n_sums; i++) {
-        fg_sum *sum = fg_at(arena->nodes, lent->sums[i].node)->sum;
-        sum->left = lent->sums[i].left;
-        sum->inner = lent->sums[i].inner;
-        sum->inner_is_int = lent->sums[i].inner_is_int;
-        sum->rest_is_int = lent->sums[i].rest_is_int;
+}
+
+fg_status fg_tally_go_on(fg_arena *arena, fg_tally *tally, uint32_t budget)
+{
+    const fg_index *const order = tally->walk->order;
+    if (tally->edits != arena->edits)
+        return FG_CHANGED;
+    for (; tally->left > 0; tally->left--) {
+        const uint32_t i = tally->left - 1;
+        const fg_node *node = fg_at(arena->nodes, order[i]);
+        if (budget == 0)
+            return FG_MORE;
+        budget--;
+        if (node->arity == FG_FUSED) {
+            const fg_event event = tally->walk->events[--tally->events_left];
+            tally_event(arena, tally, order[i], event);
+            budget -= event.to - event.from < budget ? event.to - event.from : budget;
+            continue;
+        }
+        const fg_number grad = tally->grads[i];
+        const uint32_t n_children = fg_node_n_children(node), n_locals = fg_node_n_locals(node);
+        for (uint32_t k = 0; k < n_children && k < n_locals; k++)
+            tally_add(tally, fg_node_child(node, k), fg_node_local(node, k), fg_node_local_is_int(node, k), grad);
     }
-    fg_allocate(lent->grads, 0);
-    fg_allocate(lent->sums, 0);
-    *lent = (fg_lent){0};
+    return FG_OK;
 }

@@ -92,19 +92,34 @@ fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_inde
 /* End a sweep: drop its references and its memory. */
 void fg_derivation_end(fg_arena *arena, fg_derivation *derivation);
 
-/* ---- Gradients lent to a sweep ---- */
+/* ---- The same as numbers ---- */
 
-/* The gradients of all nodes below a root, and what fused sums keep of theirs, while fg_sweep uses them for somebody
- * who wants numbers without a change to anybody's gradient. */
 typedef struct {
-    uint32_t n, n_sums;
-    struct fg_lent_grad *grads;
-    struct fg_lent_sum *sums;
-} fg_lent;
+    double value;
+    bool is_int;
+} fg_number;
 
-/* Keep all gradients that a sweep over a complete walk with leaves changes, and set them to the int 0. False if there's
- * no memory: then nothing has changed. fg_lent_return gives them back. No Python may run in between. */
-bool fg_lent_take(fg_arena *arena, fg_lent *lent, const fg_walk *walk);
-void fg_lent_return(fg_arena *arena, fg_lent *lent);
+/* The reverse sweep with gradients beside the walk's list in place of those in the nodes, which stay as they are. It
+ * gives the numbers that fg_sweep gives if all gradients are 0 before. */
+typedef struct {
+    const fg_walk *walk;
+    uint32_t edits, left;
+    uint32_t events_left; /* so many events of fused sums are still to be swept */
+    uint32_t *places;
+    fg_number *grads;     /* of each listed node. The caller sets the root's, which is the last */
+    fg_number *inner;     /* of each listed fused sum: the gradient of its inner nodes; NULL if there are no sums */
+} fg_tally;
+
+/* Start a sweep over a complete walk with leaves, none of whose nodes has FG_CLOSURE or FG_DEFERRED. False if there's no
+ * memory. */
+bool fg_tally_start(fg_arena *arena, fg_tally *tally, const fg_walk *walk, uint32_t n_inputs, const fg_index *inputs);
+
+/* Sweep about `budget` more nodes: FG_OK, FG_MORE, or FG_CHANGED if edges have been replaced since the start. */
+fg_status fg_tally_go_on(fg_arena *arena, fg_tally *tally, uint32_t budget);
+
+/* An input's gradient; false if it isn't listed. */
+bool fg_tally_grad(const fg_tally *tally, fg_index input, fg_number *grad);
+
+void fg_tally_end(fg_tally *tally);
 
 #endif

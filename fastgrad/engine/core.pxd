@@ -67,7 +67,6 @@ cdef extern from "arena.h":
     ctypedef struct fg_sum      # fused.h
 
     ctypedef struct fg_node:
-        uint32_t mark
         double data
         double grad
         double local[2]
@@ -248,7 +247,6 @@ cdef extern from "backward.h":
     ctypedef struct fg_walk:
         fg_index *order
         uint32_t n
-        uint32_t epoch
 
     ctypedef enum fg_apart:
         FG_APART_IF_TOUCHED
@@ -256,6 +254,7 @@ cdef extern from "backward.h":
         FG_APART_NONE
 
     fg_status fg_walk_start(fg_arena *arena, fg_walk *walk, fg_index root, bint with_leaves, fg_apart apart)
+    int FG_RESTARTS
     fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget)
     void fg_walk_end(fg_arena *arena, fg_walk *walk)
     void fg_walk_clear(fg_walk *walk)
@@ -286,11 +285,15 @@ cdef extern from "derive.h":
         const fg_formula *formulas
         uint32_t kind
         fg_bool (*ask)(uint8_t op, fg_term x, fg_term n, fg_term *y, fg_term *by_x) noexcept
+        uint32_t edits
         uint32_t left
         uint8_t *is_above
         fg_index *grads
-    ctypedef struct fg_lent:
-        uint32_t n
+    ctypedef struct fg_number:
+        double value
+        fg_bool is_int
+    ctypedef struct fg_tally:
+        fg_number *grads
     enum:
         FG_FORMULA_ONE
         FG_FORMULA_STORED
@@ -307,8 +310,11 @@ cdef extern from "derive.h":
     fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local,
                                  uint32_t parent)
     void fg_derivation_end(fg_arena *arena, fg_derivation *derivation)
-    fg_bool fg_lent_take(fg_arena *arena, fg_lent *lent, const fg_walk *walk)
-    void fg_lent_return(fg_arena *arena, fg_lent *lent)
+    fg_bool fg_tally_start(fg_arena *arena, fg_tally *tally, const fg_walk *walk, uint32_t n_inputs,
+                           const fg_index *inputs)
+    fg_status fg_tally_go_on(fg_arena *arena, fg_tally *tally, uint32_t budget)
+    fg_bool fg_tally_grad(const fg_tally *tally, fg_index input, fg_number *grad)
+    void fg_tally_end(fg_tally *tally)
 
 cdef extern from "optim.h":
     ctypedef struct fg_sgd:

@@ -483,6 +483,7 @@ node_type.tp_dictoffset = node_type.tp_basicsize - <Py_ssize_t>sizeof(PyObject *
 node_type.tp_name = "fastgrad.engine.Node"
 (<PyTypeObject *>Block).tp_name = "fastgrad.engine.Block"
 (<PyTypeObject *>Walk).tp_name = "fastgrad.engine.Walk"
+(<PyTypeObject *>Tally).tp_name = "fastgrad.engine.Tally"
 (<PyTypeObject *>Derivation).tp_name = "fastgrad.engine.Derivation"
 (<PyTypeObject *>Parameters).tp_name = "fastgrad.engine.Parameters"
 

@@ -1,15 +1,10 @@
 # What fastgrad.grad asks its engine for: derivatives that leave every `.grad` as it is, as numbers or as a graph.
 #
-# Numbers: fg_sweep runs as in backward(), on gradients that are lent to it (csrc/derive.h). A graph:
-# fg_derivation_go_on makes it. In neither does Python run, but for errors and for a user's own operations. So a Ctrl-C
-# isn't answered in the middle, when gradients are on loan: the work is given up, then the signal's handler runs, and if
-# that doesn't raise, the work is done again and not given up any more.
+# Both are sweeps of csrc/derive.h, which keep gradients beside the walk's list, so that nobody's `.grad` changes even for
+# a moment. Python runs in them for signals, for errors and for a user's own operations. If it replaces edges, the sweep
+# begins again, for the FG_RESTARTS-th time without a look for signals.
 #
 # Where backward() runs Python, for closures, odd classes or detect_anomaly, fastgrad/value/gradients.py does the work.
-
-cdef extern from "Python.h":
-    bint PyOS_InterruptOccurred() noexcept
-    void PyErr_SetInterrupt() noexcept
 
 cdef fg_formula[FG_FORMULAS] formulas
 cdef bint are_formulas_read = False
@@ -67,26 +62,22 @@ cdef fg_bool answer(uint8_t op, fg_term x, fg_term n, fg_term *y, fg_term *by_x)
         return False
 
 
-cdef bint is_interrupted(bint *is_patient) noexcept:
-    """Whether there has been a Ctrl-C that the caller has to make way for."""
-    if is_patient[0] or not PyOS_InterruptOccurred():
-        return False
-    is_patient[0] = True
-    return True
-
-
-cdef int answer_interrupt() except -1:
-    PyErr_SetInterrupt()
-    PyErr_CheckSignals()
+cdef int look_for_signals(int restarts) except -1:
+    if restarts < FG_RESTARTS:
+        PyErr_CheckSignals()
     return 0
 
 
-cdef inline bint is_listed(Node v, fg_walk *walk) noexcept:
-    return node_at(v.index).mark == walk.epoch
+cdef array indices_of(tuple values):
+    cdef Py_ssize_t i
+    cdef array indices = array("I", bytes(4 * len(values)))
+    for i in range(len(values)):
+        indices.data.as_uints[i] = (<Node>values[i]).index
+    return indices
 
 
 cdef bint runs_python(fg_walk *walk) noexcept:
-    """Whether a sweep would come to a node that it leaves to its caller."""
+    """Whether backward() would come to a node that the core leaves to Python."""
     cdef uint32_t i
     for i in range(walk.n):
         if node_at(walk.order[i]).flags & (FG_CLOSURE | FG_DEFERRED):
@@ -94,48 +85,61 @@ cdef bint runs_python(fg_walk *walk) noexcept:
     return False
 
 
+@cython.final
+@cython.no_gc
+cdef class Tally:
+    """A sweep that adds up numbers, over a walk."""
+    cdef fg_tally tally
+    cdef Walk walk
+
+    def __cinit__(self, Walk walk not None, tuple inputs not None):
+        self.walk = walk
+        if not fg_tally_start(&arena, &self.tally, walk.scratch, <uint32_t>len(inputs),
+                              indices_of(inputs).data.as_uints):
+            raise MemoryError("no memory for gradients")
+
+    def __dealloc__(self):
+        fg_tally_end(&self.tally)
+
+    cdef bint run(self, fg_number seed, int restarts) except -1:
+        """Sweep all nodes. False if Python has replaced edges meanwhile."""
+        cdef fg_status status
+        self.tally.grads[self.walk.scratch.n - 1] = seed
+        while True:
+            status = fg_tally_go_on(&arena, &self.tally, PORTION)
+            if status != FG_MORE:
+                return status == FG_OK
+            look_for_signals(restarts)
+
+    cdef list grads_of(self, tuple inputs):
+        cdef Py_ssize_t i
+        cdef fg_number grad
+        cdef list grads = [None] * len(inputs)
+        for i in range(len(inputs)):
+            if fg_tally_grad(&self.tally, (<Node>inputs[i]).index, &grad):
+                grads[i] = as_object(grad.value, grad.is_int)
+        return grads
+
+
 cdef object gradient_numbers(tuple outputs, object seeds, tuple inputs):
     """A list of numbers, with None for inputs that aren't below the outputs. None if backward() has to be asked."""
     cdef Node root
     cdef Walk walk
-    cdef fg_lent lent
-    cdef fg_status status = FG_OK
-    cdef bint is_patient = False, is_done = False
-    cdef Py_ssize_t i, n = len(inputs)
-    cdef array numbers = array("d", bytes(8 * n)), kinds = array("b", bytes(n))
-    cdef list found
+    cdef Tally tally
+    cdef int restarts = 0
     if must_call_all() or "backward" in vars(Value):
         return None
     root = outputs[0] if len(outputs) == 1 and seeds is None else \
         Value._rebuild(0.0, 0, outputs, seeds or (1,) * len(outputs), "")
-    while not is_done:
-        walk = Walk(root, True, FG_APART_NONE)      # lent to a sweep, sums are as untouched
+    while True:
+        walk = Walk(root, True, FG_APART_NONE)
         if runs_python(walk.scratch):
             return None
-        for i in range(n):
-            kinds.data.as_schars[i] = 2 if not is_listed(inputs[i], walk.scratch) else 0
-        if not fg_lent_take(&arena, &lent, walk.scratch):
-            raise MemoryError("no memory for gradients")
-        set_grad(root, Number(1.0, not dialect_at(root.index).float_seed))
-        while True:
-            status = fg_sweep(&arena, walk.scratch, PORTION)
-            if status != FG_MORE or is_interrupted(&is_patient):
-                break
-        for i in range(n):
-            numbers.data.as_doubles[i] = node_at((<Node>inputs[i]).index).grad
-            if kinds.data.as_schars[i] == 0:
-                kinds.data.as_schars[i] = (node_at((<Node>inputs[i]).index).flags & FG_GRAD_INT) != 0
-        fg_lent_return(&arena, &lent)
-        walk = None
-        if status == FG_MORE:
-            answer_interrupt()
-        else:
-            is_done = True
-    found = [None] * n
-    for i in range(n):
-        if kinds.data.as_schars[i] != 2:
-            found[i] = as_object(numbers.data.as_doubles[i], kinds.data.as_schars[i])
-    return found
+        tally = Tally(walk, inputs)
+        if tally.run(fg_number(1.0, not dialect_at(root.index).float_seed), restarts):
+            return tally.grads_of(inputs)
+        walk = tally = None
+        restarts += 1
 
 
 @cython.final
@@ -147,15 +151,11 @@ cdef class Derivation:
     cdef bint is_started
 
     def __cinit__(self, Walk walk not None, tuple inputs not None):
-        cdef Py_ssize_t i
-        cdef array indices = array("I", bytes(4 * len(inputs)))
-        for i in range(len(inputs)):
-            indices.data.as_uints[i] = (<Node>inputs[i]).index
         self.derivation.formulas = formulas
         self.derivation.kind = fg_kind(0, 0, dialects[0].new_flags)
         self.derivation.ask = answer
         if not fg_derivation_start(&arena, &self.derivation, walk.scratch, <uint32_t>len(inputs),
-                                   indices.data.as_uints):
+                                   indices_of(inputs).data.as_uints):
             raise MemoryError("no memory for gradients")
         self.walk = walk
         self.is_started = True
@@ -173,8 +173,15 @@ cdef class Derivation:
             return out_of_nodes()
         return 0
 
-    cdef Node grad_of(self, Node v):
-        return handle_of(self.derivation.grads[fg_derivation_place(&self.derivation, v.index)])
+    cdef list grads_of(self, tuple inputs):
+        cdef Py_ssize_t i
+        cdef uint32_t place
+        cdef list grads = [None] * len(inputs)
+        for i in range(len(inputs)):
+            place = fg_derivation_place(&self.derivation, (<Node>inputs[i]).index)
+            if place != UINT32_MAX:
+                grads[i] = handle_of(self.derivation.grads[place])
+        return grads
 
     cdef int pass_on(self, uint32_t i) except -1:
         """Sweep a node of which the core doesn't know how."""
@@ -213,32 +220,30 @@ cdef class Derivation:
             out_of_nodes()
         return 0
 
-    cdef bint run(self, tuple outputs, object seeds, bint *is_patient) except -1:
-        """Sweep all nodes. False if there was a Ctrl-C to be answered."""
+    cdef bint run(self, tuple outputs, object seeds, int restarts) except -1:
+        """Sweep all nodes. False if Python has replaced edges meanwhile."""
         cdef fg_status status = FG_MORE
         cdef uint32_t i
         cdef Node output
-        while status == FG_MORE:
-            status = fg_derivation_mark(&arena, &self.derivation, PORTION)
-            if status == FG_MORE and is_interrupted(is_patient):
-                return False
+        while fg_derivation_mark(&arena, &self.derivation, PORTION) == FG_MORE:
+            pass                        # it takes a fraction of the time of what follows
         for i, output in enumerate(outputs):
             self.give(output, seeds[i] if seeds is not None
                       else as_object(1.0, not dialect_at(output.index).float_seed), UINT32_MAX)
         self.derivation.left -= 1       # the root
-        while True:
+        while status != FG_OK:
             status = fg_derivation_go_on(&arena, &self.derivation, PORTION)
-            if status == FG_OK:
-                return True
+            if status == FG_MORE:
+                look_for_signals(restarts)
+            if arena.edits != self.derivation.edits:
+                return False
             i = self.derivation.left - 1
             if status == FG_CALLERS:
                 self.derivation.left -= 1
                 self.pass_on(i)
-            elif status == FG_MORE:
-                if is_interrupted(is_patient):
-                    return False
-            else:
+            elif status != FG_OK and status != FG_MORE:
                 self.judge(status, handle_of(self.walk.scratch.order[i]))
+        return True
 
 
 cdef list gradient_values(tuple outputs, object seeds, tuple inputs):
@@ -246,11 +251,8 @@ cdef list gradient_values(tuple outputs, object seeds, tuple inputs):
     cdef Node root
     cdef Walk walk
     cdef Derivation derivation
-    cdef uint32_t k
-    cdef bint is_patient = False
-    cdef Py_ssize_t i, n = len(inputs)
-    cdef array kinds = array("b", bytes(n))
-    cdef list found = [None] * n
+    cdef uint32_t i
+    cdef int restarts = 0
     if must_call_all():
         raise RuntimeError("a class of Values has been given another `_backward`, `grad` or `_local_grads`, so "
                            "gradients can't be made as a graph")
@@ -258,20 +260,14 @@ cdef list gradient_values(tuple outputs, object seeds, tuple inputs):
     root = Value._rebuild(0.0, 0, outputs, seeds or (1,) * len(outputs), "")
     while True:
         walk = Walk(root, True, FG_APART_ALL)
-        for k in range(walk.scratch.n):
-            if node_at(walk.scratch.order[k]).flags & FG_DEFERRED:
-                refresh(walk.scratch.order[k])
-        for i in range(n):
-            kinds.data.as_schars[i] = is_listed(inputs[i], walk.scratch)
+        for i in range(walk.scratch.n):
+            if node_at(walk.scratch.order[i]).flags & FG_DEFERRED:
+                refresh(walk.scratch.order[i])
         derivation = Derivation(walk, inputs)
-        walk = None
-        if derivation.run(outputs, seeds, &is_patient):
-            for i in range(n):
-                if kinds.data.as_schars[i]:
-                    found[i] = derivation.grad_of(inputs[i])
-            return found
-        derivation = None
-        answer_interrupt()
+        if derivation.run(outputs, seeds, restarts):
+            return derivation.grads_of(inputs)
+        walk = derivation = None
+        restarts += 1
 
 
 def _gradients(tuple outputs not None, seeds, tuple inputs not None, bint create_graph):
