@@ -280,7 +280,7 @@ static fg_status check(fg_arena *arena, fg_derivation *derivation, fg_index inde
 /* ---- Formulas ---- */
 
 /* A node for a term: the term's own, with another reference, or a new leaf. */
-static fg_index node_of(fg_arena *arena, fg_derivation *derivation, fg_term term)
+static inline fg_index node_of(fg_arena *arena, fg_derivation *derivation, fg_term term)
 {
     if (term.node == FG_NONE)
         return new_leaf(arena, derivation, term.value, term.is_int);
@@ -288,19 +288,22 @@ static fg_index node_of(fg_arena *arena, fg_derivation *derivation, fg_term term
     return term.node;
 }
 
-/* A sum or a product of two terms. `2 * v` is v * 2, as in Python. */
-static fg_index new_of_two(fg_arena *arena, fg_derivation *derivation, uint8_t op, fg_term a, fg_term b)
+/* A sum or a product of two terms, not both numbers. `2 * v` is v * 2, as in Python. */
+static inline fg_index new_of_two(fg_arena *arena, fg_derivation *derivation, uint8_t op, fg_term a, fg_term b)
 {
-    const bool swap = op == FG_MUL && a.node == FG_NONE;
-    const fg_index left = node_of(arena, derivation, swap ? b : a);
-    const fg_index right = left == FG_NONE ? FG_NONE : node_of(arena, derivation, swap ? a : b);
-    fg_index result = FG_NONE;
-    if (right != FG_NONE)
-        result = op == FG_ADD ? new_sum(arena, derivation, left, right) : new_product(arena, derivation, left, right);
-    if (left != FG_NONE)
-        fg_node_release(arena, left);
-    if (right != FG_NONE)
-        fg_node_release(arena, right);
+    fg_index leaf = FG_NONE, result;
+    if (a.node == FG_NONE || b.node == FG_NONE) {
+        const fg_term number = a.node == FG_NONE ? a : b;
+        leaf = new_leaf(arena, derivation, number.value, number.is_int);
+        if (leaf == FG_NONE)
+            return FG_NONE;
+        if (a.node == FG_NONE)
+            a = b;
+        b.node = leaf;
+    }
+    result = op == FG_ADD ? new_sum(arena, derivation, a.node, b.node) : new_product(arena, derivation, a.node, b.node);
+    if (leaf != FG_NONE)
+        fg_node_release(arena, leaf);
     return result;
 }
 
@@ -327,7 +330,7 @@ static fg_index new_function(fg_arena *arena, fg_derivation *derivation, uint8_t
 }
 
 /* What a line of a formula gives. A new node's reference is the caller's. False if no node could be made. */
-static bool run_line(fg_arena *arena, fg_derivation *derivation, const fg_line *line, const fg_term *registers,
+static inline bool run_line(fg_arena *arena, fg_derivation *derivation, const fg_line *line, const fg_term *registers,
                      fg_term *result)
 {
     const fg_term a = registers[line->a], b = registers[line->b];

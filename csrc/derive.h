@@ -110,8 +110,8 @@ typedef struct {
     fg_number *inner;     /* of each listed fused sum: the gradient of its inner nodes; NULL if there are no sums */
 } fg_tally;
 
-/* Start a sweep over a complete walk with leaves, none of whose nodes has FG_CLOSURE or FG_DEFERRED. False if there's no
- * memory. */
+/* Start a sweep over a complete walk with leaves, none of whose nodes has FG_CLOSURE or FG_DEFERRED. False if there's
+ * no memory. */
 bool fg_tally_start(fg_arena *arena, fg_tally *tally, const fg_walk *walk, uint32_t n_inputs, const fg_index *inputs);
 
 /* Sweep about `budget` more nodes: FG_OK, FG_MORE, or FG_CHANGED if edges have been replaced since the start. */

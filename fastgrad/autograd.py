@@ -41,9 +41,9 @@ def grad(outputs, inputs, grad_outputs=None, create_graph=False, allow_unused=Fa
     if create_graph and anomaly is not None and anomaly._open_blocks:
         _gradients(outputs, seeds, inputs, False)       # the same numbers, watched
     grads = _gradients(outputs, seeds, inputs, bool(create_graph))
-    for i, found in enumerate(grads):
-        if found is None and not allow_unused:
-            raise RuntimeError(f"no output was made of {input_name(i, inputs[i])}: allow_unused=True gives None for it")
+    if not allow_unused and None in grads:
+        i = grads.index(None)
+        raise RuntimeError(f"no output was made of {input_name(i, inputs[i])}: allow_unused=True gives None for it")
     return tuple(grads)
 
 
