@@ -130,19 +130,20 @@ def _seeds(outputs, grad_outputs):
     """grad_outputs as a tuple of numbers and Values, or None."""
     if grad_outputs is None:
         return None
-    given = _row_of_numbers("grad_outputs", grad_outputs)
+    given = tuple(grad_outputs) if hasattr(type(grad_outputs), "__iter__") else (grad_outputs,)
+    given = _row_of_numbers("grad_outputs", [1 if x is None else x for x in given])
     if len(given) != len(outputs):
         raise ValueError(f"grad_outputs has {len(given)} numbers for {len(outputs)} outputs")
     return given
 
 
 def _row_of_numbers(name, given):
-    """Numbers, Values and None, which is 1, as a tuple of ints, floats and Values."""
+    """Numbers and Values as a tuple of ints, floats and Values."""
     given = tuple(given) if hasattr(type(given), "__iter__") else (given,)
     numbers = []
     for i, x in enumerate(given):
         try:
-            numbers.append(x if isinstance(x, Value) else 1 if x is None else Value(x).data)
+            numbers.append(x if isinstance(x, Value) else Value(x).data)
         except (TypeError, OverflowError) as error:
             raise type(error)(f"{name}, number {i}: {error}") from None
     return tuple(numbers)

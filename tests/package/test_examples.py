@@ -1,6 +1,7 @@
 """Each example runs as a learner runs it, from a folder of its own, and what it claims is true."""
 import importlib.util
 import json
+import math
 import os
 import re
 import shutil
@@ -99,6 +100,45 @@ def test_moons_without_matplotlib(tmp_path):
     out = run(tmp_path, EXAMPLES / "moons.py", "--steps", 50, PYTHONPATH=path)
     check_moons(out)
     assert "pip install matplotlib" in out and not list(tmp_path.glob("*.png"))
+
+
+def check_pinn(out):
+    """The loss falls, the network comes near to cos(t), and so do the marks in the drawing."""
+    losses = [float(loss) for loss in re.findall(r"loss (\d+\.\d+)", out)]
+    assert losses[-1] < 0.01 * losses[0]
+    assert float(re.search(r"at most (\d\.\d+) away from cos", out)[1]) < 0.2
+    rows = re.findall(r"^[ +o]{61}$", out, re.M)
+    assert len(rows) == 21
+    for column in range(0, 61, 4):
+        row, = [i for i in range(21) if rows[i][column] == "o"]
+        assert abs(row - (10 - 9 * math.cos(6.0 * column / 60))) < 3
+
+
+needs_minutes_in_python = pytest.mark.skipif(fastgrad.backend != "c", reason="takes minutes on the other engine")
+
+
+@needs_minutes_in_python
+@pytest.mark.skipif(not importlib.util.find_spec("matplotlib"), reason="needs matplotlib")
+def test_pinn_solves_the_equation_and_draws(tmp_path):
+    check_pinn(run(tmp_path, EXAMPLES / "pinn.py", "my.png", "--steps", 600))
+    assert (tmp_path / "my.png").read_bytes().startswith(b"\x89PNG")
+
+
+@needs_minutes_in_python
+def test_pinn_without_matplotlib(tmp_path):
+    (tmp_path / "matplotlib.py").write_text("raise ImportError\n")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    out = run(tmp_path, EXAMPLES / "pinn.py", "--steps", 600, PYTHONPATH=path)
+    check_pinn(out)
+    assert "pip install matplotlib" in out and not list(tmp_path.glob("*.png"))
+
+
+def test_newton_is_there_in_a_few_steps(tmp_path):
+    out = run(tmp_path, EXAMPLES / "newton.py")
+    steps = re.findall(r"^(\w+) +step +(\d+) +x (\S+) +y (\S+) +height (\S+)$", out, re.M)
+    assert [float(x) for x in steps[-1][2:]] == pytest.approx([1, 1, 0], abs=1e-9) and steps[-1][:2] == ("newton", "7")
+    descent = {int(n): float(height) for name, n, _, _, height in steps if name == "descent"}
+    assert descent[1000] > 0.1 and descent[20_000] > 1e-9
 
 
 @pytest.mark.parametrize("place, data", [("its folder", "5163 names, 27 tokens, 4192 parameters"),
