@@ -8,7 +8,12 @@
 
 cdef fg_formula[FG_FORMULAS] formulas
 cdef bint are_formulas_read = False
-cdef object raised = None               # what `answer` has caught
+cdef object raised = None               # what answer_core has caught
+
+
+cdef object value_class():
+    """The class Value, of which all that is made here are instances."""
+    return <object>dialects[0].cls
 
 
 cdef int read_formulas() except -1:
@@ -42,7 +47,7 @@ cdef int read_formulas() except -1:
     return 0
 
 
-cdef fg_bool answer(uint8_t op, fg_term x, fg_term n, fg_term *y, fg_term *by_x) noexcept:
+cdef fg_bool answer_core(uint8_t op, fg_term x, fg_term n, fg_term *y, fg_term *by_x) noexcept:
     """The core's question for what it isn't sure of: x ** n and its derivative by x, or a function of x."""
     global raised
     cdef Number power_of_x, slope
@@ -54,7 +59,7 @@ cdef fg_bool answer(uint8_t op, fg_term x, fg_term n, fg_term *y, fg_term *by_x)
                 by_x[0] = fg_term(FG_NONE, slope.value, slope.is_int)
             y[0] = fg_term(FG_NONE, power_of_x.value, power_of_x.is_int)
         else:
-            result = getattr(Value(x.value), operations.FUNCTIONS[op - FG_EXP].method)()
+            result = getattr(value_class()(x.value), operations.FUNCTIONS[op - FG_EXP].method)()
             y[0] = fg_term(FG_NONE, result.data, False)
         return True
     except BaseException as error:
@@ -127,10 +132,10 @@ cdef object gradient_numbers(tuple outputs, object seeds, tuple inputs):
     cdef Walk walk
     cdef Tally tally
     cdef int restarts = 0
-    if must_call_all() or "backward" in vars(Value):
+    if must_call_all() or "backward" in vars(value_class()):
         return None
     root = outputs[0] if len(outputs) == 1 and seeds is None else \
-        Value._rebuild(0.0, 0, outputs, seeds or (1,) * len(outputs), "")
+        value_class()._rebuild(0.0, 0, outputs, seeds or (1,) * len(outputs), "")
     while True:
         walk = Walk(root, True, FG_APART_NONE)
         if runs_python(walk.scratch):
@@ -153,7 +158,7 @@ cdef class Derivation:
     def __cinit__(self, Walk walk not None, tuple inputs not None):
         self.derivation.formulas = formulas
         self.derivation.kind = fg_kind(0, 0, dialects[0].new_flags)
-        self.derivation.ask = answer
+        self.derivation.ask = answer_core
         if not fg_derivation_start(&arena, &self.derivation, walk.scratch, <uint32_t>len(inputs),
                                    indices_of(inputs).data.as_uints):
             raise MemoryError("no memory for gradients")
@@ -257,7 +262,7 @@ cdef list gradient_values(tuple outputs, object seeds, tuple inputs):
         raise RuntimeError("a class of Values has been given another `_backward`, `grad` or `_local_grads`, so "
                            "gradients can't be made as a graph")
     read_formulas()
-    root = Value._rebuild(0.0, 0, outputs, seeds or (1,) * len(outputs), "")
+    root = value_class()._rebuild(0.0, 0, outputs, seeds or (1,) * len(outputs), "")
     while True:
         walk = Walk(root, True, FG_APART_ALL)
         for i in range(walk.scratch.n):
@@ -277,5 +282,5 @@ def _gradients(tuple outputs not None, seeds, tuple inputs not None, bint create
     found = gradient_numbers(outputs, seeds, inputs)
     if found is None:
         from fastgrad.value import gradients
-        found = gradients.as_numbers(Value, outputs, seeds, inputs)
+        found = gradients.as_numbers(value_class(), outputs, seeds, inputs)
     return found

@@ -148,10 +148,10 @@ cdef int replace_edges(Node self, object children, object local_grads) except -1
     """Give a node other edges; the operation keeps its name."""
     op = self._op
     set_edges(self, children, local_grads, False)
-    if op:
-        self._op = op
     if self.attributes is not NULL:
         (<dict>self.attributes).pop("_derivatives", None)
+    if op:
+        self._op = op
     return 0
 
 
