@@ -163,16 +163,20 @@ static void test_every_allocation_fails_once(void)
     double found[LEAVES];
     fg_arena_init(&arena, NULL);
     build(&arena, index, MOST);
-    while (fg_arena_live(&arena) < arena.slabs * FG_SLAB - 1) /* new nodes shall need memory: slot 0 is taken */
-        leaf(&arena, 0.0);
+    fg_index root = index[MOST - 1];
+    for (int i = 0; i < 8000; i++) { /* so many that new nodes need memory */
+        const fg_index next = operation(&arena, FG_MUL, root, index[i % LEAVES]);
+        fg_node_release(&arena, root);
+        root = next;
+    }
     const uint32_t live = fg_arena_live(&arena);
     int failed[2] = {0, 0};
     for (int as_nodes = 0; as_nodes < 2; as_nodes++) {
         for (bool done = false; !done; failed[as_nodes] += !done) {
             fg_walk_clear(&walk);
             fg_fail_allocation(failed[as_nodes] + 1);
-            done = as_nodes ? nodes(&arena, &walk, index[MOST - 1], index, grads) == FG_OK
-                            : numbers(&arena, &walk, index[MOST - 1], index, found);
+            done = as_nodes ? nodes(&arena, &walk, root, index, grads) == FG_OK
+                            : numbers(&arena, &walk, root, index, found);
             fg_fail_allocation(0);
             CHECK_ARENA(&arena);
             CHECK(done || fg_arena_live(&arena) == live);
