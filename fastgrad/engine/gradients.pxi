@@ -27,7 +27,7 @@ cdef int read_formulas() except -1:
         return 0
     codes = {x.method: code for code, x in enumerate(operations.FUNCTIONS, FG_EXP)}
     codes.update(__add__=FG_ADD, __mul__=FG_MUL, __pow__=FG_POW)
-    for shown, programs in derivatives.programs().items():
+    for shown, programs in derivatives.PROGRAMS.items():
         for i, (lines, result) in enumerate(programs):
             if 2 * CODES[shown] + i >= FG_FORMULAS or len(lines) > FG_MOST_LINES:
                 raise SystemError(f"no room for the derivative of {shown}")

@@ -11,13 +11,12 @@ positive, which stands in the derivative of a power by its exponent, is the numb
 `0.5 / y` isn't `0.5 * y ** -1`. (That may be so of a product alone. An engine computes a node's operation once more to
 see whether its operands have changed, and doesn't compare the result of a product.)
 """
-import functools
 import math
 import re
 
 from fastgrad.value import operations
 
-__all__ = ["A", "B", "Y", "ONE", "STORED", "formula_of", "programs"]
+__all__ = ["A", "B", "ONE", "PROGRAMS", "STORED", "Y", "changed", "formula_of", "not_as_values"]
 
 A, B, Y = range(3)      # registers
 ONE, STORED = -1, -2    # in a register's place: the derivative is 1, or a constant, the node's own local derivative
@@ -69,12 +68,8 @@ def program(text):
     return (), ONE
 
 
-@functools.cache
-def programs():
-    """{name that `_op` shows: a program for each operand}."""
-    return {x.shown: tuple(map(program, x.as_graph)) for x in operations.OPERATIONS if x.as_graph}
-
-
+# {name that `_op` shows: a program for each operand}
+PROGRAMS = {x.shown: tuple(map(program, x.as_graph)) for x in operations.OPERATIONS if x.as_graph}
 CONSTANT_POWER = re.compile(r"\*\*(.+)|(.+)\*\*")
 
 
@@ -83,8 +78,8 @@ def formula_of(op, children):
     if it's no operation of the table, or one of another number of children."""
     if type(op) is not str:
         return None
-    if op in programs():
-        return (op, *children) if len(programs()[op]) == len(children) else None
+    if op in PROGRAMS:
+        return (op, *children) if len(PROGRAMS[op]) == len(children) else None
     match = CONSTANT_POWER.fullmatch(op)
     if not match or len(children) != 1:
         return None

@@ -8,6 +8,7 @@ class Operation:
     method: str
     formula: str
     derivatives: tuple[str, ...]
+    as_graph: tuple[str, ...]
     shown: str
     symbol: str
     raises: dict[str, str]
@@ -20,6 +21,7 @@ class Operation:
         method: str,
         formula: str,
         *derivatives: str,
+        as_graph: tuple[str, ...] | None = None,
         shown: str | None = None,
         symbol: str | None = None,
         raises: dict[str, str] | None = None,
@@ -29,6 +31,7 @@ class Operation:
     @property
     def reflected(self) -> str | None: ...
 
+CONSTANT: tuple[str, ...]
 PAIR: dict[str, Any]
 OPERATORS: tuple[Operation, ...]
 FUNCTIONS: tuple[Operation, ...]

@@ -64,7 +64,7 @@ import numpy as np
 import fastgrad
 import fastgrad.functional as F
 from fastgrad import (AnomalyError, GradcheckError, Value, arena_stats, backend, clip_grad_norm_, detect_anomaly,
-                      explain, fuse, gradcheck, no_grad)
+                      explain, fuse, grad, gradcheck, hessian, hvp, jacobian, no_grad, value_and_grad)
 from fastgrad.nn import MLP, CausalSelfAttention, Embedding, Linear, Module, Neuron, RMSNorm, Sequential
 from fastgrad.optim import SGD, Adam, AdamW, RMSprop, lr_scheduler
 
@@ -76,6 +76,14 @@ out = Value(1.0, (a, b), "+")
 out = Value(1.0, (a, b), (1.0, 2))
 out = Value(1.0, _children=(a, b), _op="+", label="out")
 out = Value(1.0, children=[a, b], local_grads=[1, 2])
+out = Value(1.0, (a,), local_grads=(b * 2,))
+numbers: tuple[float, ...] = grad(out, [a, b], allow_unused=False)
+slope, = grad([out], a, grad_outputs=[2.0], create_graph=True)
+out = slope + jacobian(lambda x: x, a, create_graph=True)[0]
+rows: list[list[float]] = hessian(lambda x, y: x * y, [1.0, a])
+row: list[float] = hvp(lambda x: x * x, 1.0, 2)
+height, row = value_and_grad(lambda x: x * x)(3.0)
+gradcheck(lambda x: x * x, 3.0, order=2)
 out.backward()
 a.data -= 0.01 * a.grad
 a.grad = 0
