@@ -41,8 +41,8 @@ def grad(outputs, inputs, grad_outputs=None, create_graph=False, allow_unused=Fa
     if create_graph and anomaly is not None and anomaly._open_blocks:
         _gradients(outputs, seeds, inputs, False)       # the same numbers, watched
     grads = _gradients(outputs, seeds, inputs, bool(create_graph))
-    if not allow_unused and None in grads:
-        i = grads.index(None)
+    if not allow_unused and type(None) in set(map(type, grads)):
+        i = [x is None for x in grads].index(True)
         raise RuntimeError(f"no output was made of {input_name(i, inputs[i])}: allow_unused=True gives None for it")
     return tuple(grads)
 
@@ -118,9 +118,9 @@ def _values(name, given):
     if not hasattr(type(given), "__iter__"):
         raise TypeError(f"{name} must be a Value or a sequence of Values, not {type(given).__name__!r}")
     given = tuple(given)
-    for v in given:
-        if not isinstance(v, Value):
-            raise TypeError(f"{name} must be Values, not {type(v).__name__!r}")
+    for cls in dict.fromkeys(map(type, given)):         # not one by one: there may be thousands
+        if not issubclass(cls, Value):
+            raise TypeError(f"{name} must be Values, not {cls.__name__!r}")
     if not given:
         raise ValueError(f"{name} is empty")
     return given
