@@ -3,24 +3,25 @@
     fastgrad.viz.draw_dot(loss)                 # as in Karpathy's lecture; needs `pip install fastgrad[viz]`
     fastgrad.viz.draw_svg(loss, depth=6)        # shows itself in a notebook
     print(fastgrad.viz.draw_text(loss))
+    fastgrad.viz.play(loss)                     # forward and backward, step by step; in a notebook, or .save('a.html')
 
-picture.py chooses the items that all three draw. layout.py places them for draw_svg, and says why the layout is our
-own. plots.py draws losses and gradients.
+picture.py chooses the items that all of them show. layout.py places them for draw_svg and play, and says why the layout
+is our own. plots.py draws losses and gradients.
 """
 from collections import Counter
 from html import escape
 
 from fastgrad.drawing.picture import FILL, WALK, check_value, explore, make, number, plural, text
+from fastgrad.drawing.play import Page, page
 from fastgrad.drawing.plots import grad_flow, grad_histogram, need, plot_loss
 from fastgrad.drawing.svg import Drawing, draw
 
-__all__ = ["trace", "draw_dot", "draw_svg", "draw_text", "to_networkx", "mimebundle", "plot_loss", "grad_histogram",
-           "grad_flow", "Drawing"]
+__all__ = ["trace", "draw_dot", "draw_svg", "draw_text", "play", "to_networkx", "mimebundle", "plot_loss",
+           "grad_histogram", "grad_flow", "Drawing", "Page"]
 
 DIRECTIONS = ("LR", "RL", "TB", "BT")
 SHOWN = 40      # a notebook draws a graph of up to so many nodes, and sums up a larger one
 DISPLAY = "fastgrad.value.display"     # the module of Value's own _repr_html_ and _repr_mimebundle_
-WIDE = 3        # it draws a deeper graph downwards: a page scrolls down, but shrinks what is wide
 
 
 def trace(root):
@@ -39,7 +40,7 @@ def draw_dot(root, format="svg", rankdir="LR", *, max_nodes=500, depth=None, col
     format: what Graphviz makes of it: 'svg', 'png', ... rankdir: where edges lead: 'LR', 'RL', 'TB' or 'BT'.
     max_nodes: how many Values are shown, those nearest to root; None: all. depth: how many levels below root are shown;
     None: all. What's left out is marked. collapse: whether a sum of 3 or more terms becomes one operation, along with
-    the products and leaves that are used once and only there.
+    the products and leaves that are used once and only there; None: if there are more than max_nodes Values.
 
     Raises ImportError without the package `graphviz` (and rendering needs the program), TypeError if root isn't a
     Value, TypeError or ValueError for wrong options.
@@ -92,14 +93,28 @@ def draw_text(root, *, max_nodes=500, depth=None, collapse=False):
     return "\n".join(lines)
 
 
-def draw_svg(root, rankdir="LR", *, max_nodes=500, depth=None, collapse=False):
-    """The graph below root as a Drawing, for which nothing has to be installed.
+def draw_svg(root, rankdir=None, *, max_nodes=100, depth=None, collapse=None):
+    """The graph below root as a Drawing, for which nothing has to be installed. It fits its page, down to a size that
+    can still be read, then scrolls; the wheel and two fingers zoom.
 
-    rankdir, max_nodes, depth, collapse: as for draw_dot. Raises TypeError if root isn't a Value, TypeError or
-    ValueError for wrong options.
+    rankdir: as for draw_dot; None: 'LR' if that's no wider than a page, or else 'TB'. max_nodes, depth, collapse: as
+    for draw_dot. Raises TypeError if root isn't a Value, TypeError or ValueError for wrong options.
     """
-    _check_direction(rankdir)
+    if rankdir is not None:
+        _check_direction(rankdir)
     return Drawing(draw(make(root, max_nodes, depth, collapse), rankdir))
+
+
+def play(root, *, max_nodes=300, depth=None, collapse=None):
+    """A Page that steps through the forward and backward of the graph below root: which node, its formula with numbers,
+    and what is added to which grad. Buttons, a slider and the arrow keys move it. It needs no network.
+
+    The grads on it start from 0, as after zero_grad(), and end as backward() leaves them. The graph stays as it is, but
+    a `_backward` of your own is called once. max_nodes, depth, collapse: as for draw_dot.
+
+    Raises TypeError if root isn't a Value, TypeError or ValueError for wrong options, and what a `_backward` raises.
+    """
+    return page(root, max_nodes, depth, collapse)
 
 
 def to_networkx(root):
@@ -135,8 +150,8 @@ def mimebundle(value):
         return {}
     nodes, children = explore(value, WALK)
     if len(nodes) <= SHOWN and sum(map(len, children.values())) <= 4 * SHOWN:
-        rankdir = "LR" if _depth(nodes, children) <= WIDE else "TB"
-        return {"text/plain": repr(value), "image/svg+xml": str(draw_svg(value, rankdir))}
+        drawing = draw_svg(value)
+        return {"text/plain": repr(value), "text/html": drawing._repr_html_(), "image/svg+xml": str(drawing)}
     return {"text/plain": repr(value), "text/html": _summary(value, nodes, children)}
 
 

@@ -1,19 +1,19 @@
 # Drawings of graphs, and plots of losses and gradients.
 from typing import Any, Literal, TypeAlias
 
+from fastgrad.drawing.play import Page as Page
 from fastgrad.drawing.plots import grad_flow as grad_flow, grad_histogram as grad_histogram, plot_loss as plot_loss
 from fastgrad.drawing.svg import Drawing as Drawing
 from fastgrad.engine import Value
 from fastgrad.value.base import AnyValue
 
-__all__ = ["trace", "draw_dot", "draw_svg", "draw_text", "to_networkx", "mimebundle", "plot_loss", "grad_histogram",
-           "grad_flow", "Drawing"]
+__all__ = ["trace", "draw_dot", "draw_svg", "draw_text", "play", "to_networkx", "mimebundle", "plot_loss",
+           "grad_histogram", "grad_flow", "Drawing", "Page"]
 
 _Direction: TypeAlias = Literal["LR", "RL", "TB", "BT"]
 
 DIRECTIONS: tuple[str, ...]
 SHOWN: int
-WIDE: int
 
 def trace(root: Value) -> tuple[set[Value], set[tuple[Value, Value]]]: ...
 
@@ -25,18 +25,21 @@ def draw_dot(
     *,
     max_nodes: int | None = 500,
     depth: int | None = None,
-    collapse: bool = False,
+    collapse: bool | None = False,
 ) -> Any: ...
 def draw_svg(
     root: Value,
-    rankdir: _Direction = "LR",
+    rankdir: _Direction | None = None,
     *,
-    max_nodes: int | None = 500,
+    max_nodes: int | None = 100,
     depth: int | None = None,
-    collapse: bool = False,
+    collapse: bool | None = None,
 ) -> Drawing: ...
 def draw_text(
-    root: Value, *, max_nodes: int | None = 500, depth: int | None = None, collapse: bool = False
+    root: Value, *, max_nodes: int | None = 500, depth: int | None = None, collapse: bool | None = False
 ) -> str: ...
+def play(
+    root: Value, *, max_nodes: int | None = 300, depth: int | None = None, collapse: bool | None = None
+) -> Page: ...
 def to_networkx(root: Value) -> Any: ...    # a networkx.MultiDiGraph
 def mimebundle(value: AnyValue) -> dict[str, str]: ...

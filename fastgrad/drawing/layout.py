@@ -1,46 +1,54 @@
 """Where the boxes of a drawing go: a layered layout of a graph without cycles, after Sugiyama, Tagawa and Toda (1981).
 
 Every box gets a rank, its longest path to a box that has no way out, and all boxes of a rank stand in one column, at
-its right edge. An edge that crosses columns goes through a bend in each. Then the order in each column is improved so
+its right edge; a column that would be too high gives boxes to the next rank (Coffman and Graham's idea, 1972). An edge that crosses columns goes through a bend in each. Then the order in each column is improved so
 that fewer edges cross, and boxes move along their columns towards their neighbours without coming too close to each
 other. Curves bend only between columns, so no edge runs through a box.
 
 It's written here because drawing mustn't need a package: of those in plain Python, grandalf comes near, but it needs
 another package, has had no release since January 2023, and is under the GPL or the EPL.
 """
+import math
+from collections import Counter
+
 
 BOX_GAP, EDGE_GAP = 16.0, 10.0          # in a column: between two boxes, and beside a bend
 COLUMN_GAP, WIDEST_GAP = 36.0, 150.0    # between two columns; more where edges are steep
 SWEEPS = 24
 
 
-def layered(sizes, edges):
+def layered(sizes, edges, breadth=math.inf):
     """Place boxes and route edges from left to right.
 
-    sizes: (width, height) of each box. edges: pairs of indices (from, to); no cycles.
+    sizes: (width, height) of each box. edges: pairs of indices (from, to); no cycles. breadth: how high a column's
+    boxes may stand on each other; what is more wraps into the columns before it.
 
     Returns the boxes' centres as (x, y), for each edge a list of points, and (width, height) of the whole. Between the
     points of an edge a straight line and a curve take turns, and the first is a line.
     """
-    rank = _ranks(len(sizes), edges)
+    rank = _ranks([height + BOX_GAP for _, height in sizes], edges, breadth)
     columns = _Columns(rank, edges)
     columns.order()
     y = columns.place([height for _, height in sizes])
     return _draw(sizes, edges, columns, y)
 
 
-def _ranks(n, edges):
-    """The length of the longest path from each box to the end."""
-    inputs, waiting, rank = [[] for _ in range(n)], [0] * n, [0] * n
+def _ranks(heights, edges, breadth=math.inf):
+    """The length of the longest path from each box to the end; more where a column is full."""
+    n = len(heights)
+    inputs, waiting, rank, filled = [[] for _ in range(n)], [0] * n, [0] * n, Counter()
     for a, b in edges:
         inputs[b].append(a)
         waiting[a] += 1
     ready = [v for v in range(n) if not waiting[v]]
-    for v in ready:     # by rank, so that the last box that one leads to is the furthest
+    for v in ready:
+        while filled[rank[v]] and filled[rank[v]] + heights[v] > breadth:
+            rank[v] += 1
+        filled[rank[v]] += heights[v]
         for a in inputs[v]:
+            rank[a] = max(rank[a], rank[v] + 1)
             waiting[a] -= 1
             if not waiting[a]:
-                rank[a] = rank[v] + 1
                 ready.append(a)
     return rank
 

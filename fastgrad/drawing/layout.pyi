@@ -11,5 +11,5 @@ WIDEST_GAP: float
 SWEEPS: int
 
 def layered(
-    sizes: Sequence[_Point], edges: Sequence[tuple[int, int]]
+    sizes: Sequence[_Point], edges: Sequence[tuple[int, int]], breadth: float = ...
 ) -> tuple[list[_Point], list[list[_Point]], _Point]: ...

@@ -87,10 +87,13 @@ def make(root, max_nodes, depth, collapse):
     """The picture of the graph below root, as a list of Items, of which the first is the root.
 
     max_nodes: how many Values are shown. depth: how many levels below the root. Both may be None. collapse: whether a
-    run of additions becomes one operation. Raises TypeError and ValueError for what these can't be.
+    run of additions becomes one operation; None: if there are more than max_nodes Values. Raises TypeError and
+    ValueError for what these can't be.
     """
     check_value(root)
     max_nodes, depth = check_count("max_nodes", max_nodes, 1), check_count("depth", depth, 0)
+    if collapse is None:
+        collapse = max_nodes is not None and len(explore(root, max_nodes)[0]) > max_nodes
     runs = _runs(root, None if max_nodes is None else max(WALK, max_nodes)) if collapse else {}
 
     def inputs_of(v):

@@ -289,7 +289,7 @@ def test_the_wheel_carries_what_runs_and_what_types_and_no_more(built):
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     folder = ROOT / "fastgrad"
     wanted = {path.relative_to(ROOT).as_posix()
-              for pattern in ("*.py", "*.pyi", "py.typed") for path in folder.rglob(pattern)}
+              for pattern in ("*.py", "*.pyi", "*.js", "*.html", "py.typed") for path in folder.rglob(pattern)}
     engine = {name for name in names if re.fullmatch(r"fastgrad/engine/engine\.[\w.-]*(so|pyd)", name)}
     assert len(engine) == 1
     assert names - engine == wanted
@@ -313,7 +313,7 @@ def test_the_wheel_needs_nothing_at_run_time(built):
 def test_the_wheel_works(built, tmp_path):
     with zipfile.ZipFile(built[1]) as wheel:
         wheel.extractall(tmp_path)
-    program = ("import fastgrad; a = fastgrad.Value(3.0); (a * a).backward(); "
+    program = ("import fastgrad; a = fastgrad.Value(3.0); (a * a).backward(); fastgrad.viz.play(a * a); "
                "print(fastgrad.backend, a.grad, fastgrad.__file__)")
     backend, grad, file = check("-S", "-c", program, cwd=tmp_path).split(maxsplit=2)
     assert (backend, grad) == ("c", "6.0")

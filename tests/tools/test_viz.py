@@ -14,6 +14,7 @@ import pytest
 import fastgrad
 from fastgrad import viz
 from fastgrad.drawing import layout
+from fastgrad.drawing import svg as svg_module
 
 SVG = "{http://www.w3.org/2000/svg}"
 DRAWINGS = [lambda v, **options: viz.draw_dot(v, **options).source,
@@ -150,15 +151,97 @@ def test_a_drawing_displays_itself_and_can_be_saved(Value, tmp_path):
     assert (tmp_path / "v.svg").read_text(encoding="utf-8") == str(drawing) == drawing._repr_svg_()
     assert str(drawing).startswith("<svg ")
     assert " id=" not in str(drawing) and "<style" not in str(drawing)     # nothing that other pictures could mix with
+    assert drawing._repr_html_().count(str(drawing)) == 1 and "overflow:auto" in drawing._repr_html_()
+    assert ".save('graph.svg')" in repr(drawing)
 
 
-@pytest.mark.parametrize("name", ["v.png", "v.PDF", "v.jpg", "v.svgz", "v.svg.png", "v.txt", "v.html"])
-def test_svg_is_saved_as_nothing_else(Value, tmp_path, name):
+def test_a_drawing_fits_its_page_and_stays_legible(Value):
+    svg = ElementTree.fromstring(str(viz.draw_svg(neuron(Value))))
+    style = dict(item.split(":") for item in svg.get("style").split(";"))
+    width = float(svg.get("width"))
+    assert (style["max-width"], style["height"]) == ("100%", "auto") and svg.get("viewBox").startswith("0 0 ")
+    assert style["min-width"].endswith("px") and 0.7 * width < float(style["min-width"][:-2]) < 0.8 * width
+
+
+def test_the_script_reads_the_same_in_svg_and_in_html():
+    script = (Path(svg_module.__file__).parent / "zoom.js").read_text(encoding="utf-8")
+    assert not set("<&") & set(script) and script in str(viz.draw_svg(fastgrad.Value(1.0)))
+
+
+def test_the_direction_is_the_lecture_s_unless_that_is_too_wide(Value):
+    flat, deep = Value(1.0, label="a") + Value(2.0, label="b"), neuron(Value)
+    assert str(viz.draw_svg(flat)) == str(viz.draw_svg(flat, "LR"))
+    assert str(viz.draw_svg(deep)) == str(viz.draw_svg(deep, "TB"))
+    assert viz.mimebundle(deep)["image/svg+xml"] == str(viz.draw_svg(deep))
+    wide = Value(0.0, [Value(1.0) for _ in range(40)], "wide")
+    assert str(viz.draw_svg(wide)) == str(viz.draw_svg(wide, "LR"))
+
+
+def test_wide_graphs_wrap(Value):
+    wide = Value(0.0, [Value(float(i)) for i in range(40)], "wide")
+    boxes, (width, height) = boxes_of(viz.draw_svg(wide, "TB"))
+    assert len(boxes) == 42 and len({top for _, top, _, _ in boxes}) > 5 and width < 2400
+    for top in {top for _, top, _, _ in boxes}:     # rows are no wider than a page
+        row = [box for box in boxes if box[1] == top]
+        assert sum(right - left for left, _, right, _ in row) <= 1000
+
+
+def test_large_graphs_collapse(Value):
+    small, large = products(Value, 20), products(Value, 40)
+    assert "sum of" not in str(viz.draw_svg(small)) and "sum of 40 products" in str(viz.draw_svg(large))
+    assert "sum of" not in str(viz.draw_svg(large, collapse=False)) and "sum of 20" in str(viz.draw_svg(small, max_nodes=9))
+    assert "... 101 more nodes below" in str(viz.draw_svg(chain(Value, 200)))
+
+
+@pytest.mark.parametrize("name", ["v.svgz", "v.gif", "v.txt", "v.html", "v.png.bak"])
+def test_a_drawing_is_saved_as_nothing_else(Value, tmp_path, name):
     drawing = viz.draw_svg(Value(1.0))
     for path in (tmp_path / name, str(tmp_path / name), os.fsencode(tmp_path / name)):
-        with pytest.raises(ValueError, match=r"ends in \.svg.*draw_dot\(v, format='png'\)"):
+        with pytest.raises(ValueError, match=r"\.svg, \.png, \.pdf or \.jpg, not \.\w+; draw_dot\(v, format="):
             drawing.save(path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name, begins", [("v.png", b"\x89PNG"), ("v.PDF", b"%PDF"), ("v.svg.jpg", b"\xff\xd8")])
+def test_a_drawing_is_saved_as_pixels(tmp_path, name, begins):
+    pytest.importorskip("matplotlib")
+    for path in (tmp_path / name, os.fsencode(tmp_path / name)):
+        viz.draw_svg(neuron(fastgrad.Value), max_nodes=6).save(path)
+        assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+def test_pixels_show_what_svg_shows():
+    pytest.importorskip("matplotlib")
+    from fastgrad.drawing.pixels import figure
+    svg = viz.draw_svg(Value_of_all_kinds(), collapse=True, max_nodes=5)
+    root, page = ElementTree.fromstring(str(svg)), figure(str(svg))
+    axes, = page.axes
+    assert sorted(text.get_text() for text in axes.texts) == sorted(words(svg))
+    assert len(axes.lines) == len(list(root.iter(SVG + "line")))
+    patches = [kind for kind in ("rect", "path", "polygon") for _ in root.iter(SVG + kind)]
+    assert len(axes.patches) == len(patches) - 1        # the page itself is the figure's
+    page.canvas.draw()      # every text within its box, in the font that the box was measured for
+    boxes = [patch.get_window_extent() for patch in axes.patches if type(patch).__name__ == "FancyBboxPatch"]
+    for text in axes.texts:
+        extent = text.get_window_extent()
+        assert any(box.x0 < extent.x0 and extent.x1 < box.x1 and box.y0 < extent.y0 and extent.y1 < box.y1
+                   for box in boxes), text
+
+
+def Value_of_all_kinds():
+    """A graph whose picture has leaves, results, operations, a run and a cut, and text that matplotlib could misread."""
+    Value = fastgrad.Value
+    x = Value(1.0, label="$x_1$")
+    return Value(0.0, (products(Value, 4) * x, chain(Value, 9), x), "$\\alpha$ <b>")
+
+
+def test_a_huge_drawing_is_saved_in_fewer_dots(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    from fastgrad.drawing import pixels
+    monkeypatch.setattr(pixels, "MOST", 500)
+    viz.draw_svg(neuron(fastgrad.Value), "TB").save(tmp_path / "v.png")
+    width, height = (int.from_bytes((tmp_path / "v.png").read_bytes()[at:at + 4], "big") for at in (16, 20))
+    assert width < height and 495 <= height <= 500
 
 
 @pytest.mark.parametrize("name", ["v.svg", "V.SVG", "v", ".hidden", "v.1.svg"])
@@ -270,7 +353,7 @@ def test_max_nodes_keeps_the_nearest_and_marks_the_rest(Value, draw):
 
 def test_depth_counts_levels_from_the_root(Value, draw):
     v = neuron(Value)
-    assert draw(v, depth=0).count("data") - draw(v, depth=0).count("data=") == 1
+    assert draw(v, depth=0).count("data ") == 1
     assert "... 9 more nodes below" in draw(v, depth=0)
     text = draw(v, depth=2)
     assert "x1w1 + x2w2" in text and ">w1<" not in text and "... 6 more nodes below" in text
@@ -291,7 +374,7 @@ def test_what_is_hidden_is_counted_up_to_a_limit(Value, draw):
 def test_no_limit(Value, draw):
     text = draw(chain(Value, 1200), max_nodes=None)
     assert "..." not in text and text.count("tanh") == 1200
-    assert "... 701 more nodes below" in draw(chain(Value, 1200))
+    assert "... 701 more nodes below" in draw(chain(Value, 1200), max_nodes=500)
 
 
 def test_deep_trees_of_text_stay_narrow(Value):
@@ -304,7 +387,7 @@ def test_collapse_makes_one_operation_of_a_sum_of_products(Value, draw):
     text = draw(products(Value, 64), collapse=True)
     assert "sum of 64 products" in text and "sum of 20,000 products" in draw(products(Value, 20_000), collapse=True)
     assert text.count("grad") - text.count("grad=") == 1        # its 257 other nodes are gone
-    assert "sum of" not in draw(products(Value, 64))
+    assert "sum of" not in draw(products(Value, 64), collapse=False)
 
 
 def test_collapse_counts_other_terms_and_keeps_shared_nodes(Value):
@@ -368,7 +451,7 @@ def test_wrong_options(Value, draw, options, error):
     assert raised.type is (TypeError if "an int" in error else ValueError)
 
 
-@pytest.mark.parametrize("rankdir", ["lr", "", None, 3, ["LR"], "LRTB"])
+@pytest.mark.parametrize("rankdir", ["lr", "", 0, 3, ["LR"], "LRTB"])
 def test_wrong_directions(Value, rankdir):
     for function in (viz.draw_dot, viz.draw_svg):
         with pytest.raises(ValueError, match="rankdir must be one of 'LR', 'RL', 'TB', 'BT', not "):
@@ -378,7 +461,7 @@ def test_wrong_directions(Value, rankdir):
 @pytest.mark.parametrize("name, function", [
     ("graphviz", lambda v: viz.draw_dot(v)), ("networkx", lambda v: viz.to_networkx(v)),
     ("matplotlib", lambda v: viz.plot_loss([v])), ("matplotlib", lambda v: viz.grad_histogram([v])),
-    ("matplotlib", lambda v: viz.grad_flow([v]))])
+    ("matplotlib", lambda v: viz.grad_flow([v])), ("matplotlib", lambda v: viz.draw_svg(v).save("v.png"))])
 def test_a_missing_package_is_named(Value, monkeypatch, name, function):
     for module in [name, *(module for module in sys.modules if module.startswith(name + "."))]:
         monkeypatch.setitem(sys.modules, module, None)
@@ -462,7 +545,7 @@ def test_edges_lead_one_way_and_a_tree_has_no_crossings():
 
 def test_crossings_are_counted_and_reduced():
     edges = [(0, 3), (1, 4), (2, 5), (0, 6), (1, 6), (2, 6), (3, 6), (4, 6), (5, 6)]
-    columns = layout._Columns(layout._ranks(7, edges), edges)
+    columns = layout._Columns(layout._ranks([1.0] * 7, edges), edges)
     columns.columns[1].sort(reverse=True)
     columns.columns[2].sort()
     columns.number()
@@ -482,9 +565,9 @@ def test_crossings_are_counted_and_reduced():
 
 
 def test_a_chain_is_straight():
-    boxes, (width, height) = boxes_of(viz.draw_svg(chain(fastgrad.Value, 30)))
+    boxes, (width, height) = boxes_of(viz.draw_svg(chain(fastgrad.Value, 30), "LR"))
     assert height < 70 and len(boxes) == 61
-    boxes, (width, height) = boxes_of(viz.draw_svg(products(fastgrad.Value, 40)))
+    boxes, (width, height) = boxes_of(viz.draw_svg(products(fastgrad.Value, 40), "LR", max_nodes=500))
     assert height < 400      # and a sum isn't drawn as stairs
 
 
@@ -492,11 +575,12 @@ def test_a_chain_is_straight():
 
 def test_a_notebook_shows_a_small_graph_as_a_picture(Value):
     v = neuron(Value)
-    assert v._repr_mimebundle_() == {"text/plain": repr(v), "image/svg+xml": str(viz.draw_svg(v, "TB"))}
+    assert v._repr_mimebundle_() == {"text/plain": repr(v), "text/html": viz.draw_svg(v)._repr_html_(),
+                                     "image/svg+xml": str(viz.draw_svg(v))}
     assert v._repr_mimebundle_(include=None, exclude=None) == viz.mimebundle(v)
     assert "image/svg+xml" in viz.mimebundle(Value(1))
     deep = chain(Value, 20)
-    assert viz.mimebundle(deep)["image/svg+xml"] == str(viz.draw_svg(deep, "TB"))
+    assert viz.mimebundle(deep)["image/svg+xml"] == str(viz.draw_svg(deep, "TB")) == str(viz.draw_svg(deep))
 
 
 def test_a_notebook_shows_a_large_graph_as_a_summary(Value):
@@ -564,8 +648,7 @@ def test_what_ipython_makes_of_it(Value):
     formatter = formatters.DisplayFormatter()
     v = neuron(Value)
     data, _ = formatter.format(v)
-    html = data.pop("text/html")
-    assert data == viz.mimebundle(v) and html == data["image/svg+xml"]
+    assert data == viz.mimebundle(v) and data["image/svg+xml"] in data["text/html"]
 
     class Html(Value):
         def _repr_html_(self):
