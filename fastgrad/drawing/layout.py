@@ -1,9 +1,10 @@
 """Where the boxes of a drawing go: a layered layout of a graph without cycles, after Sugiyama, Tagawa and Toda (1981).
 
 Every box gets a rank, its longest path to a box that has no way out, and all boxes of a rank stand in one column, at
-its right edge; a column that would be too high gives boxes to the next rank (Coffman and Graham's idea, 1972). An edge that crosses columns goes through a bend in each. Then the order in each column is improved so
-that fewer edges cross, and boxes move along their columns towards their neighbours without coming too close to each
-other. Curves bend only between columns, so no edge runs through a box.
+its right edge; what would make a column too high goes to the next rank (the idea is Coffman and Graham's, 1972). An
+edge that crosses columns goes through a bend in each. Then the order in each column is improved so that fewer edges
+cross, and boxes move along their columns towards their neighbours without coming too close to each other. Curves bend
+only between columns, so no edge runs through a box.
 
 It's written here because drawing mustn't need a package: of those in plain Python, grandalf comes near, but it needs
 another package, has had no release since January 2023, and is under the GPL or the EPL.

@@ -5,6 +5,7 @@ matplotlib brings the font that the boxes were measured for.
 """
 import re
 import xml.etree.ElementTree as ElementTree
+from importlib import import_module
 
 from fastgrad.drawing.plots import need
 
@@ -24,7 +25,7 @@ def save(svg, path):
 def figure(svg):
     """The Figure of an SVG text. Raises ImportError without matplotlib."""
     matplotlib = need("matplotlib.figure", "draw_svg(...).save")
-    patches, lines = need("matplotlib.patches", "draw_svg(...).save"), need("matplotlib.path", "draw_svg(...).save")
+    patches, lines = import_module("matplotlib.patches"), import_module("matplotlib.path").Path
     root = ElementTree.fromstring(svg)
     width, height = map(float, root.get("viewBox").split()[2:])
     page = matplotlib.Figure(figsize=(width * POINT / 72, height * POINT / 72), facecolor="white")
@@ -52,12 +53,12 @@ def figure(svg):
             points = [tuple(map(float, point.split(","))) for point in at["points"].split()]
             axes.add_patch(patches.Polygon(points, zorder=order, **look({**style, "stroke": "none"})))
         elif kind == "path":
-            points, codes = [], []
+            points, codes, meaning = [], [], {"M": lines.MOVETO, "L": lines.LINETO, "C": lines.CURVE4}
             for letter, rest in re.findall(r"([MLC])([^MLC]*)", at["d"]):
                 corners = [tuple(map(float, point.split(","))) for point in rest.split()]
                 points += corners
-                codes += [{"M": lines.Path.MOVETO, "L": lines.Path.LINETO, "C": lines.Path.CURVE4}[letter]] * len(corners)
-            axes.add_patch(patches.PathPatch(lines.Path(points, codes), zorder=order, **look(style)))
+                codes += [meaning[letter]] * len(corners)
+            axes.add_patch(patches.PathPatch(lines(points, codes), zorder=order, **look(style)))
         elif kind == "text":
             axes.text(float(at["x"]), float(at["y"]), element.text, ha="center", va="baseline", zorder=order,
                       color=style["fill"], fontsize=13 * POINT, fontfamily=["DejaVu Sans Mono", "monospace"],

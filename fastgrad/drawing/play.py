@@ -1,10 +1,10 @@
 """viz.play: a page that steps through a graph's forward and backward, with the graph's own numbers.
 
 The steps are taken here, as a list of what each says and changes; play.js only shows them, and play.html is the page
-that both are put into. Forward goes by topological order. Backward is the graph's own: each node's `_backward` is called
-as backward() calls it, on grads that start from 0, and all grads are put back. Where that adds what the local
-derivatives say, each addition is a step, so that a node used twice is seen to get its grad in two; where it doesn't, it's
-a function of the user's own, and one step.
+that both are put into. Forward goes by topological order. Backward is the graph's own: each node's `_backward` is
+called as backward() calls it, on grads that start from 0, and all grads are put back. Where that adds what the local
+derivatives say, each addition is a step, so that a node used twice is seen to get its grad in two; where it doesn't,
+it's a function of the user's own, and one step.
 
 Nodes that aren't shown take part; what they add to those that are is shown.
 """
@@ -14,7 +14,7 @@ from importlib import resources
 
 from fastgrad.debugging import words
 from fastgrad.debugging.explanation import _formulas, _is_close, _recomputed
-from fastgrad.drawing.picture import make, number, text
+from fastgrad.drawing.picture import make, number, plural, text
 from fastgrad.drawing.svg import fields_of, length, narrow
 from fastgrad.value.arguments import rounded
 
@@ -36,7 +36,8 @@ class Page:
         return self._html
 
     def __repr__(self):
-        return f"<fastgrad.viz.Page of {len(self.steps)} steps: shows itself in a notebook; .save('play.html') writes it>"
+        return (f"<fastgrad.viz.Page of {len(self.steps)} steps: shows itself in a notebook; "
+                ".save('play.html') writes it>")
 
     def _repr_html_(self):      # in a frame: its styles and keys are its own
         return (f'<iframe srcdoc="{escape(self._html)}" sandbox="allow-scripts" title="A graph, step by step" '
@@ -95,6 +96,14 @@ class _Steps:
         for v in self.order:
             if id(v) in self.index:
                 self.name(v)
+        self.within = {}        # of each node within a run: the run's item
+        for i, item in enumerate(items):
+            stack = list(item.value._operands) if item.run else []
+            while stack:
+                v = stack.pop()
+                if id(v) not in self.index and id(v) not in self.within:
+                    self.within[id(v)] = i
+                    stack.extend(v._operands)
 
     def name(self, v):
         """A node's label; one without gets a name: v1, v2 and so on."""
@@ -117,7 +126,7 @@ class _Steps:
         self.list.append({
             "phase": phase, "lines": [line for line in lines if line], "at": at, "to": to, "edges": list(edges),
             "set": [[self.index[id(v)], what, repr(x), number(x)] for v, what, x in changes],
-            "adds": [[self.index[id(child)], whence, term, words.number(total)] for child, whence, term, total in adds]})
+            "adds": [[self.index[id(v)], source, term, words.number(total)] for v, source, term, total in adds]})
 
     # Forward.
 
@@ -151,8 +160,8 @@ class _Steps:
             for v in self.order:
                 v.grad = 0
             self.root.grad = 1
-            self.step("backward", f"{self.grad_of(self.root)} = 1", f"{self.name(self.root)} changes with itself, 1 to 1. "
-                      "All other grads start as 0.", at=0, changes=[(self.root, "grad", 1)])
+            self.step("backward", f"{self.grad_of(self.root)} = 1", f"{self.name(self.root)} changes with itself, 1 to "
+                      "1. All other grads start as 0.", at=0, changes=[(self.root, "grad", 1)])
             events = [event for v in reversed(self.order) for event in self.sweep(v)]
             ends = {id(v): v.grad for v in self.order if id(v) in self.index}
         finally:
@@ -162,12 +171,15 @@ class _Steps:
             events = self.summed_up(events)
         grads = {id(v): 0 for v in self.order}
         grads[id(self.root)] = 1
-        for step in events:
-            self.step("backward", *step.pop("lines"), **step)
-            grads.update((id(v), x) for v, _, x in step["changes"])
+        for event in events:
+            hidden, _ = event.pop("hidden"), event.pop("times", None)
+            if hidden:
+                event["lines"].append(f"({hidden})")
+            self.step("backward", *event.pop("lines"), **event)
+            grads.update((id(v), x) for v, _, x in event["changes"])
         name = self.name(self.root)
-        self.step("backward", "Done.", f"Each grad says how fast {name} changes with that node: if it grew by a little h, "
-                  f"{name} would grow by grad * h.",
+        self.step("backward", "Done.", f"Each grad says how fast {name} changes with that node: if it grew by a little "
+                  f"h, {name} would grow by grad * h.",
                   changes=[(v, "grad", ends[id(v)]) for v in self.order        # of functions that add elsewhere
                            if id(v) in ends and not _same(ends[id(v)], grads[id(v)])])
 
@@ -185,47 +197,58 @@ class _Steps:
             return [self.own(v, [child for child in dict.fromkeys(map(id, children))], old)] if children else []
         return [self.addition(v, grad, *rest) for rest in terms if id(rest[1]) in self.index]
 
+    def where(self, v):
+        """The item at which v does something, and, if it's hidden, words that say so."""
+        if id(v) in self.index:
+            return self.index[id(v)], ""
+        run = self.within.get(id(v), -1)
+        place = f"is within {self.name(self.items[run].value)} = {self.items[run].op}" if run >= 0 else "isn't shown"
+        return run, f"{self.name(v)} {place}."
+
     def addition(self, v, grad, k, child, local, term, before, total):
         """One `+=`: of the grad of v, through its local derivative, into the grad of its operand k."""
-        i, to = self.index.get(id(v), -1), self.index[id(child)]
+        (i, hidden), to = self.where(v), self.index[id(child)]
         slope, formulas = self.slope(v, child), _formulas(v)
         derivative = words.number(local)
         if formulas:
             names = [self.name(x) for x in v._operands]
             formula = formulas[k].format(a=names[0], b=names[-1], base=words.as_base(names[0]))
             derivative = formula if formula == derivative else f"{formula} = {derivative}"
-        same = [x for x, other in enumerate(v._operands) if other is child]
+        same = [x for x, other in enumerate(v._operands) if other is child and not hidden]
         added = f"{words.number(before)} + {words.number(local)} * {words.number(grad)}"
         return {"lines": [f"{self.grad_of(child)} += {slope} * {self.grad_of(v)}", f"{slope} = {derivative}",
-                          f"{self.grad_of(child)} = {added} = {words.number(total)}",
-                          "" if i >= 0 else f"({self.name(v)} isn't shown.)"],
-                "at": i, "to": to, "edges": [[f"{to}-{i}", same.index(k)], [str(i), -1]],
+                          f"{self.grad_of(child)} = {added} = {words.number(total)}"],
+                "hidden": hidden, "at": i, "to": to,
+                "edges": [[f"{to}-{i}", same.index(k) if same else -1], [str(i), -1]],
                 "changes": [(child, "grad", total)], "adds": [(child, self.name(v), words.number(term), total)]}
 
     def own(self, v, ids, old):
         """What a `_backward` of the user's own has added."""
-        i, children = self.index.get(id(v), -1), {id(child): child for child in v._operands}
+        (i, hidden), children = self.where(v), {id(child): child for child in v._operands}
         shown = [children[x] for x in ids if x in self.index]
         changed = [(child, child.grad) for child in shown if not _same(child.grad, old[id(child)])]
         return {"lines": [f"{self.name(v)} calls its own _backward()",
                           *(f"{self.grad_of(child)}: {words.number(old[id(child)])}, then {words.number(grad)}"
                             for child, grad in changed)],
-                "at": i, "to": self.index[id(changed[0][0])] if len(changed) == 1 else -1,
+                "hidden": hidden, "at": i, "to": self.index[id(changed[0][0])] if len(changed) == 1 else -1,
                 "edges": [[f"{self.index[id(child)]}-{i}", -1] for child in shown] + [[str(i), -1]],
                 "changes": [(child, "grad", grad) for child, grad in changed],
                 "adds": [(child, self.name(v), words.number(rounded(grad - old[id(child)])), grad)
                          for child, grad in changed]}
 
     def summed_up(self, events):
-        """The events, with those of nodes that aren't shown, as far as they follow each other, as one."""
+        """The events, with those of hidden nodes, as far as they follow each other in one place, as one."""
         merged = []
         for event in events:
-            if event["at"] >= 0 or not merged or merged[-1]["at"] >= 0:
+            last = merged[-1] if merged else event
+            if last is event or not event["hidden"] or not last["hidden"] or event["at"] != last["at"]:
                 merged.append(event)
                 continue
-            last = merged[-1]
-            last["adds"] = last["adds"] + event["adds"]
-            last["changes"] = list({id(v): (v, what, x) for v, what, x in last["changes"] + event["changes"]}.values())
-            last["lines"] = [f"Nodes that aren't shown add {len(last['adds']):,} times to {len(last['changes'])} grads."]
-            last["to"], last["edges"] = -1, []
+            last["times"] = last.get("times", len(last["adds"])) + len(event["adds"])
+            for what in ("adds", "changes"):
+                last[what] = list({id(change[0]): change for change in last[what] + event[what]}.values())
+            last["lines"] = [f"Nodes that aren't shown add {last['times']:,} times to "
+                             f"{plural(len(last['changes']), 'grad')}."]
+            last["adds"] = [(child, "several nodes", "several terms", total) for child, _, _, total in last["adds"]]
+            last["hidden"], last["to"], last["edges"] = "A step for each would be too many.", -1, []
         return merged

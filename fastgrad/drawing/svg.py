@@ -138,8 +138,9 @@ class _Arranged:
             self.boxes.append(_Box(i, item.kind, texts, self.upright and item.kind != "cut",
                                    "" if item.kind == "cut" else repr(item.value)))
             self.ops.append(_Box(i, "run" if item.run else "op", [item.op]) if item.op else None)
-            both = [box.size[::-1] if self.upright else box.size for box in (self.boxes[-1], self.ops[-1]) if box]
-            self.sizes.append((sum(along for along, _ in both) + STEP * (len(both) - 1), max(across for _, across in both)))
+            sides = [box.size[::-1] if self.upright else box.size for box in (self.boxes[-1], self.ops[-1]) if box]
+            length = sum(along for along, _ in sides) + STEP * (len(sides) - 1)
+            self.sizes.append((length, max(across for _, across in sides)))
         self.edges = [(child, i) for i, item in enumerate(items) for child in item.inputs]
         self.centres, self.ways, self.size = layered(self.sizes, self.edges, *[PAGE] * self.upright)
         self.page = [side + 2 * MARGIN for side in (self.size[::-1] if self.upright else self.size)]
