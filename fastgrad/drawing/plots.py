@@ -8,6 +8,8 @@ from importlib import import_module
 
 from fastgrad.value.base import AnyValue
 
+CURVES = ("#1f5fa8", "#b3261e", "#2e7d32", "#8e44ad", "#b26a00", "#00796b")
+
 
 def need(package, function):
     """An optional package; raises ImportError that says how to get it."""
@@ -18,11 +20,12 @@ def need(package, function):
 
 
 def plot_loss(losses, *, smooth=0.0, log=None, ax=None, path=None):
-    """Losses by step, and with smooth also their running mean.
+    """Losses by step, and with smooth also their running mean. What isn't finite is a gap, and a cross marks its step.
 
-    losses: numbers or Values. smooth: how much of the mean stays in it at each step, from 0 (no mean) to less than 1;
-    0.9 looks back some ten steps. log: whether the scale is logarithmic; None: if they span more than a factor of 20.
-    ax: the matplotlib Axes to draw on; None: new ones. path: a file to save the picture in.
+    losses: numbers or Values, one for each step, or a dict of them by step; or, for several curves, a dict of such by
+    name, as {'train': [...], 'test': {0: 2.3, 100: 1.9}}. smooth: how much of the mean stays in it at each step, from 0
+    (no mean) to less than 1; 0.9 looks back some ten steps. log: whether the scale is logarithmic; None: if they span
+    more than a factor of 20. ax: the matplotlib Axes to draw on; None: new ones. path: a file to save the picture in.
 
     Returns the Axes. Raises ImportError without matplotlib, ValueError if there are no losses or smooth isn't in its
     range, TypeError for what isn't a number.
@@ -30,22 +33,55 @@ def plot_loss(losses, *, smooth=0.0, log=None, ax=None, path=None):
     smooth = _float("smooth", smooth)
     if not 0 <= smooth < 1:
         raise ValueError(f"smooth must be at least 0 and less than 1, not {smooth}")
-    if not isinstance(losses, Iterable):
-        raise TypeError(f"losses must be an iterable of numbers, not {type(losses).__name__!r}")
-    y = [_float(f"loss {i}", loss) for i, loss in enumerate(losses)]
-    if not y:
-        raise ValueError("losses is empty: there is nothing to plot")
+    curves = _curves(losses)
     ax, done = _axes("plot_loss", ax, path)
-    finite = [x if math.isfinite(x) else math.nan for x in y]
-    marker = "." if len(y) < 50 else ""
-    ax.plot(finite, color="#1f5fa8", alpha=0.35 if smooth else 1.0, marker=marker, label="loss")
-    if smooth:
-        ax.plot(_running_mean(finite, smooth), color="#b3261e", linewidth=2, label=f"running mean, {smooth:g}")
+    bad = 0
+    for i, (name, steps, y) in enumerate(curves):
+        color = CURVES[i % len(CURVES)] if name else "#1f5fa8"
+        finite = [x if math.isfinite(x) else math.nan for x in y]
+        gaps = [step for step, x in zip(steps, finite) if x != x]
+        bad += len(gaps)
+        ax.plot(steps, finite, color=color, alpha=0.35 if smooth else 1.0, label=name or "loss",
+                marker="." if len(y) < 50 else "")
+        if smooth:
+            mean = [m if x == x else math.nan for m, x in zip(_running_mean(finite, smooth), finite)]
+            ax.plot(steps, mean, color=color if name else "#b3261e", linewidth=2,
+                    label=(f"{name}, " if name else "") + f"running mean, {smooth:g}")
+        alone = [k for k, x in enumerate(finite) if x == x
+                 and (k == 0 or finite[k - 1] != finite[k - 1]) and (k == len(y) - 1 or finite[k + 1] != finite[k + 1])]
+        ax.plot([steps[k] for k in alone], [finite[k] for k in alone], ".", color=color)     # between gaps, no line
+        ax.plot(gaps, [0.02] * len(gaps), "x", color=color, clip_on=False, transform=ax.get_xaxis_transform())
+    if smooth or curves[0][0]:
         ax.legend()
     ax.set_xlabel("step")
     ax.set_ylabel("loss")
-    _scale(ax, [x for x in finite if x == x], log, 20)
-    return done("Loss", sum(x != x for x in finite))
+    _scale(ax, [x for _, _, y in curves for x in y if math.isfinite(x)], log, 20)
+    return done("Loss", bad)
+
+
+def _curves(losses):
+    """Losses as curves: (name, steps, losses) of each; the name of a single one is ''."""
+    if not isinstance(losses, Iterable) or isinstance(losses, (str, bytes)):
+        raise TypeError(f"losses must be an iterable of numbers, not {type(losses).__name__!r}")
+    if isinstance(losses, Mapping) and any(_is_curve(x) for x in losses.values()):
+        named = {str(name): curve for name, curve in losses.items()}
+    else:
+        named = {"": losses}
+    curves = []
+    for name, curve in named.items():
+        of = f" of {name!r}" if name else ""
+        if not _is_curve(curve):
+            raise TypeError(f"the losses{of} must be an iterable of numbers, not {type(curve).__name__!r}")
+        pairs = curve.items() if isinstance(curve, Mapping) else enumerate(curve)
+        pairs = [(_float(f"step {step!r}{of}", step), _float(f"loss {step}{of}", loss)) for step, loss in pairs]
+        if not pairs:
+            raise ValueError(f"losses{of} is empty: there is nothing to plot")
+        curves.append((name, *map(list, zip(*pairs))))
+    return curves
+
+
+def _is_curve(x):
+    return isinstance(x, Iterable) and not isinstance(x, (str, bytes))
 
 
 def grad_histogram(parameters, *, bins=50, log=None, ax=None, path=None):
@@ -69,23 +105,27 @@ def grad_histogram(parameters, *, bins=50, log=None, ax=None, path=None):
     return done(f"Gradients of {len(grads):,} parameters", len(grads) - len(finite))
 
 
-def grad_flow(parameters, *, log=None, ax=None, path=None):
+def grad_flow(parameters, *, by="layer", log=None, ax=None, path=None):
     """The mean and the largest magnitude of the gradients of each layer, from which vanishing and exploding ones show.
 
-    parameters: a dict of layers by name, or a list of layers. A layer is a Value, a list or dict of layers, or what has
-    a method parameters(), such as those in `model.layers`. log: whether the scale is logarithmic; None: if they span
-    more than a factor of 20. ax, path: as for plot_loss.
+    parameters: a model, with a method named_parameters() or parameters(); or a dict of layers by name, or a list of
+    layers. A layer is a Value, a list or dict of layers, or such a model. by: 'layer', or 'name' for a bar for each
+    name, weights and biases apart. log: whether the scale is logarithmic; None: if they span more than a factor of 20.
+    ax, path: as for plot_loss.
 
-    Returns the Axes. Raises ImportError without matplotlib, ValueError if there are no parameters, TypeError for what
-    isn't a Value.
+    Returns the Axes. Raises ImportError without matplotlib, ValueError if there are no parameters or for another `by`,
+    TypeError for what isn't a Value.
     """
-    if isinstance(parameters, AnyValue) or hasattr(parameters, "parameters"):
-        parameters = [parameters]
-    if not isinstance(parameters, (Mapping, Iterable)) or isinstance(parameters, str):
-        raise TypeError(f"parameters must be a dict or a list of layers, not {type(parameters).__name__!r}")
-    named = parameters.items() if isinstance(parameters, Mapping) else enumerate(parameters)
-    layers = [(str(name), [abs(float(p.grad)) for p in _values(f"layer {name}", layer)]) for name, layer in named]
-    layers = [(name, grads) for name, grads in layers if grads]
+    if by not in ("layer", "name"):
+        raise ValueError(f"by must be 'layer' or 'name', not {by!r}")
+    groups = {}
+    for first, name, p in _named(parameters):
+        if by == "name":
+            group = _without_indices(name)
+        else:       # the layers of a dict or a list are its own elements
+            group = _layer(name) if _is_model(parameters) else first
+        groups.setdefault(group, {})[id(p)] = p
+    layers = [(name, [abs(float(p.grad)) for p in group.values()]) for name, group in groups.items()]
     if not layers:
         raise ValueError("parameters is empty: there is nothing to plot")
     means, largest, bad = [], [], 0
@@ -100,12 +140,13 @@ def grad_flow(parameters, *, log=None, ax=None, path=None):
     step = -(-len(layers) // 40)
     names = [name + (" (all 0)" if most == 0 else " (nan or inf)" if most != most else "")
              for (name, _), most in zip(layers, largest)]
-    ax.set_xticks(range(0, len(layers), step), names[::step], rotation=45 if len(layers) > 5 else 0,
-                  ha="right" if len(layers) > 5 else "center")
+    aslant = sum(map(len, names[::step])) > 50
+    ax.set_xticks(range(0, len(layers), step), names[::step], rotation=45 if aslant else 0,
+                  ha="right" if aslant else "center", rotation_mode="anchor")
     ax.set_ylabel("|gradient|")
     ax.legend()
     _scale(ax, [x for x in means + largest if x > 0], log, 20)
-    return done("Gradient flow", bad)
+    return done(f"Gradient flow by {by}", bad)
 
 
 def _axes(function, ax, path):
@@ -149,6 +190,77 @@ def _float(name, x):
         return float(x)
     except TypeError:
         raise TypeError(f"{name} must be a number, not {type(x).__name__!r}") from None
+
+
+def _is_model(x):
+    return any(callable(getattr(x, name, None)) for name in ("named_parameters", "parameters"))
+
+
+def _named(parameters):
+    """All Values of a model, a dict or a list, each with the path to it as its name, and the path's first part:
+    [('layers', 'layers.0.w.3', Value), ...]."""
+    found, stack = [], [("", "", parameters)]
+    while stack:
+        first, path, x = stack.pop()
+        if isinstance(x, AnyValue):
+            found.append((first or "0", path or "0", x))
+            continue
+        if callable(getattr(x, "named_parameters", None)):
+            items = list(dict(x.named_parameters()).items())
+        elif callable(getattr(x, "parameters", None)):
+            items = _named_by_attributes(x)
+        elif isinstance(x, Mapping):
+            items = list(x.items())
+        elif isinstance(x, Iterable) and not isinstance(x, (str, bytes)):
+            items = list(enumerate(x))
+        else:
+            name = f"layer {first}" if path else "parameters"
+            raise TypeError(f"{name} must be Values, in lists or dicts, not {type(x).__name__!r}")
+        stack.extend((first or str(name), f"{path}.{name}" if path else str(name), x) for name, x in reversed(items))
+    return found
+
+
+def _named_by_attributes(model):
+    """What a model's parameters() gives, each with the path of attributes, indices and keys that leads to it. What none
+    leads to has the class's name."""
+    parameters = _values("parameters", model.parameters())
+    names, seen, stack = dict.fromkeys(map(id, parameters)), set(), [("", model)]
+    while stack:
+        path, x = stack.pop()
+        if id(x) in names:
+            names[id(x)] = names[id(x)] or path
+        if id(x) in seen:
+            continue
+        seen.add(id(x))
+        if isinstance(x, Mapping):
+            items = list(x.items())
+        elif isinstance(x, (list, tuple)):
+            items = list(enumerate(x))
+        elif callable(getattr(x, "parameters", None)):
+            items = list(getattr(x, "__dict__", {}).items())
+        else:
+            continue
+        stack.extend((f"{path}.{name}" if path else str(name), item) for name, item in reversed(items))
+    return [(names[id(p)] or type(model).__name__, p) for p in parameters]
+
+
+def _without_indices(name):
+    """The name of what a parameter is an element of: 'layers.0.w' for 'layers.0.w.3'."""
+    parts = name.split(".")
+    while len(parts) > 1 and parts[-1].isdigit():
+        parts.pop()
+    return ".".join(parts)
+
+
+def _layer(name):
+    """The name of a parameter's layer: 'layers.0' for 'layers.0.neurons.1.w.3', 'head' for 'head.weight', 'wte' for
+    'wte.3.1'. A layer is the first element of a list that has names within it, or else what holds the parameter's name.
+    """
+    parts = _without_indices(name).split(".")
+    for i, part in enumerate(parts[:-1]):
+        if part.isdigit():
+            return ".".join(parts[:i + 1])
+    return ".".join(parts[:-1] or parts)
 
 
 def _values(name, layer):

@@ -704,6 +704,29 @@ def test_plot_loss(Value, figure, tmp_path):
     assert viz.plot_loss([1.0, -100.0], ax=own) is own and own.get_yscale() == "linear"
 
 
+def test_several_losses(Value, figure):
+    ax = viz.plot_loss({"train": [3.0, 2.0, Value(1.5)], "test": {0: 3.5, 2: 1.75}})
+    assert [(line.get_label(), list(line.get_xdata()), list(line.get_ydata())) for line in ax.lines
+            if not line.get_label().startswith("_")] == [
+        ("train", [0, 1, 2], [3.0, 2.0, 1.5]), ("test", [0, 2], [3.5, 1.75])]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["train", "test"]
+    assert len({line.get_color() for line in ax.lines}) == 2
+    smooth = viz.plot_loss({"a": [1.0, 2.0], "b": [2.0, 1.0]}, smooth=0.5)
+    assert [text.get_text() for text in smooth.get_legend().get_texts()] == [
+        "a", "a, running mean, 0.5", "b", "b, running mean, 0.5"]
+    assert list(viz.plot_loss({10: 1.0, 30: 0.5}).lines[0].get_xdata()) == [10, 30]     # one, by step
+
+
+def test_gaps(figure):
+    y = [1.0, math.nan, 3.0, math.inf, 5.0, 6.0] + [1.0] * 60       # so many that points have no dots
+    ax = viz.plot_loss(y, smooth=0.5)
+    line, mean, alone, crosses = ax.lines
+    for curve in (line, mean):
+        assert [math.isnan(x) for x in curve.get_ydata()] == [not math.isfinite(x) for x in y]
+    assert list(alone.get_xdata()) == [0, 2] and list(alone.get_ydata()) == [1.0, 3.0] and alone.get_marker() == "."
+    assert list(crosses.get_xdata()) == [1, 3] and crosses.get_marker() == "x"
+
+
 def test_losses_that_are_not_finite_are_left_out_and_mentioned(figure):
     ax = viz.plot_loss([1.0, math.nan, 3.0, math.inf], smooth=0.5)
     assert ax.get_title() == "Loss (2 nan or inf left out)"
@@ -736,7 +759,7 @@ def test_grad_flow(Value, figure):
     assert [bar.get_height() for bar in ax.patches[:3]] == [3.0, 0.0, 1e-6]
     assert list(ax.lines[0].get_ydata()[:3]) == pytest.approx([2.0, 0.0, 1e-6])
     assert [label.get_text() for label in ax.get_xticklabels()] == ["wte", "dead (all 0)", "mixed", "lost (nan or inf)"]
-    assert ax.get_title() == "Gradient flow (2 nan or inf left out)" and ax.get_yscale() == "log"
+    assert ax.get_title() == "Gradient flow by layer (2 nan or inf left out)" and ax.get_yscale() == "log"
     assert len(viz.grad_flow(with_grads(Value, 1.0, 2.0)).patches) == 2
 
 
@@ -745,13 +768,70 @@ def test_gradients_of_modules(figure):
     model = MLP(2, [3, 3, 1])
     model([1.0, 2.0]).backward()
     assert sum(patch.get_height() for patch in viz.grad_histogram(model).patches) == len(model.parameters())
-    assert len(viz.grad_flow(model.layers).patches) == 3
-    assert len(viz.grad_flow(model).patches) == 1
+    assert bars(viz.grad_flow(model.layers)) == ["0", "1", "2"]
+    assert bars(viz.grad_flow(model)) == ["layers.0", "layers.1", "layers.2"]
+    assert bars(viz.grad_flow({"first": model.layers[0], "rest": model.layers[1:]})) == ["first", "rest"]
+    assert bars(viz.grad_flow(model.layers[0])) == [f"neurons.{i}" for i in range(3)]
+    assert bars(viz.grad_flow(model, by="name"))[:3] == ["layers.0.neurons.0.w", "layers.0.neurons.0.b",
+                                                         "layers.0.neurons.1.w"]
+    assert viz.grad_flow(model, by="name").get_title() == "Gradient flow by name"
+
+
+def bars(ax):
+    return [label.get_text().split(" (")[0] for label in ax.get_xticklabels()]
+
+
+class Model:
+    """What somebody's own model may look like."""
+
+    def __init__(self, Value):
+        self.model, self.losses = self, [1.0, 2.0]
+        self.wte = [with_grads(Value, 1.0, 2.0), with_grads(Value, 3.0, 4.0)]
+        self.blocks = [{"attn.wq": [with_grads(Value, 5.0)], "b": with_grads(Value, 6.0)} for _ in range(2)]
+        self.scale, = with_grads(Value, 7.0)
+        self.seen, = with_grads(Value, 100.0)       # no parameter
+        self.hidden = {id(self): None}, iter(with_grads(Value, 8.0))
+        self.rest = list(self.hidden[1])
+
+    def parameters(self):
+        return [*self.wte[0], *self.wte[1], *(p for block in self.blocks for p in (*block["attn.wq"][0], *block["b"])),
+                self.scale, *vars(self).get("rest", ())]
+
+
+def test_gradients_of_a_model_of_one_s_own(Value, figure):
+    model = Model(Value)
+    ax = viz.grad_flow(model)
+    assert bars(ax) == ["wte", "blocks.0", "blocks.1", "scale", "rest"]
+    assert [patch.get_height() for patch in ax.patches] == [4.0, 6.0, 6.0, 7.0, 8.0]
+    assert bars(viz.grad_flow(model, by="name")) == ["wte", "blocks.0.attn.wq", "blocks.0.b", "blocks.1.attn.wq",
+                                                     "blocks.1.b", "scale", "rest"]
+    weights = model.rest
+    del model.rest      # what no attribute leads to
+    model.parameters = lambda: weights
+    assert bars(viz.grad_flow(model)) == ["Model"]
+    assert bars(viz.grad_flow({"layer0.wq": model.wte, "layer0.wk": weights})) == ["layer0.wq", "layer0.wk"]
+
+
+def test_a_model_that_names_its_parameters(Value, figure):
+    class Named:
+        def named_parameters(self):
+            for name, grad in [("fc1.weight.0", 1.0), ("fc1.weight.1", 3.0), ("fc1.bias", 2.0), ("head", 5.0)]:
+                yield name, with_grads(Value, grad)[0]
+    ax = viz.grad_flow(Named())
+    assert bars(ax) == ["fc1", "head"] and [patch.get_height() for patch in ax.patches] == [3.0, 5.0]
+    assert bars(viz.grad_flow(Named(), by="name")) == ["fc1.weight", "fc1.bias", "head"]
+    assert bars(viz.grad_flow({"a": Named(), "b": Named()})) == ["a", "b"]
 
 
 @pytest.mark.parametrize("call, kind, error", [
     (lambda: viz.plot_loss([]), ValueError, "losses is empty"), (lambda: viz.plot_loss(3), TypeError, "not 'int'"),
     (lambda: viz.plot_loss([1, "2"]), TypeError, "loss 1 must be a number, not 'str'"),
+    (lambda: viz.plot_loss({}), ValueError, "losses is empty"), (lambda: viz.plot_loss("12"), TypeError, "not 'str'"),
+    (lambda: viz.plot_loss({"a": [1.0], "b": []}), ValueError, "losses of 'b' is empty"),
+    (lambda: viz.plot_loss({"a": [1.0], "b": 2.0}), TypeError, "losses of 'b' must be an iterable of numbers, not 'f"),
+    (lambda: viz.plot_loss({"a": [1.0, "x"]}), TypeError, "loss 1 of 'a' must be a number, not 'str'"),
+    (lambda: viz.plot_loss({"a": 1.0}), TypeError, "step 'a' must be a number, not 'str'"),
+    (lambda: viz.grad_flow([1], by="x"), ValueError, "by must be 'layer' or 'name', not 'x'"),
     (lambda: viz.plot_loss([None]), TypeError, "loss 0 must be a number, not 'NoneType'"),
     (lambda: viz.plot_loss([1], smooth=1), ValueError, "smooth must be at least 0 and less than 1, not 1"),
     (lambda: viz.plot_loss([1], smooth=math.nan), ValueError, "smooth must"),
