@@ -25,7 +25,7 @@ from fastgrad.value.grad_mode import no_grad
 __version__ = "0.1.0"
 __all__ = ["Value", "no_grad", "grad", "jacobian", "hessian", "hvp", "value_and_grad", "arena_stats", "gradcheck",
            "GradcheckError", "clip_grad_norm_", "clip_grad_value_", "get_data", "set_data", "get_grad", "set_grad",
-           "save", "load", "detect_anomaly", "AnomalyError", "check", "explain", "fuse", "install", "backend",
+           "save", "load", "detect_anomaly", "AnomalyError", "check", "explain", "fuse", "progress", "install", "backend",
            "__version__"]
 
 # What most scripts don't use, by the module that it's in: imported when first asked for.
@@ -35,6 +35,7 @@ _LATER = {"jacobian": "autograd", "hessian": "autograd", "hvp": "autograd", "val
           "get_data": "bulk", "set_data": "bulk", "get_grad": "bulk", "set_grad": "bulk",
           "detect_anomaly": "debugging.anomaly", "AnomalyError": "debugging.anomaly",
           "check": "grading.check", "explain": "debugging.explanation", "fuse": "loops.decorating",
+          "progress": "drawing.progress",
           "install": "script.importing",
           "load_ipython_extension": "script.notebook", "unload_ipython_extension": "script.notebook"}
 

@@ -13,6 +13,7 @@ from fastgrad.bulk import get_data as get_data, get_grad as get_grad, set_data a
 from fastgrad.checkpoint import load as load, save as save
 from fastgrad.debugging.anomaly import AnomalyError as AnomalyError, detect_anomaly as detect_anomaly
 from fastgrad.debugging.explanation import explain as explain
+from fastgrad.drawing.progress import progress as progress
 from fastgrad.engine import Value as Value, arena_stats as arena_stats
 from fastgrad.gradcheck import GradcheckError as GradcheckError, gradcheck as gradcheck
 from fastgrad.grading.check import check as check
@@ -25,5 +26,5 @@ backend: Literal["c", "python"]
 __version__: str
 __all__ = ["Value", "no_grad", "grad", "jacobian", "hessian", "hvp", "value_and_grad", "arena_stats", "gradcheck",
            "GradcheckError", "clip_grad_norm_", "clip_grad_value_", "get_data", "set_data", "get_grad", "set_grad",
-           "save", "load", "detect_anomaly", "AnomalyError", "check", "explain", "fuse", "install", "backend",
+           "save", "load", "detect_anomaly", "AnomalyError", "check", "explain", "fuse", "progress", "install", "backend",
            "__version__"]

@@ -136,16 +136,18 @@ def grad_flow(parameters, *, by="layer", log=None, ax=None, path=None):
         largest.append(max(finite, default=math.nan))
     ax, done = _axes("grad_flow", ax, path)
     ax.bar(range(len(layers)), largest, color="#c9dcf5", edgecolor="#1f3f66", label="largest")
-    ax.plot(range(len(layers)), means, color="#b3261e", marker="o", label="mean")
+    line, = ax.plot(range(len(layers)), means, color="#b3261e", marker="o", markersize=5, label="mean")
     step = -(-len(layers) // 40)
     names = [name + (" (all 0)" if most == 0 else " (nan or inf)" if most != most else "")
              for (name, _), most in zip(layers, largest)]
-    aslant = sum(map(len, names[::step])) > 50
-    ax.set_xticks(range(0, len(layers), step), names[::step], rotation=45 if aslant else 0,
-                  ha="right" if aslant else "center", rotation_mode="anchor")
+    many, aslant = len(names) > 12, sum(map(len, names[::step])) > 50
+    ax.set_xticks(range(0, len(layers), step), names[::step], rotation=90 if many else 45 if aslant else 0,
+                  ha="right" if aslant and not many else "center", fontsize=7 if many else None)
     ax.set_ylabel("|gradient|")
     ax.legend()
     _scale(ax, [x for x in means + largest if x > 0], log, 20)
+    if ax.get_yscale() == "log":
+        line.set_ydata([x or math.nan for x in means])
     return done(f"Gradient flow by {by}", bad)
 
 
