@@ -4,7 +4,8 @@
     python benchmarks/bench_microgpt.py --engines floats,fastgrad   some
 
 The model, its data and, for engines that the unmodified script can import, the training loop are train_microgpt.py's.
-The other scalar engines are in microgpt_scalars.py, those that work on arrays in microgpt_arrays.py.
+The other scalar engines are in microgpt_scalars.py, those that work on arrays in microgpt_arrays.py, and the class that
+a lesson has on its page in lesson.py.
 """
 import os
 import random
@@ -23,6 +24,7 @@ ENGINES = {
     "adam": "fastgrad, optim.Adam",
     "functional": "fastgrad.functional, optim.Adam",
     "oracle": "fastgrad/reference.py",
+    "lesson": "the lesson's own class",
     "pypy": "reference.py on PyPy",
     "micrograd": "micrograd",
     "xad": "xad",
@@ -53,7 +55,7 @@ def training(engine, options):
         vocabulary = microgpt.Vocabulary(shuffled)
         return kind(number, rng, len(vocabulary), *shape), vocabulary, shuffled, options.steps
 
-    if engine in ("floats", "fastgrad", "fused", "oracle", "pypy", "micrograd"):
+    if engine in ("floats", "fastgrad", "fused", "oracle", "lesson", "pypy", "micrograd"):
         kind, number, versions = script_engine(engine)
         if engine == "fused":
             microgpt.fuse_loops()
@@ -71,6 +73,9 @@ def script_engine(engine):
     versions = {"python": harness.machine()["python"]}
     if engine == "floats":
         return microgpt.FloatMicroGPT, float, versions
+    if engine == "lesson":
+        from lesson import Value
+        return microgpt.MicroGPT, Value, versions
     if engine == "micrograd":
         from microgpt_scalars import micrograd_value
         return microgpt.MicroGPT, micrograd_value(), {**versions, **harness.versions("micrograd")}

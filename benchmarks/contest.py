@@ -19,7 +19,7 @@ from train_microgpt import megabytes, peak_memory
 PHASES = ("forward", "backward", "update")
 CLOSE = 1e-9                                # how near to the oracle's the losses of other arithmetic must stay
 # Engines that promise its bits.
-EXACT = {"fastgrad", "fused", "published", "notebook", "adam", "functional", "oracle", "no-fuse"}
+EXACT = {"fastgrad", "fused", "published", "notebook", "adam", "functional", "oracle", "lesson", "no-fuse"}
 MEASURES = ("oracle", "script", "fastgrad", "fused", "adam", "functional", "pypy")      # the first that is there
 WITHOUT_GRADIENTS = {"floats"}
 

@@ -2,11 +2,15 @@
 
     python benchmarks/bench_microgpt.py --json microgpt.json
     python benchmarks/plot.py microgpt.json --out microgpt.png
+    python benchmarks/plot.py microgpt.json --bars --out lesson.png
 
 A dot is a median and the line through it spans the quartiles; on a log axis dots are honest where bars aren't, since
 it has no zero that a bar could stand on. The vertical line is the floor: the same script on plain floats, below which
 no engine under an unmodified Python script can get. What is left of it takes loops out of the script, or works on
 arrays.
+
+--bars draws the four rows that a reader of a lesson asks for, on an axis from 0, where bars are honest: the lesson's
+own class, micrograd, the same script with fastgrad, and with no autograd at all.
 """
 import json
 import os
@@ -84,10 +88,39 @@ def draw(result, pyplot):
     return figure
 
 
+BARS = {"micrograd": "micrograd", "lesson": "the lesson's own class", "floats": "no autograd: plain floats",
+        "fused": "fastgrad, the same script"}      # rows of draw_bars, from the top
+
+
+def draw_bars(result, pyplot):
+    """The lesson's own class, micrograd, fastgrad and floats of a result as bars, with their times."""
+    ms = {row["engine"]: row["ms"]["step"]["median"] for row in result["rows"] if "ms" in row and row["engine"] in BARS}
+    shown = [engine for engine in BARS if engine in ms]
+    figure, axes = pyplot.subplots(figsize=(8, 0.9 + 0.42 * len(shown)), layout="constrained")
+    for y, engine in enumerate(shown):
+        color = OURS if engine == "fused" else FLOOR if engine == "floats" else OTHERS
+        axes.barh(y, ms[engine], height=0.62, color=color)
+        text = duration(ms[engine])
+        if engine == "fused" and "lesson" in ms:
+            text += f": {ms['lesson'] / ms[engine]:,.0f} times as fast"
+        axes.annotate(text, (ms[engine], y), xytext=(6, 0), textcoords="offset points", va="center", color=color,
+                      fontsize=10, fontweight="bold" if engine == "fused" else "normal")
+    axes.set_yticks(range(len(shown)), [BARS[engine] for engine in shown], fontsize=10)
+    axes.get_yticklabels()[-1].set(color=OURS if shown[-1] == "fused" else None)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.15 * max(ms.values()))
+    axes.set_xlabel(f"time for a training step of microgpt\n{caption(result)}", fontsize=9, color="#334155")
+    axes.xaxis.set_major_formatter(lambda x, position: f"{x:,.0f} ms")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="both", length=0)
+    return figure
+
+
 def main():
     parser = Parser(description="Draw a training step's time by engine.")
     parser.add_argument("result", help="what bench_microgpt.py --json wrote")
     parser.add_argument("--out", default="microgpt.png", help="PNG, SVG or PDF, by its ending (default microgpt.png)")
+    parser.add_argument("--bars", action="store_true", help="four engines as bars: the lesson's own class among them")
     options = parser.parse_args()
     try:
         import matplotlib
@@ -102,8 +135,10 @@ def main():
         parser.error(f"can't read {options.result}: {error}")
     if result.get("benchmark") != "bench_microgpt" or not any("ms" in row for row in result["rows"]):
         parser.error(f"{options.result} has no steps of bench_microgpt.py")
+    if options.bars and not any("ms" in row and row["engine"] in BARS for row in result["rows"]):
+        parser.error(f"{options.result} has none of the engines {', '.join(BARS)}")
     try:
-        draw(result, pyplot).savefig(options.out, dpi=160, facecolor="white")
+        (draw_bars if options.bars else draw)(result, pyplot).savefig(options.out, dpi=160, facecolor="white")
     except (OSError, ValueError) as error:
         parser.error(f"can't write {options.out}: {error}")
     print(f"drew {os.path.basename(options.out)}")

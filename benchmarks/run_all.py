@@ -12,7 +12,8 @@ from commandline import Parser
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QUICK = {
-    "bench_microgpt.py": ["--engines", "floats,fused,published,adam,functional,oracle", "--steps", "10", "--warm", "0.5"],
+    "bench_microgpt.py": ["--engines", "floats,fastgrad,fused,published,adam,functional,oracle,lesson", "--steps", "10",
+                          "--warm", "0.5"],
     "bench_mlp.py": ["--engines", "floats,fastgrad,notebook,oracle", "--steps", "10", "--warm", "0.5"],
     "bench_lecture.py": ["--steps", "100", "--warm", "0.5"],
     "bench_ops.py": ["--rounds", "10"],
@@ -44,8 +45,9 @@ def main():
     if os.name == "posix":      # needs valgrind, and says so
         run("bench_instructions.sh", "env", f"PYTHON={sys.executable}", os.path.join(HERE, "bench_instructions.sh"),
             *(["1", "3"] if options.quick else []))
-    run("plot.py", sys.executable, os.path.join(HERE, "plot.py"), os.path.join(out, "microgpt.json"),
-        "--out", os.path.join(out, "microgpt.png"))
+    for picture, *arguments in [("microgpt.png",), ("lesson.png", "--bars")]:
+        run("plot.py", sys.executable, os.path.join(HERE, "plot.py"), os.path.join(out, "microgpt.json"),
+            "--out", os.path.join(out, picture), *arguments)
     without = [name for name, status in statuses.items() if status]
     print(f"results are in {os.path.relpath(out)}" + (f"; not done: {', '.join(without)}" if without else ""))
     return 0 if set(statuses.values()) <= {0, 2} else 1     # 2: something that it needs isn't installed

@@ -43,10 +43,10 @@ def is_figure(figure):
 @needs_c
 def test_microgpt(tmp_path):
     out, result = run_json(tmp_path, "bench_microgpt.py", *SMALL, "--steps", 4, "--block", 2, "--warm", 0,
-                           "--engines", "floats,fastgrad,oracle,pypy", "--pypy", tmp_path / "no-such-pypy")
-    floats, c, oracle, pypy = result["rows"]
+                           "--engines", "floats,fastgrad,oracle,lesson,pypy", "--pypy", tmp_path / "no-such-pypy")
+    floats, c, oracle, lesson, pypy = result["rows"]
     assert floats["numbers"] == "no gradients"
-    assert c["numbers"] == "same to the last bit"
+    assert c["numbers"] == lesson["numbers"] == "same to the last bit"
     assert oracle["numbers"] == "the measure"
     assert len(c["losses"]) == len(c["seconds"]) == 4 and c["losses"] == oracle["losses"]
     assert all(is_figure(c["ms"][phase]) for phase in ("forward", "backward", "update", "step"))
@@ -55,7 +55,7 @@ def test_microgpt(tmp_path):
     lines = out.splitlines()
     assert lines[0].split() == "ms a step forward backward update a step times floats peak MB steps losses".split()
     assert lines[2].startswith("fastgrad ") and lines[2].endswith("same to the last bit")
-    assert lines[4].startswith("reference.py on PyPy   not measured: can't start")
+    assert lines[5].startswith("reference.py on PyPy   not measured: can't start")
 
 
 @needs_c
@@ -80,7 +80,7 @@ def test_an_engine_that_is_too_slow_stops_early(tmp_path):
 def test_an_engine_that_does_not_exist_is_named():
     assert run("bench_microgpt.py", "--engines", "floats,magic", status=2).splitlines() == [
         "bench_microgpt.py: argument --engines: there is no engine 'magic', only floats, fastgrad, fused, published, "
-        "adam, functional, oracle, pypy, micrograd, xad, casadi, numpy, torch, jax, jax-jit"]
+        "adam, functional, oracle, lesson, pypy, micrograd, xad, casadi, numpy, torch, jax, jax-jit"]
 
 
 @needs_c
@@ -156,6 +156,23 @@ def test_plot(tmp_path):
     else:
         run("plot.py", tmp_path / "result.json", "--out", picture)
         assert picture.read_bytes().startswith(b"\x89PNG")
+        run("plot.py", tmp_path / "result.json", "--bars", "--out", tmp_path / "bars.png")
+        assert (tmp_path / "bars.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_bars(monkeypatch):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    plot = benchmark("plot", monkeypatch)
+    times = {"floats": 4.0, "fused": 2.0, "lesson": 400.0, "micrograd": 900.0, "torch": 7.0}
+    rows = [{"engine": engine, "ms": {"step": {"median": ms}}} for engine, ms in times.items()]
+    about = {"machine": {"python": "CPython", "processor": "x"}, "date": "2026-11-26"}
+    figure = plot.draw_bars({"rows": [*rows, {"engine": "xad", "missing": "not here"}], **about}, pyplot)
+    axes, = figure.axes
+    assert axes.get_xscale() == "linear" and axes.get_xlim()[0] == 0        # a bar stands on 0
+    assert [round(bar.get_width(), 9) for bar in axes.patches] == [900.0, 400.0, 4.0, 2.0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "micrograd", "the lesson's own class", "no autograd: plain floats", "fastgrad, the same script"]
+    assert [text.get_text() for text in axes.texts] == ["900 ms", "400 ms", "4.0 ms", "2.0 ms: 200 times as fast"]
 
 
 def benchmark(module, monkeypatch):
