@@ -43,5 +43,5 @@ print(explain(w1))
 print(f"\nw2.grad is {w2.grad:.4f}, since x2 is {x2.data:.4f}")
 
 path = sys.argv[1] if len(sys.argv) > 1 else "neuron.svg"
-viz.draw_svg(o, "TB").save(path)        # from top to bottom; "LR", left to right as in the lecture, is wider
+viz.draw_svg(o).save(path)      # from top to bottom; the lecture's "LR", from left to right, is wider than a page
 print(f"\nThe picture is in {path}")

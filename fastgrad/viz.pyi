@@ -1,11 +1,11 @@
 # Drawings of graphs, and plots of losses and gradients.
 from typing import Any, Literal, TypeAlias
 
+from fastgrad.drawing.cell import mimebundle as mimebundle
 from fastgrad.drawing.play import Page as Page
 from fastgrad.drawing.plots import grad_flow as grad_flow, grad_histogram as grad_histogram, plot_loss as plot_loss
 from fastgrad.drawing.svg import Drawing as Drawing
 from fastgrad.engine import Value
-from fastgrad.value.base import AnyValue
 
 __all__ = ["trace", "draw_dot", "draw_svg", "draw_text", "play", "to_networkx", "mimebundle", "plot_loss",
            "grad_histogram", "grad_flow", "Drawing", "Page"]
@@ -13,7 +13,6 @@ __all__ = ["trace", "draw_dot", "draw_svg", "draw_text", "play", "to_networkx", 
 _Direction: TypeAlias = Literal["LR", "RL", "TB", "BT"]
 
 DIRECTIONS: tuple[str, ...]
-SHOWN: int
 
 def trace(root: Value) -> tuple[set[Value], set[tuple[Value, Value]]]: ...
 
@@ -42,4 +41,3 @@ def play(
     root: Value, *, max_nodes: int | None = 300, depth: int | None = None, collapse: bool | None = None
 ) -> Page: ...
 def to_networkx(root: Value) -> Any: ...    # a networkx.MultiDiGraph
-def mimebundle(value: AnyValue) -> dict[str, str]: ...

@@ -748,7 +748,7 @@ FAULTS = {
          "            after.append((data, m_i, v_i, square))\n            m[i] = m_i\n",
          "tools/test_optim.py::test_a_gradient_too_large_to_be_squared"),
     ],
-    "fastgrad/viz.py": [
+    "fastgrad/drawing/cell.py": [
         ("repr-as-markup", "<code>{escape(repr(value))}</code>", "<code>{repr(value)}</code>",
          "tools/test_viz.py::test_a_summary_shows_markup_as_it_is_written"),
         ("op-as-markup", "<th>{escape(op)}</th>", "<th>{op}</th>",
@@ -764,6 +764,37 @@ FAULTS = {
          "if id(child) not in seen:", "tools/test_viz.py::test_a_node_shown_elsewhere_is_not_counted_as_hidden"),
         ("a-labelled-result-in-a-run", ' and not getattr(v, "label", "")', "",
          "tools/test_viz.py::test_collapse_leaves_what_is_used_elsewhere_or_labelled"),
+    ],
+    "fastgrad/drawing/svg.py": [
+        ("as-wide-as-it-is", "max-width:100%;", "", "tools/test_viz.py::test_a_drawing_fits_its_page_and_stays_legible"),
+        ("the-widest-direction", "arranged.page[0] < narrowest.page[0]", "arranged.page[0] > narrowest.page[0]",
+         "tools/test_viz.py::test_the_direction_is_the_lecture_s_unless_that_is_too_wide"),
+    ],
+    "fastgrad/drawing/layout.py": [
+        ("columns-of-any-height", "and filled[rank[v]] + heights[v] > breadth", "and False",
+         "tools/test_viz.py::test_wide_graphs_wrap"),
+    ],
+    "fastgrad/drawing/play.py": [
+        ("grads-of-before", "                v.grad = 0\n            self.root", "                pass\n            self.root",
+         "tools/test_play.py::test_playing_leaves_the_graph_as_it_was"),
+        ("grads-are-not-put-back", "                v.grad = grad\n", "                pass\n",
+         "tools/test_play.py::test_playing_leaves_the_graph_as_it_was"),
+        ("one-addition-for-both-operands", "sums[id(child)] = rounded(before + term)", "sums[id(child)] = rounded(term)",
+         "tools/test_play.py::test_each_addition_has_its_own_step"),
+        ("steps-as-markup", '.replace("<", "\\u003c")', "", "tools/test_play.py::test_labels_are_shown_as_they_are"),
+        ("the-page-as-markup", 'srcdoc="{escape(self._html)}"', 'srcdoc="{self._html}"',
+         "tools/test_play.py::test_a_notebook_shows_it_in_a_frame"),
+    ],
+    "fastgrad/drawing/plots.py": [
+        ("a-mean-without-gaps", "[m if x == x else math.nan for m, x in", "[m for m, x in", "tools/test_viz.py::test_gaps"),
+        ("what-is-no-parameter", "        if id(x) in names:\n", "        if True:\n",
+         "tools/test_viz.py::test_gradients_of_a_model_of_one_s_own"),
+    ],
+    "fastgrad/drawing/progress.py": [
+        ("the-step-that-is-on-counts", "        self.steps = self._begun\n        try", "        self.steps = self._begun + 1\n"
+         "        try", "tools/test_progress.py::test_a_line_in_a_terminal"),
+        ("at-each-step", "self._open and time.perf_counter() - self._shown >= EVERY", "self._open",
+         "tools/test_progress.py::test_it_is_not_written_at_each_step"),
     ],
     "fastgrad/gradcheck.py": [
         ("nan-passes", "if not off <= allowed:", "if off > allowed:",

@@ -1,20 +1,20 @@
 """How a Value shows itself in a notebook: a base class of both engines' Value.
 
-It imports fastgrad.viz when a notebook first asks, so that `import fastgrad` doesn't.
+It imports what draws when a notebook first asks, so that `import fastgrad` doesn't.
 """
 from fastgrad.value.base import AnyValue
 
 
 class Display(AnyValue):
-    """What a notebook calls. `fastgrad.viz.mimebundle` makes the answer."""
+    """What a notebook calls. `fastgrad.viz.mimebundle` is the answer."""
 
     __slots__ = ()
 
     def _repr_html_(self):
-        from fastgrad import viz
-        bundle = viz.mimebundle(self)
+        from fastgrad.drawing.cell import mimebundle
+        bundle = mimebundle(self)
         return bundle.get("text/html") or bundle.get("image/svg+xml")
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        from fastgrad import viz
-        return viz.mimebundle(self)
+        from fastgrad.drawing.cell import mimebundle
+        return mimebundle(self)

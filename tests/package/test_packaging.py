@@ -134,6 +134,13 @@ logits: list[Value] = F.linear([a, 2.0], ([a, b], [1, b]), bias=np.array([0.5, 1
 loss: Value = F.cross_entropy(F.layer_norm(logits), target=1) + F.dot(F.softmax(x for x in logits), [1, 2.0], start=a)
 norm: float = clip_grad_norm_(model.parameters(), max_norm=1) + fastgrad.optim.SGD([a], momentum=0.9).momentum
 
+for number in (bar := fastgrad.progress(range(3), label="error")):
+    bar(loss * number)
+fastgrad.viz.draw_svg(loss, "TB", max_nodes=None, collapse=True).save("loss.png")
+fastgrad.viz.play(loss, depth=3).save("loss.html")
+fastgrad.viz.plot_loss({"train": [1.0, loss], "test": {0: 2, 10: 1.5}}, smooth=0.9)
+fastgrad.viz.grad_flow(model, by="name")
+
 
 class Net(Module):
     def __init__(self) -> None:
@@ -204,7 +211,8 @@ except AnomalyError as error:
 MISTYPED = ['a + "x"', "a * None", 'Value("x")', "a < 1j", "Value(1.0, [2.0])", 'MLP(2, [1], nonlin="swish")',
             "gradcheck(3, [a])", 'a.data = "x"', "Adam([1.0])", 'SGD([a], lr="x")', 'clip_grad_norm_([a], None)',
             'F.sum(["x"])', "F.dot(3.0, [a])", "F.linear([a], [1.0])", "F.cross_entropy([a], 0.0)", "fuse(3)",
-            'dot("x")', "set_data([a], 3)", 'Linear("2", 1)', "SGD([a], nesterov=3.5)", "save(3.5)", "StepLR(a, 3)"]
+            'dot("x")', "set_data([a], 3)", 'Linear("2", 1)', "SGD([a], nesterov=3.5)", "save(3.5)", "StepLR(a, 3)",
+            'fastgrad.viz.play("x")', 'fastgrad.viz.draw_svg(a, "up")', "fastgrad.progress(3)"]
 
 
 def mypy(program, tmp_path):
@@ -219,7 +227,7 @@ def test_types_of_ordinary_code(tmp_path):
 
 
 def test_types_catch_mistakes(tmp_path):
-    lines = ["import fastgrad.functional as F",
+    lines = ["import fastgrad, fastgrad.functional as F",
              "from fastgrad import Value, clip_grad_norm_, gradcheck, save, set_data",
              "from fastgrad.nn import MLP, Linear", "from fastgrad.optim import SGD, Adam",
              "from fastgrad.optim.lr_scheduler import StepLR", "a = Value(1.0)", *MISTYPED]

@@ -252,6 +252,17 @@ def test_names_that_svg_can_have(Value, tmp_path, name):
     assert (tmp_path / name).read_text(encoding="utf-8") == str(drawing)
 
 
+def test_the_readme_s_picture_is_of_its_first_lines():
+    docs = Path(__file__).parents[2] / "docs"
+    if not docs.exists():
+        pytest.skip("needs a checkout")
+    a, b = fastgrad.Value(2.0, label="a"), fastgrad.Value(-3.0, label="b")
+    c = a * b + a
+    c.label = "c"
+    c.backward()
+    assert (docs / "graph.svg").read_text(encoding="utf-8") == str(viz.draw_svg(c))
+
+
 def test_both_operands_of_a_plus_a_have_an_edge(Value):
     a = Value(1.0)
     paths = re.findall(r'<path d="([^"]+)"', str(viz.draw_svg(a + a)))
