@@ -94,10 +94,12 @@ def page_item(page, name):
 def test_playing_leaves_the_graph_as_it_was(engine):
     root = random_graph(engine.Value, 1)
     root.backward()
+    root.backward()     # so that all grads are others than those of the steps
     before, live = [(v, v.data, v.grad) for v in root._topological()], engine.arena_stats()["live"]
     page = viz.play(root, max_nodes=7)
     assert [(v, v.data, v.grad) for v in root._topological()] == before
     assert all(type(v.grad) is type(grad) for v, _, grad in before)
+    assert page.steps == viz.play(random_graph(engine.Value, 1), max_nodes=7).steps     # of one without grads
     del page
     assert engine.arena_stats()["live"] == live
 

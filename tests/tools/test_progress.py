@@ -1,4 +1,4 @@
-"""fastgrad.progress: a loop goes on as without it; what terminals, files and notebooks show of it, and what tqdm does."""
+"""fastgrad.progress: a loop goes on as without it; what terminals, files, notebooks and tqdm show of it."""
 import io
 import math
 import sys
