@@ -113,14 +113,16 @@ class _Steps:
                 self.labels[id(v)] = f"v{self.count}"
         return self.labels[id(v)]
 
+    def operand(self, v):
+        """A node's name within a formula."""
+        return self.name(v) if self.name(v).isidentifier() else f"({self.name(v)})"
+
     def grad_of(self, v):
-        name = self.name(v)
-        return f"{name}.grad" if name.isidentifier() else f"({name}).grad"
+        return f"{self.operand(v)}.grad"
 
     def slope(self, v, child):
         """How the derivative of v by a child is written."""
-        names = [name if name.isidentifier() else f"({name})" for name in (self.name(v), self.name(child))]
-        return f"d{names[0]}/d{names[1]}"
+        return f"d{self.operand(v)}/d{self.operand(child)}"
 
     def step(self, phase, *lines, at=-1, to=-1, edges=(), changes=(), adds=()):
         self.list.append({
@@ -144,7 +146,7 @@ class _Steps:
             if item.run or not v._operands:
                 lines = [f"{name} = {item.op}"]
             else:
-                lines = [f"{name} = {words.written(v._op, [self.name(child) for child in v._operands])}",
+                lines = [f"{name} = {words.written(v._op, [self.operand(child) for child in v._operands])}",
                          f"{' ' * len(name)} = {words.written(v._op, [words.number(c.data) for c in v._operands])}"]
             today = None if item.run else _recomputed(v)
             stale = today is not None and not _is_close(today, v.data)
@@ -211,7 +213,7 @@ class _Steps:
         slope, formulas = self.slope(v, child), _formulas(v)
         derivative = words.number(local)
         if formulas:
-            names = [self.name(x) for x in v._operands]
+            names = [self.operand(x) for x in v._operands]
             formula = formulas[k].format(a=names[0], b=names[-1], base=words.as_base(names[0]))
             derivative = formula if formula == derivative else f"{formula} = {derivative}"
         same = [x for x, other in enumerate(v._operands) if other is child and not hidden]

@@ -13,7 +13,7 @@ CURVES: tuple[str, ...]
 
 def need(package: str, function: str) -> ModuleType: ...
 def plot_loss(
-    losses: Iterable[_Number] | Mapping[float, _Number] | Mapping[str, Iterable[_Number] | Mapping[float, _Number]],
+    losses: Iterable[_Number] | Mapping[Any, Any],
     *,
     smooth: float = 0.0,
     log: bool | None = None,

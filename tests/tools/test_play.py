@@ -160,7 +160,8 @@ def test_data_that_was_assigned_since_is_mentioned(Value):
 def test_names(Value):
     x, y = Value(1.0, label="v1"), Value(2.0, label="x + y")
     lines = [line for step in viz.play(x * y + 1.0).steps for line in step["lines"]]
-    assert "v2 = v1 * x + y" in lines or "v2 = v1 * (x + y)" in lines       # v1 is taken
+    assert "v2 = v1 * (x + y)" in lines       # v1 is taken
+    assert "dv2/dv1 = (x + y) = 2.0" in lines
     assert "(x + y).grad += dv2/d(x + y) * v2.grad" in lines
 
 
@@ -390,6 +391,13 @@ def test_a_drawing_zooms_and_comes_back(browser, tmp_path):
         left, top, width, height = map(float, shown.split())
         assert width < float(whole.split()[2]) and left > 0 and width / height == pytest.approx(
             float(whole.split()[2]) / float(whole.split()[3]))
+        browser.js("document.querySelector('svg').dispatchEvent(new MouseEvent('dblclick'))")
+        browser.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": 50, "y": 50}, {"x": 70, "y": 50}])
+        browser.call("Input.dispatchTouchEvent", type="touchMove", touchPoints=[{"x": 40, "y": 50}, {"x": 80, "y": 50}])
+        browser.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        browser.js("new Promise(done => setTimeout(done, 100))")
+        pinched = browser.js("document.querySelector('svg').getAttribute('viewBox')").split()
+        assert float(pinched[2]) == pytest.approx(float(whole.split()[2]) / 2)
         browser.js("document.querySelector('svg').dispatchEvent(new MouseEvent('dblclick'))")
         shown = browser.js("document.querySelector('svg').getAttribute('viewBox')")
         assert list(map(float, shown.split())) == list(map(float, whole.split()))
