@@ -106,7 +106,9 @@ def draw_bars(result, pyplot):
         axes.annotate(text, (ms[engine], y), xytext=(6, 0), textcoords="offset points", va="center", color=color,
                       fontsize=10, fontweight="bold" if engine == "fused" else "normal")
     axes.set_yticks(range(len(shown)), [BARS[engine] for engine in shown], fontsize=10)
-    axes.get_yticklabels()[-1].set(color=OURS if shown[-1] == "fused" else None)
+    for engine, label in zip(shown, axes.get_yticklabels()):
+        if engine == "fused":
+            label.set_color(OURS)
     axes.invert_yaxis()
     axes.set_xlim(0, 1.15 * max(ms.values()))
     axes.set_xlabel(f"time for a training step of microgpt\n{caption(result)}", fontsize=9, color="#334155")
