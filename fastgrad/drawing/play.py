@@ -9,6 +9,7 @@ it's a function of the user's own, and one step.
 Nodes that aren't shown take part; what they add to those that are is shown.
 """
 import json
+import os
 from html import escape
 from importlib import resources
 
@@ -44,7 +45,10 @@ class Page:
                 'style="width:100%;height:640px;border:1px solid #8888"></iframe>')
 
     def save(self, path):
-        """Write it to a file, which any browser shows."""
+        """Write it to a file, which any browser shows. Raises ValueError if the name has an ending other than .html."""
+        ending = os.path.splitext(os.fsdecode(path))[1]
+        if ending.lower() not in ("", ".html", ".htm"):
+            raise ValueError(f"a page's file is .html, not {ending}")
         with open(path, "w", encoding="utf-8") as file:
             file.write(self._html)
 

@@ -182,6 +182,7 @@ class _Arranged:
         out.append(f'</g><g {FONT} fill="{INK}" text-anchor="middle">')
         out += [box.draw(*self.turned(place)) for box, place in places]
         script = resources.files("fastgrad.drawing").joinpath("zoom.js").read_text(encoding="utf-8")
+        script = script[script.index("(function"):].rstrip()       # without its first comment
         return "\n".join([*out, f"</g><script>{script}</script></svg>"])
 
 

@@ -7,6 +7,7 @@ import math
 import os
 import random
 import re
+import select
 import shutil
 import subprocess
 from html import unescape
@@ -221,6 +222,10 @@ def test_a_page_needs_nothing_else(Value, tmp_path):
     links = re.findall(r"https?://[^\s\"'<]+", text)
     assert set(links) == {"http://www.w3.org/2000/svg"}     # a name, not a place
     assert "Page of 9 steps" in repr(page)
+    for name in ("play.gif", "play.html.png"):
+        with pytest.raises(ValueError, match=r"a page's file is \.html, not \.(gif|png)"):
+            page.save(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["play.html"]
 
 
 def test_a_notebook_shows_it_in_a_frame(Value):
@@ -261,12 +266,13 @@ class Browser:
     """Headless Chromium, by messages of its DevTools protocol through pipes 3 and 4."""
 
     def __init__(self, profile):
+        import fcntl
         to_read, self.write = os.pipe()
         self.read, to_write = os.pipe()
 
         def pipes():
-            os.dup2(to_read, 20), os.dup2(to_write, 21)
-            os.dup2(20, 3), os.dup2(21, 4)
+            high = [fcntl.fcntl(pipe, fcntl.F_DUPFD_CLOEXEC, 10) for pipe in (to_read, to_write)]
+            os.dup2(high[0], 3), os.dup2(high[1], 4)
         self.process = subprocess.Popen(
             [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe",
              f"--user-data-dir={profile}", "about:blank"], preexec_fn=pipes, close_fds=False, stderr=subprocess.DEVNULL)
@@ -281,6 +287,7 @@ class Browser:
         os.write(self.write, json.dumps(message).encode() + b"\0")
         while True:
             while b"\0" not in self.buffer:
+                assert select.select([self.read], [], [], 60)[0], "the browser doesn't answer"
                 more = os.read(self.read, 1 << 16)
                 assert more, "the browser has ended"
                 self.buffer += more
@@ -319,7 +326,10 @@ class Browser:
 def browser(tmp_path_factory):
     if CHROMIUM is None or os.name != "posix":
         pytest.skip("Chromium isn't installed")
-    browser = Browser(tmp_path_factory.mktemp("profile"))
+    try:
+        browser = Browser(tmp_path_factory.mktemp("profile"))
+    except (AssertionError, OSError) as error:      # such as a stand-in that asks to install it
+        pytest.skip(f"{CHROMIUM} doesn't start: {error}")
     yield browser
     browser.close()
 
