@@ -5,7 +5,6 @@ import sys
 if sys.implementation.name == "pypy" or os.environ.get("FASTGRAD_PURE", "0") not in ("", "0"):
     backend = "python"
     import fastgrad.reference as engine
-    sys.modules["fastgrad.engine"] = engine
 else:
     backend = "c"
     try:
@@ -13,9 +12,9 @@ else:
     except ModuleNotFoundError as error:
         if error.name != "fastgrad.engine.engine":
             raise
-        raise ImportError("fastgrad's compiled engine is missing here: build it with `pip install -e .` in fastgrad's "
-                          "source folder, or, after `pip install .`, leave that folder; or set FASTGRAD_PURE=1 for the "
-                          "slow engine in plain Python") from None
+        from fastgrad.uncompiled import find_engine
+        backend, engine = find_engine()
+sys.modules["fastgrad.engine"] = engine
 
 from fastgrad.autograd import grad
 from fastgrad.engine import Value, arena_stats

@@ -9,7 +9,7 @@ import math
 import operator
 import sys
 
-from fastgrad.value import arguments, derivatives
+from fastgrad.value import arguments, derivatives, slow
 from fastgrad.value.arguments import NO_SLOPE, is_number, rounded
 from fastgrad.value.copying import Copying
 from fastgrad.value.display import Display
@@ -288,6 +288,8 @@ class Value(Copying, Display):
 
     def backward(self):
         order = self._topological()
+        if len(order) > slow.MANY:
+            slow.tell(len(order))
         self.grad = 1
         for v in reversed(order):
             v._backward()
