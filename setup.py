@@ -43,13 +43,14 @@ def flags():
         return ["/O2", "/std:c11", "/fp:precise"], ["/Brepro"]      # /Brepro: no date in the file
     # -ffp-contract=off: a multiplication and an addition never become one rounding, so that bits are microgpt's.
     # -fno-tree-slp-vectorize: a new node's small fields are stored one by one; packing them first takes longer.
+    # -fvisibility=hidden: the core's functions are nobody else's; all that the file offers is Python's PyInit_engine.
     # -ffile-prefix-map: the folder in which it was built leaves no trace.
     compiler = ["-O3", "-fno-tree-slp-vectorize", "-std=c11", "-ffp-contract=off", "-Wall", "-Wextra",
-                f"-ffile-prefix-map={HERE}=."]
+                "-fvisibility=hidden", f"-ffile-prefix-map={HERE}=."]
     if os.environ.get("FASTGRAD_DEBUG"):
         return [*compiler, "-O0", "-g", "-UNDEBUG"], []
-    if is_for_tests:
-        return compiler, []         # with symbols, which profilers and sanitizers show
+    if is_for_tests or os.environ.get("PYODIDE"):
+        return compiler, []         # with symbols, which profilers and sanitizers show; Pyodide strips by itself
     return compiler, ["-Wl,-x"] if sys.platform == "darwin" else ["-Wl,--strip-all"]
 
 

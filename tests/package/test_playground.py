@@ -86,11 +86,17 @@ def site(tmp_path_factory):
 
 IN_NODE = """
 import { readFileSync } from "node:fs";
-const { loadPyodide } = await import(process.argv[2] + "/pyodide/pyodide.mjs");
+const site = process.argv[2];
+const { loadPyodide } = await import(site + "/pyodide/pyodide.mjs");
 const pyodide = await loadPyodide();
-pyodide.unpackArchive(readFileSync(process.argv[2] + "/fastgrad.whl"), "wheel");
-for (const program of JSON.parse(readFileSync(0, "utf8"))) pyodide.runPython(program);
-console.log(pyodide.runPython("import fastgrad; fastgrad.backend"));
+pyodide.unpackArchive(new Uint8Array(readFileSync(site + "/fastgrad.whl")), "wheel");
+try {
+  for (const program of JSON.parse(readFileSync(0, "utf8"))) pyodide.runPython(program);
+  console.log(pyodide.runPython("import fastgrad; fastgrad.backend"));
+} catch (error) {
+  console.log(error.message);
+  process.exit(1);
+}
 """
 
 
@@ -111,7 +117,7 @@ def test_the_pure_wheel_in_pyodide(site, tmp_path):
               "assert (f'{g.data:.4f}', f'{a.grad:.4f}', f'{b.grad:.4f}') == ('24.7041', '138.8338', '645.5773')")
     done = subprocess.run(["node", tmp_path / "run.mjs", site[1]], input=json.dumps([lesson, examples]),
                           capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout + done.stderr[-1000:]
     assert done.stdout.splitlines()[-1] == "python"
 
 
