@@ -1,8 +1,8 @@
 """How the package is built; what it's called and what it carries is in pyproject.toml.
 
 There are two kinds of wheel. The ordinary one has the extension, compiled with the flags below. The pure one has the
-engine in plain Python alone and is for any machine: FASTGRAD_PURE=1 in the environment asks for it, and PyPy always gets
-it. Both are reproducible: the same source, compiled by the same tools, gives the same bytes, wherever and whenever.
+engine in plain Python alone and is for any machine: FASTGRAD_PURE=1 in the environment asks for it, and PyPy always
+gets it. Both are reproducible: the same source and the same tools give the same bytes, wherever and whenever.
 """
 import os
 import re
@@ -26,15 +26,14 @@ is_for_tests = (not {"editable_wheel", "develop", "--inplace", "-i"}.isdisjoint(
 # A wheel has dates: the builder's, if this is set, or always the same.
 os.environ.setdefault("SOURCE_DATE_EPOCH", "315532800")     # 1980-01-01, the first that a zip file can have
 
-PURE_MARK = '''"""Present in an install without the compiled engine, made by FASTGRAD_PURE=1; `import fastgrad` looks for it."""
-'''
+PURE_MARK = '"""Made by FASTGRAD_PURE=1: this install has no compiled engine. `import fastgrad` looks for it."""\n'
 ADVICE = """fastgrad's engine could not be compiled; what went wrong is printed above.
 To install it without a compiler, as plain Python with the same results, some 50 times slower:
     FASTGRAD_PURE=1 pip install {what}
     (on Windows: set FASTGRAD_PURE=1, then pip install {what})
 To compile it, get a C compiler and Python's headers, then run the same command again:
     Debian, Ubuntu: apt install gcc python3-dev    Fedora: dnf install gcc python3-devel
-    macOS: xcode-select --install                  Windows: Visual Studio Build Tools, "Desktop development with C++\""""
+    macOS: xcode-select --install                  Windows: Visual Studio Build Tools, with C++"""
 
 
 def flags():

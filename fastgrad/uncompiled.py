@@ -1,9 +1,9 @@
 """What `import fastgrad` gives where no compiled engine lies beside its Python files.
 
-In an install made with FASTGRAD_PURE=1, which setup.py has marked, that's the engine in plain Python. In a source folder
-it's the engine of the fastgrad that `pip install .` has installed: Python started in that folder finds the folder first,
-and lends itself the engine of the install, if both have the same Python files. Anywhere else it's an ImportError that
-says what to do; nobody gets the slow engine without having asked for it.
+In an install made with FASTGRAD_PURE=1, which setup.py has marked, that's the engine in plain Python. In a source
+folder it's the engine that `pip install .` has installed: Python started there finds the folder first, which borrows
+the engine of the install if both have the same Python files. Anywhere else it's an ImportError that says what to do;
+nobody gets the slow engine without having asked for it.
 """
 import sys
 from importlib.machinery import PathFinder
@@ -13,8 +13,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 MARK = "_pure"      # the module that only an install made with FASTGRAD_PURE=1 has
 
-MISSING = ("fastgrad's compiled engine is missing here: build it with `pip install -e .` in fastgrad's source folder, or "
-           "set FASTGRAD_PURE=1 for the slow engine in plain Python")
+MISSING = ("fastgrad's compiled engine is missing here: build it with `pip install -e .` in fastgrad's source folder, "
+           "or set FASTGRAD_PURE=1 for the slow engine in plain Python")
 OTHER = "; the fastgrad installed in {folder} isn't of the same source, so `pip install .` again would do too"
 
 

@@ -23,7 +23,7 @@ def build(out, pyodide):
     """Fill a folder. out: its path. pyodide: the folder with the runtime. Raises SystemExit if a file is missing."""
     missing = [name for name in RUNTIME if not (pyodide / name).exists()]
     if missing:
-        raise SystemExit(f"{pyodide} hasn't {', '.join(missing)}: is it the folder of npm's package pyodide, 314 or later?")
+        raise SystemExit(f"{pyodide} hasn't {', '.join(missing)}: is it npm's package pyodide, of 314 or later?")
     (out / "pyodide").mkdir(parents=True, exist_ok=True)
     shutil.copy(HERE / "index.html", out)
     for name in RUNTIME:

@@ -34,7 +34,7 @@ def run(*command, cwd, **environment):
 
 
 def imported(cwd, **environment):
-    """(backend, grad, file) of the fastgrad that Python finds in a folder. -S: none in site-packages lends its engine."""
+    """(backend, file) of the fastgrad that Python finds in a folder. -S: none in site-packages lends its engine."""
     done = run("-S", "-c", PROGRAM, cwd=cwd, **environment)
     assert done.returncode == 0, done.stdout
     backend, grad, file = done.stdout.split(maxsplit=2)
@@ -126,7 +126,8 @@ def test_the_plain_engine_says_once_that_there_s_a_faster_one(tmp_path):
         assert lines == ["quiet", "said", "1 -2"]
         return
     assert [lines[0], *lines[2:]] == ["quiet", "said", "1 -2"]
-    assert re.fullmatch(r".*large\.py:\d+: RuntimeWarning: backward\(\) over 100,001 nodes in plain Python: .*", lines[1])
+    assert re.fullmatch(r".*large\.py:\d+: RuntimeWarning: backward\(\) over 100,001 nodes in plain Python: .*",
+                        lines[1])
     assert int(re.search(r"py:(\d+)", lines[1])[1]) == LARGE.splitlines().index(
         "large.backward()                # this line is named") + 1
 
@@ -196,7 +197,8 @@ def test_what_the_registry_shows_leads_somewhere(pure_wheel):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = about.get_payload(decode=True).decode()
     release = f"{URL}/blob/v{fastgrad.__version__}"
-    assert f"]({release}/CONTRIBUTING.md)" in shown and f"]({URL}/raw/v{fastgrad.__version__}/docs/microgpt.png)" in shown
+    assert f"]({release}/CONTRIBUTING.md)" in shown
+    assert f"]({URL}/raw/v{fastgrad.__version__}/docs/microgpt.png)" in shown
     link = re.compile(r"\]\((?!https://|#)[^)\s]+\)")
     assert link.search(readme) and not link.search(re.sub(r"^```.*?^```", "", shown, flags=re.M | re.S))
     links = re.compile(r"\((https://example\.org/[^\s)]+)\)")

@@ -2,7 +2,11 @@
 what its build.py puts into a folder.
 
 The snippets run here, too. The rest needs Pyodide, in the folder that FASTGRAD_PYODIDE names (`npm install pyodide`
-makes node_modules/pyodide), and for the page a Chromium: `FASTGRAD_PYODIDE=... pytest -m long tests/package/test_playground.py`.
+makes node_modules/pyodide), and for the page a Chromium:
+
+    FASTGRAD_PYODIDE=node_modules/pyodide pytest -m long tests/package/test_playground.py
+
+FASTGRAD_PICTURES names a folder for pictures of the page.
 """
 import contextlib
 import html
@@ -66,8 +70,7 @@ def test_what_is_shown():
     assert went_well and kind == "picture" and content.startswith("<svg") and "here" in content
     went_well, [(kind, content)], _ = run_as_the_page_does("def f():\n    return 1 / 0\n\nf()")
     assert (went_well, kind) == (False, "error")
-    assert content.splitlines()[:3] == ["Traceback (most recent call last):", '  File "your program", line 4, in <module>',
-                                        "    f()"]
+    assert content.splitlines()[1:3] == ['  File "your program", line 4, in <module>', "    f()"]
     assert content.endswith("ZeroDivisionError: division by zero\n")
     went_well, [(kind, content)], _ = run_as_the_page_does("a = (1,\nb = 2")
     assert not went_well and 'File "your program", line' in content and "SyntaxError" in content
