@@ -146,7 +146,10 @@ enum fg_arity {
 /* A pointer to a node points to its first half. The second half is always at the same distance from the first. */
 typedef struct {
     fg_index child[2];      /* of a fused sum child[0] is the start, or FG_NONE if that is a number */
-    void *face;             /* the face's, which is the layer above: a handle, an attachment, or NULL */
+    union {
+        void *face;         /* the face's, which is the layer above: a handle, an attachment, or NULL */
+        uint64_t face_room; /* 8 bytes also where a pointer has 4, as in WebAssembly */
+    };
     uint32_t refs;
     uint32_t mark;          /* the epoch of the last walk that visited it, or FG_PASSED_OVER */
     union {

@@ -283,7 +283,7 @@ cdef class Node:
         (unless under no_grad, where none is asked for)."""
         cdef double x = node_at(self.index).data
         if x == 0.0 and is_recording():
-            0.5 / <object>x                 # which raises
+            PyNumber_TrueDivide(0.5, x)     # which raises
         return function_of(self, FG_SQRT, math.sqrt)
 
     def sin(self):

@@ -263,7 +263,7 @@ cdef int refresh(fg_index index) except -1:
 
 
 cdef double inverse_of(double x) except? -1.0:
-    return 1.0 / x if x != 0.0 else 1.0 / <object>x
+    return 1.0 / x if x != 0.0 else PyNumber_TrueDivide(1.0, x)     # Cython's own division has words of its own
 
 
 # ---- Functions ----
@@ -278,5 +278,5 @@ cdef inline object function_of(Node self, uint8_t op, object fallback):
     Python does."""
     cdef double x = node_at(self.index).data, y, slope
     if not fg_function(op, x, &y, &slope):
-        y = fallback(x)
+        y = fallback(number_of(self))       # an int as an int: log has other words for it
     return unary_number(self, op, Number(y, False), Number(slope, False))
