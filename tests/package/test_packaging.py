@@ -276,10 +276,10 @@ def names_in_archive(archive):
 
 def test_the_archive_carries_all_sources(built):
     names = names_in_archive(built[0])
-    for folder in ("csrc", "tests", "benchmarks", "examples"):
+    for folder in ("csrc", "docs", "tests", "benchmarks", "examples"):
         missing = source_files(folder) - names
         assert not missing
-    wanted = {"setup.py", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md",
+    wanted = {"setup.py", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "CITATION.cff",
               "fastgrad/__init__.py", "fastgrad/engine/__init__.pyi", "fastgrad/engine/README.md", "fastgrad/py.typed"}
     wanted |= {f"fastgrad/engine/{path.name}"
                for pattern in ("*.pyx", "*.px[di]", "*.h") for path in (ROOT / "fastgrad" / "engine").glob(pattern)}
