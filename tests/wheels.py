@@ -114,7 +114,7 @@ def check_contents(wheel, source, tag=None):
     with zipfile.ZipFile(wheel) as zipped:
         names = set(zipped.namelist())
         about = {name: zipped.read(name).decode() for name in names if name.endswith(("/METADATA", "/WHEEL"))}
-    wanted = {path.relative_to(source).as_posix() for pattern in ("*.py", "*.pyi", "py.typed")
+    wanted = {path.relative_to(source).as_posix() for pattern in ("*.py", "*.pyi", "py.typed", "*.html", "*.js")
               for path in (source / "fastgrad").rglob(pattern)}
     package = {name for name in names if ".dist-info/" not in name}
     compiled = {name for name in package if re.fullmatch(r"fastgrad/engine/engine\.[\w.-]*(so|pyd)", name)}

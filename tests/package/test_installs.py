@@ -178,8 +178,8 @@ def test_the_pure_wheel(pure_wheel, tmp_path):
     with zipfile.ZipFile(pure_wheel) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
         wheel.extractall(tmp_path)
-    wanted = {path.relative_to(ROOT).as_posix()
-              for pattern in ("*.py", "*.pyi", "py.typed") for path in (ROOT / "fastgrad").rglob(pattern)}
+    wanted = {path.relative_to(ROOT).as_posix() for pattern in ("*.py", "*.pyi", "*.js", "*.html", "py.typed")
+              for path in (ROOT / "fastgrad").rglob(pattern)}
     assert names == wanted | {"fastgrad/_pure.py"}
     assert imported(tmp_path)[0] == "python"
     shutil.move(pure_wheel, tmp_path / "zipped.whl")        # a wheel is a zip file, from which Python imports
