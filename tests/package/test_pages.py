@@ -1,0 +1,85 @@
+"""Promise: the pages of docs/ are true where a test can tell: their snippets run as they stand, the gallery's pictures are
+pictures, the drawings are what their script draws, and the site builds strictly, without another machine."""
+import importlib.util
+import linecache
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+import fastgrad
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md")}
+SNIPPETS = {page: re.findall(r"^```python\n(.*?)^```", text, re.M | re.S) for page, text in PAGES.items()}
+
+pytestmark = pytest.mark.skipif(not (ROOT / "mkdocs.yml").exists(), reason="needs a checkout")
+
+
+@pytest.mark.parametrize("page", [page for page, snippets in SNIPPETS.items() if snippets])
+def test_a_page_s_snippets_run_as_they_stand(page, tmp_path, monkeypatch):
+    if page == "loops.md" and fastgrad.backend != "c":
+        pytest.skip("loops are the C engine's")
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "__main__"}
+    for i, snippet in enumerate(SNIPPETS[page]):
+        name = f"docs/{page}, snippet {i + 1}"
+        linecache.cache[name] = len(snippet), None, snippet.splitlines(True), name      # where fuse() finds its source
+        exec(compile(snippet, name, "exec"), namespace)
+        if snippet.startswith("# picture: "):
+            svg = ElementTree.fromstring(str(namespace.pop("picture")))
+            assert svg.tag == "{http://www.w3.org/2000/svg}svg" and len(list(svg.iter())) > 20
+
+
+def test_most_pages_have_snippets():
+    assert {"index.md", "learner.md", "teacher.md", "experimenter.md", "recipes.md", "gallery.md", "loops.md"} <= {
+        page for page, snippets in SNIPPETS.items() if snippets}
+
+
+def test_the_drawings_are_what_their_script_draws():
+    spec = importlib.util.spec_from_file_location("draw", DOCS / "assets" / "draw.py")
+    draw = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(draw)
+    for make in (draw.node, draw.slab, draw.stack, draw.events):
+        path = DOCS / "assets" / f"{make.__name__}.svg"
+        assert path.read_text(encoding="utf-8") == "\n".join([*make().parts, "</svg>", ""])
+        ElementTree.parse(path)
+
+
+def test_the_page_of_the_steps_quotes_them():
+    """What the page shows as a step's code is in one of the steps, line by line."""
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "steps").iterdir() if path.suffix in (".py", ".c"))
+    lines = {" ".join(line.split("/*")[0].split()) for line in code.splitlines()}
+    quoted = re.findall(r"^```(?:py|c)\n(.*?)^```", PAGES["from_micrograd_to_c.md"], re.M | re.S)
+    assert len(quoted) >= 5
+    for line in "\n".join(quoted).splitlines():
+        words = " ".join(line.split())
+        assert any(words.rstrip(";") in known for known in lines), line
+
+
+def build(folder):
+    """Build the site, strictly. Returns the process; the site is in folder."""
+    return subprocess.run([sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
+                          cwd=ROOT, capture_output=True, encoding="utf-8",
+                          env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONDONTWRITEBYTECODE": "1"})
+
+
+def test_the_site_builds_strictly_and_has_all_pages(tmp_path):
+    for module in ("mkdocs", "material", "mkdocstrings_handlers.python"):
+        if importlib.util.find_spec(module.split(".")[0]) is None:
+            pytest.skip("needs pip install -e '.[docs]'")
+    done = build(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for page in PAGES:
+        assert (tmp_path / page).with_suffix(".html").exists(), page
+    value = (tmp_path / "api" / "value.html").read_text(encoding="utf-8")
+    assert 'id="backward"' in value and "the derivative at 0 is 0" in value
+    assert 'id="fastgrad.functional.linear"' in (tmp_path / "api" / "functional.html").read_text(encoding="utf-8")
+    assert 'id="fastgrad.optim.algorithms.Adam"' in (tmp_path / "api" / "optim.html").read_text(encoding="utf-8")
+    assert (tmp_path / "source" / "csrc" / "arena.h.html").exists()
+    assert (tmp_path / "pictures" / "neuron.svg").read_text(encoding="utf-8").startswith("<svg")
