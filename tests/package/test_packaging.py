@@ -313,7 +313,7 @@ def test_the_wheel_needs_nothing_at_run_time(built):
     about = metadata(built[1])
     requirements = about.get_all("Requires-Dist", [])
     assert [line for line in requirements if "extra ==" not in line] == []
-    assert set(about.get_all("Provides-Extra")) == {"test", "viz", "bench", "peers", "parallel"}
+    assert set(about.get_all("Provides-Extra")) == {"test", "viz", "docs", "bench", "peers", "parallel"}
     assert about["License-Expression"] == "MIT" and about["License-File"] == "LICENSE"
     assert about["Requires-Python"] == ">=3.10"
 
