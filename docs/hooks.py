@@ -89,7 +89,7 @@ def on_files(files, config):
         else:
             language = LANGUAGES.get(Path(source).suffix, "text")
             text = f"# {source}\n\n````{language}\n{text}\n````\n"
-        files.append(File.generated(config, page, content=f"---\nsearch:\n  exclude: true\n---\n\n{text}"))
+        files.append(File.generated(config, page, content=f"---\nsearch:\n  exclude: true\nhide: [toc]\n---\n\n{text}"))
     for file in list(files.documentation_pages()):
         for name, code in PICTURE.findall(file.content_string):
             files.append(File.generated(config, posixpath.join(posixpath.dirname(file.src_uri), "pictures", name),
@@ -114,8 +114,8 @@ def methods_of_value():
     """The methods with a docstring, as Markdown, read from the text of the engine."""
     text = (ROOT / "fastgrad" / "engine" / "engine.pyx").read_text(encoding="utf-8")
     body = re.search(r"^cdef class Node:\n(.*?)^(?=\S)", text, re.M | re.S)[1]
-    for name, arguments, doc in re.findall(r'^    def ([a-z]\w*)\(self(?:, )?([^)]*)\):\n        """(.*?)"""', body,
-                                           re.M | re.S):
+    for name, arguments, doc in re.findall(r'(?<!@property)\n    def ([a-z]\w*)\(self(?:, )?([^)]*)\):\n        """(.*?)"""',
+                                           body, re.S):
         yield f"\n## {name}\n\n```python\n{name}({arguments})\n```\n\n" + re.sub(r"^        ", "", doc, flags=re.M)
 
 

@@ -64,6 +64,7 @@ def main():
         times = " | ".join(f"{1e3 * t:.2f}" for t in (*medians[engine], totals[name]))
         print(f"| {title(name)} | {times} | {1e9 * totals[name] / nodes:.0f} | {gain} | "
               f"{totals[names[0]] / totals[name]:.1f} |")
+    print(f"\nThe same loops over plain floats, forward only: {1e3 * workload.time_floats(options.positions):.2f} ms")
 
 
 if __name__ == "__main__":

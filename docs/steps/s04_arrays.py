@@ -1,4 +1,4 @@
-"""Step 4: numbers in arrays. A node is a place in six arrays, a Value only says which; no node is an object.
+"""Step 4: numbers in arrays. A node is a place in seven arrays, a Value only says which; no node is an object.
 
 Doubles lie side by side, without a Python float around each, and so do the indices of children. Nodes die all at once:
 `forget` cuts the arrays off. That is a tape.

@@ -72,6 +72,24 @@ class Training:
         return made - start, swept - made, clock() - swept
 
 
+def time_floats(positions=32, rounds=7):
+    """The median of the seconds that the loops of `network` take over plain floats, without a graph."""
+    numbers = random.Random(1)
+    layers = [[[numbers.gauss(0.0, 0.35) for _ in range(WIDTH)] for _ in range(WIDTH)] for _ in range(LAYERS)]
+    inputs = [[numbers.random() for _ in range(WIDTH)] for _ in range(positions)]
+    taken = []
+    for _ in range(rounds):
+        start = clock()
+        losses = []
+        for xs in inputs:
+            for rows in layers:
+                xs = [max(0.0, sum(w * x for w, x in zip(row, xs))) for row in rows]
+            losses.append(sum(x * x for x in xs))
+        sum(losses)
+        taken.append(clock() - start)
+    return sorted(taken)[rounds // 2]
+
+
 def count_nodes(positions):
     """How many nodes a step makes: inputs, products, partial sums and the 0 that sum() starts with, relus, the loss."""
     neuron = 2 * WIDTH + 1 + 1
