@@ -71,7 +71,7 @@ def slab():
         p.box(360 + 42 * i, 42, 42, 30, ("0", "1", "2", "3", "...", "", "", "1023")[i], "number")
     p.arrow((79, 74), (79, 92), (423, 92), (423, 76))
     p.text(250, 108, "the same distance for every node: 32 KiB", "small")
-    p.text(16, 146, "A list of free slots: the last that died is the first to be filled. When each slot was filled:", "head")
+    p.text(16, 146, "A list of free slots: the last that died is filled first. When each slot was filled, for example:", "head")
     for i, when in enumerate((9, 2, 14, 5, 11, 1, 7, 16, 3, 12, 6, 10, 15, 4, 13, 8)):
         p.box(16 + 43 * i, 158, 43, 30, str(when), "mark")
     p.text(16, 226, "Ascending runs: a slab is filled again when all of its nodes are dead, from its first slot on", "head")
