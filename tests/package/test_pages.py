@@ -85,3 +85,23 @@ def test_the_site_builds_strictly_and_has_all_pages(tmp_path):
             assert re.search(rf'id="fastgrad\.[\w.]*\b{name}"', api), f"{module.__name__}.{name} isn't in the API's pages"
     assert (tmp_path / "source" / "csrc" / "arena.h.html").exists()
     assert (tmp_path / "pictures" / "neuron.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_a_build_fails_where_it_should(tmp_path):
+    if importlib.util.find_spec("material") is None:
+        pytest.skip("needs pip install -e '.[docs]'")
+    settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    validation = re.search(r"^validation:.*?(?=^\S)", settings[settings.index("validation:"):] + "\nend", re.M | re.S)[0]
+    (tmp_path / "mkdocs.yml").write_text(f"site_name: x\nhooks: ['{(DOCS / 'hooks.py').as_posix()}']\n"
+                                         "theme: {name: material, font: false}\n" + validation, encoding="utf-8")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text(
+        "# x\n\n[a](nowhere.md) [b](../csrc/nowhere.h) [c](#nowhere) [d](../csrc/arena.h)\n\n"
+        '<script src="https://example.org/x.js"></script>\n\n```python\n[e](nowhere_either.md)\n```\n', encoding="utf-8")
+    done = subprocess.run([sys.executable, "-m", "mkdocs", "build", "--strict"], cwd=tmp_path, capture_output=True,
+                          encoding="utf-8", env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
+    assert done.returncode != 0
+    warnings = "\n".join(line for line in done.stderr.splitlines() if line.startswith("WARNING"))
+    for words in ("'nowhere.md'", "'../csrc/nowhere.h'", "'#nowhere'", "another machine for https://example.org/x.js"):
+        assert words in done.stderr, done.stderr
+    assert "either" not in warnings and "arena.h'" not in warnings
