@@ -1,6 +1,6 @@
 """What mkdocs does to the pages in docs/ besides Markdown. It needs neither the network nor an installed fastgrad.
 
-- A link that leaves docs/, to a source file as `../csrc/arena.h`, leads to a page of the site that shows this file. So
+- A link to a source file, as `../csrc/arena.h` or `steps/core.c`, leads to a page of the site that shows this file. So
   links work in the repository and on the site.
 - The gallery's pictures are drawn: docs/gallery.md has the code for each.
 - The page of Value gets the docstrings of its methods, which stand in Cython, where mkdocstrings doesn't read.
@@ -34,9 +34,9 @@ def links_of(markdown):
 
 
 def source_of(folder, link):
-    """What in the repository a link from a file in `folder` means, if that's outside of docs/; else None."""
+    """What source file a link from a file in `folder` means: one outside of docs/, or a program in it; else None."""
     path = posixpath.normpath(posixpath.join(folder, link))
-    if path.startswith("docs/") or not (ROOT / path).exists():
+    if not (ROOT / path).exists() or (path.startswith("docs/") and Path(path).suffix not in (".py", ".c")):
         return None
     return posixpath.join(path, "README.md") if (ROOT / path).is_dir() else path
 

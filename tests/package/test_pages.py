@@ -84,6 +84,7 @@ def test_the_site_builds_strictly_and_has_all_pages(tmp_path):
         for name in set(module.__all__) - {"Value", "backend", "__version__", "NONLINEARITIES", "lr_scheduler"}:
             assert re.search(rf'id="fastgrad\.[\w.]*\b{name}"', api), f"{module.__name__}.{name} isn't in the API's pages"
     assert (tmp_path / "source" / "csrc" / "arena.h.html").exists()
+    assert "__builtin_prefetch" in (tmp_path / "source" / "docs" / "steps" / "core.c.html").read_text(encoding="utf-8")
     assert (tmp_path / "pictures" / "neuron.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
