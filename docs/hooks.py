@@ -22,7 +22,7 @@ LINK = re.compile(r"(\]\()([^()\s#]+)((?:#[^()\s]*)?\))")
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 LANGUAGES = {".c": "c", ".h": "c", ".py": "python", ".pyi": "python", ".pyx": "cython", ".pxi": "cython",
              ".pxd": "cython", ".sh": "bash", ".toml": "toml", ".md": "markdown", ".yml": "yaml"}
-PICTURE = re.compile(r"^```python\n(?:# picture: (\w+\.svg)\n)(.*?)^```$", re.M | re.S)
+PICTURE = re.compile(r"^```python\n(?:# picture: (\w+\.(?:svg|html))\n)(.*?)^```$", re.M | re.S)
 SHIM = '<script src="https://unpkg.com/iframe-worker/shim"></script>'     # the theme's; worker.js takes its place
 ELSEWHERE = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href)=[\"']?((?:https?:)?//[^\"'\s>]+)")
 PLAYGROUND = "<!-- playground -->"
@@ -101,13 +101,21 @@ def on_page_markdown(markdown, page, config, files):
     uri = page.file.src_uri
     if not uri.startswith("source/"):
         markdown = redirected(markdown, posixpath.join("docs", posixpath.dirname(uri)).rstrip("/"), uri)
-    markdown = PICTURE.sub(lambda match: f"```python\n{match[2]}```\n\n![{match[1]}](pictures/{match[1]})", markdown)
+    markdown = PICTURE.sub(shown, markdown)
     if PLAYGROUND in markdown:
         exists = (ROOT / "docs" / "playground" / "index.html").exists()
         link = "\n- [Playground](playground/index.html): change a snippet and run it, here in the browser" * exists
         markdown = markdown.replace("\n" + PLAYGROUND, link)
     return markdown.replace("<!-- methods of Value -->", "\n".join(methods_of_value())) \
         if "<!-- methods of Value -->" in markdown else markdown
+
+
+def shown(match):
+    """A snippet and the picture that it makes; a page, such as viz.play's, is in a frame."""
+    name, code = match[1], match[2]
+    picture = f'<iframe class="page" src="pictures/{name}" title="{name}"></iframe>' if name.endswith(".html") \
+        else f"![{name}](pictures/{name})"
+    return f"```python\n{code}```\n\n{picture}"
 
 
 def methods_of_value():
@@ -120,7 +128,7 @@ def methods_of_value():
 
 
 def drawn(name, code):
-    """The SVG that a snippet leaves in `picture`."""
+    """The text of what a snippet leaves in `picture`."""
     if not [*(ROOT / "fastgrad" / "engine").glob("engine.*.so"), *(ROOT / "fastgrad" / "engine").glob("engine.*.pyd")]:
         os.environ.setdefault("FASTGRAD_PURE", "1")
     if str(ROOT) not in sys.path:
