@@ -2,7 +2,8 @@
 
 - A link to a source file, as `../csrc/arena.h` or `steps/core.c`, leads to a page of the site that shows this file. So
   links work in the repository and on the site.
-- The gallery's pictures are drawn: docs/gallery.md has the code for each.
+- A snippet that begins with `# picture: name.svg` (or .html, for viz.play) is run, and what it leaves in `picture` is
+  shown below it.
 - The page of Value gets the docstrings of its methods, which stand in Cython, where mkdocstrings doesn't read.
 - A page that would ask another machine for something, a font or a script, ends the build.
 """
@@ -122,8 +123,8 @@ def methods_of_value():
     """The methods with a docstring, as Markdown, read from the text of the engine."""
     text = (ROOT / "fastgrad" / "engine" / "engine.pyx").read_text(encoding="utf-8")
     body = re.search(r"^cdef class Node:\n(.*?)^(?=\S)", text, re.M | re.S)[1]
-    for name, arguments, doc in re.findall(r'(?<!@property)\n    def ([a-z]\w*)\(self(?:, )?([^)]*)\):\n        """(.*?)"""',
-                                           body, re.S):
+    method = r'(?<!@property)\n    def ([a-z]\w*)\(self(?:, )?([^)]*)\):\n        """(.*?)"""'
+    for name, arguments, doc in re.findall(method, body, re.S):
         yield f"\n## {name}\n\n```python\n{name}({arguments})\n```\n\n" + re.sub(r"^        ", "", doc, flags=re.M)
 
 
@@ -134,7 +135,7 @@ def drawn(name, code):
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
     namespace = {"__name__": "__main__"}
-    exec(compile(code, f"docs/gallery.md, {name}", "exec"), namespace)
+    exec(compile(code, f"picture {name}", "exec"), namespace)
     return str(namespace["picture"])
 
 

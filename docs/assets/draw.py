@@ -8,7 +8,8 @@ from html import escape
 STYLE = """
 .paper { fill: #f7faf9 } .box { fill: #ffffff; stroke: #33514c } .edge { fill: #d9efe9; stroke: #33514c }
 .number { fill: #fdebcf; stroke: #33514c } .mark { fill: #f6cfc9; stroke: #33514c } .none { fill: none; stroke: none }
-text { fill: #15211f; font: 13px sans-serif; text-anchor: middle } .small { font-size: 11px } .left { text-anchor: start }
+text { fill: #15211f; font: 13px sans-serif; text-anchor: middle }
+.small { font-size: 11px } .left { text-anchor: start }
 .head { font-weight: bold; text-anchor: start } path { stroke: #33514c; fill: none; stroke-width: 1.4 }
 @media (prefers-color-scheme: dark) {
 .paper { fill: #1b2423 } .box { fill: #26312f; stroke: #9cc4bb } .edge { fill: #1f4a42; stroke: #9cc4bb }
@@ -71,10 +72,10 @@ def slab():
         p.box(360 + 42 * i, 42, 42, 30, ("0", "1", "2", "3", "...", "", "", "1023")[i], "number")
     p.arrow((79, 74), (79, 92), (423, 92), (423, 76))
     p.text(250, 108, "the same distance for every node: 32 KiB", "small")
-    p.text(16, 146, "A list of free slots: the last that died is filled first. When each slot was filled, for example:", "head")
+    p.text(16, 146, "A list of free slots: the last that died is filled first. For example, in this order:", "head")
     for i, when in enumerate((9, 2, 14, 5, 11, 1, 7, 16, 3, 12, 6, 10, 15, 4, 13, 8)):
         p.box(16 + 43 * i, 158, 43, 30, str(when), "mark")
-    p.text(16, 226, "Ascending runs: a slab is filled again when all of its nodes are dead, from its first slot on", "head")
+    p.text(16, 226, "Ascending runs: a slab is filled again, from its first slot on, when all its nodes are dead", "head")
     for i in range(16):
         p.box(16 + 43 * i, 238, 43, 30, str(i + 1), "edge")
     p.arrow((20, 284), (700, 284))
@@ -134,8 +135,8 @@ def events():
         p.box(504 + 62 * i, 214, 60, 28, f"w1{i}", "mark")
     p.box(150, 276, 60, 28, "A", "edge")
     p.box(490, 276, 60, 28, "B", "mark")
-    for line in (((170, 276), (110, 246)), ((190, 276), (310, 246)), ((510, 276), (390, 246)), ((530, 276), (590, 246))):
-        p.arrow(*line)
+    for start, end in ((170, 110), (190, 310), (510, 390), (530, 590)):
+        p.arrow((start, 276), (end, 246))
     return p
 
 

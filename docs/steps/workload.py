@@ -11,7 +11,7 @@ import sys
 import time
 
 LAYERS, WIDTH, RATE = 3, 16, 0.001
-# Seconds of this thread, which a busy machine doesn't stretch as it does those on the wall; Windows counts them coarsely.
+# Seconds of this thread, which a busy machine stretches less than those on the wall. Windows counts them coarsely.
 clock = time.perf_counter if sys.platform == "win32" else time.thread_time
 
 
@@ -97,7 +97,7 @@ def count_nodes(positions):
 
 
 def compare(engines, positions=32, rounds=7):
-    """Let engines take turns, `rounds` times after one that doesn't count. {engine: the medians of a step's three times}
+    """Let engines take turns, `rounds` times after one that doesn't count. {engine: medians of a step's three times}
 
     Between two turns the garbage collector runs off the clock, so that nobody pays for another's cycles.
     """

@@ -54,7 +54,8 @@ def test_the_check_finds_a_gradient_that_differs(monkeypatch):
 def test_one_command_prints_what_each_step_gains():
     out = run("run.py", "--positions", "1", "--rounds", "1")
     rows = [line.split("|")[1:-1] for line in out.splitlines() if re.match(r"\| (\d+:|fastgrad)", line)]
-    assert [row[0].split(":")[0].strip() for row in rows] == [*map(str, range(1, 9)), "fastgrad, loops in Python", "9", "10"]
+    names = [row[0].split(":")[0].strip() for row in rows]
+    assert names == [*map(str, range(1, 9)), "fastgrad, loops in Python", "9", "10"]
     nodes = int(re.search(r"of ([\d,]+) nodes", out)[1].replace(",", ""))
     assert nodes == 1 + 16 + 3 * 16 * (2 * 16 + 1 + 1) + (2 * 16 + 1) + 1
     for forward, backward, rest, total, per_node, *_ in (row[1:] for row in rows):
