@@ -45,12 +45,12 @@ cdef class Store:
                     and 0 <= self.index(first + n - 1) < n_items(<object>self.items)):
                 return False
             return self.has_own_floats(numbers, first, n) or self.make_fresh(frame, numbers, first, n)
-        if numbers.all > FG_NUMBERS:
-            for i in range(n):
+        if numbers.all > FG_NUMBERS:            # n + level.ahead: see Level.ahead
+            for i in range(n + level.ahead):
                 if fg_register_get(numbers, i).is_value:
                     return False
         if old.all != FG_VALUES:
-            for i in range(n):
+            for i in range(n + level.ahead):
                 if fg_register_get(old, i).node == FG_NONE:
                     return False
         return True

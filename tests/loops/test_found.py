@@ -52,6 +52,24 @@ def add(xs):
     return s
 r = add([0.1] * 10), add([1e16, 1.0, -1e16, 1.0, 1.0]), sum(x * 1.0 for x in [0.1] * 10)
 """,
+    "the author's body raises for the last element": """
+xs = [Value(1.5), Value(0.25), 2]
+try:
+    for p in xs:
+        p.grad = 0.5
+        old = -0.5
+except AttributeError:
+    pass
+""",
+    "the author's body raises for the last number": """
+xs, new = [Value(1.5), Value(0.25), Value(2.0)], [1.0, 2.0, Value(3.0)]
+try:
+    for p, x in zip(xs, new):
+        p.data = x
+        old = -0.5
+except TypeError:
+    pass
+""",
     "rows of different length": """
 rows = [[Value(float(i * 3 + j)) for j in range(n)] for i, n in enumerate([2, 300, 2, 300, 2, 40, 2, 40, 2])]
 xs = [Value(1.0 + i) for i in range(300)]
