@@ -47,7 +47,7 @@ def flags():
     compiler = ["-O3", "-fno-tree-slp-vectorize", "-std=c11", "-ffp-contract=off", "-Wall", "-Wextra",
                 "-fvisibility=hidden", f"-ffile-prefix-map={HERE}=."]
     if os.environ.get("FASTGRAD_DEBUG"):
-        return [*compiler, "-O0", "-g", "-UNDEBUG"], []
+        return [*compiler, "-O0", "-g", "-UNDEBUG", "-DFG_FRAMES"], []
     if is_for_tests or os.environ.get("PYODIDE"):
         return compiler, []         # with symbols, which profilers and sanitizers show; Pyodide strips by itself
     return compiler, ["-Wl,-x"] if sys.platform == "darwin" else ["-Wl,--strip-all"]

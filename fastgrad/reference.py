@@ -31,8 +31,13 @@ def plain(x):
         except TypeError:
             pass        # an array of one float has __index__ too, and it raises
     if not is_number(x) or not hasattr(type(x), "__float__"):
-        raise TypeError(f"a Value holds a number, not {type(x).__name__!r}")
-    return float(x)
+        raise TypeError(arguments.not_a_number(x))
+    try:
+        return float(x)
+    except TypeError:
+        if hasattr(type(x), "__len__"):     # an array of several
+            raise TypeError(arguments.not_a_number(x)) from None
+        raise
 
 
 def number(x):
@@ -87,11 +92,28 @@ def power(x, n):
 def power_local_grad(x, n):
     """The derivative of x ** n by x."""
     try:
-        return n * power(x, n - 1)
+        return rounded(n * power(x, n - 1))
+    except (ZeroDivisionError, OverflowError) as error:
+        if n == 0 == x:
+            raise ZeroDivisionError(f"{error}{NO_SLOPE}") from None
+        arguments.note_derivative(error, arguments.power_formula(n), x)
+        raise
+
+
+def sqrt_local_grad(y):
+    """The derivative of sqrt(x), which is y."""
+    try:
+        return 0.5 / y
     except ZeroDivisionError as error:
-        if n != 0:
-            raise
-        raise ZeroDivisionError(f"{error}{NO_SLOPE}") from None
+        arguments.note_derivative(error, "sqrt(x)", y)
+        raise
+
+
+def gradient(x):
+    """A number that is assigned to grad; raises TypeError and OverflowError."""
+    if x is None:
+        raise TypeError(arguments.NO_GRAD)
+    return number(x)
 
 
 class Value(Copying, Display):
@@ -151,7 +173,7 @@ class Value(Copying, Display):
     # The attributes of both dialects.
 
     data = property(lambda self: self._data, lambda self, x: setattr(self, "_data", number(x)))
-    grad = property(lambda self: self._grad, lambda self, x: setattr(self, "_grad", number(x)))
+    grad = property(lambda self: self._grad, lambda self, x: setattr(self, "_grad", gradient(x)))
     _children = property(lambda self: self._edges, lambda self, x: self._adopt(values(x)))
     _operands = property(lambda self: self._edges)
     _prev = property(lambda self: set(self._edges), lambda self, x: self._adopt(values(x)))
@@ -249,7 +271,7 @@ class Value(Copying, Display):
 
     def sqrt(self):
         y = math.sqrt(self.data)
-        return self._result(y, (self,), (0.5 / y,) if is_recording() else (), "sqrt")
+        return self._result(y, (self,), (sqrt_local_grad(y),) if is_recording() else (), "sqrt")
 
     def sin(self):
         return self._result(math.sin(self.data), (self,), (math.cos(self.data),), "sin")

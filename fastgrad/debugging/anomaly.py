@@ -19,6 +19,7 @@ from fastgrad.value.decorating import decorated
 
 # The watched methods: name in the class: symbol of the operation.
 OPERATIONS = {name: x.symbol for x in operations.OPERATIONS for name in (x.method, x.reflected) if name}
+NOTE = "detect_anomaly():"      # how its notes begin
 SHOWN_OF_PATH = 6       # steps that are shown at either end of a path
 
 # An attribute that marks a result whose second operand was a number. The grad of the leaf made of that number isn't
@@ -185,9 +186,11 @@ def _watched_operation(name, original):
         try:
             result = original(*operands, **named)
         except (ArithmeticError, ValueError) as error:
-            if not hasattr(error, "__notes__"):     # an operation that this one calls has added it already
+            notes = getattr(error, "__notes__", ())
+            if not any(note.startswith(NOTE) for note in notes):    # of an operation that this one calls
                 operands = _in_order(name, operands)
-                _add_note(error, [f"detect_anomaly(): raised by {_data_in(op, operands)}, or by its derivative",
+                about_derivative = [f"  {notes.pop()}"] if notes else []        # the engine's own note
+                _add_note(error, [f"{NOTE} raised by {_data_in(op, operands)}, or by its derivative", *about_derivative,
                                   *_where_and_of_what(words.parsed(_here()), operands)])
             raise
         if (isinstance(result, Value) and words.own(result, words.MADE_AT) is None
@@ -320,7 +323,7 @@ def _watchful_step(root, v):
     try:
         v._backward()
     except Exception as error:
-        _add_note(error, [f"detect_anomaly(): in the _backward of {words.equation(v)}",
+        _add_note(error, [f"{NOTE} in the _backward of {words.equation(v)}",
                           *words.traceback_lines(words.place(v)), *_path_lines(root, v)])
         raise
     n_watched = 1 if words.own(v, CONSTANT) else len(children)

@@ -99,7 +99,10 @@ cdef class Node:
         op, local_grads = "", ()
         read_number(data, &number)
         if children is not None or op_or_local_grads is not None or named or node_at(self.index).arity != FG_NULLARY:
-            children, op, local_grads = arguments.parse(children, op_or_local_grads, named)
+            try:
+                children, op, local_grads = arguments.parse(children, op_or_local_grads, named)
+            except TypeError as error:
+                raise error.with_traceback(None)        # the caller's line is the last that is shown
             local_grads = tuple(local_grads)
             record = is_recording()
             set_edges(self, children, local_grads, True, record)
@@ -145,6 +148,8 @@ cdef class Node:
     @grad.setter
     def grad(self, x):
         cdef Number number
+        if x is None:
+            raise TypeError(arguments.NO_GRAD)
         read_number(x, &number)
         set_grad(self, number)
 
@@ -283,7 +288,11 @@ cdef class Node:
         (unless under no_grad, where none is asked for)."""
         cdef double x = node_at(self.index).data
         if x == 0.0 and is_recording():
-            PyNumber_TrueDivide(0.5, x)     # which raises
+            try:
+                PyNumber_TrueDivide(0.5, x)     # which raises
+            except ZeroDivisionError as error:
+                note_derivative(error, "sqrt(x)", x)
+                raise
         return function_of(self, FG_SQRT, math.sqrt)
 
     def sin(self):

@@ -12,6 +12,13 @@
 
 #include "arena.h"
 
+/* Cython would add a frame of engine.pyx to the traceback of each error that passes it. A traceback ends at the user's
+ * own line instead. Builds with FASTGRAD_DEBUG have these frames. */
+#ifndef FG_FRAMES
+#undef PyTraceBack_Here
+#define PyTraceBack_Here(frame) ((void)(frame))
+#endif
+
 /* handle.pxi */
 FG_SELDOM void let_go(PyObject *);
 FG_SELDOM void lay_to_rest(PyObject *);

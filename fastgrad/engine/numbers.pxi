@@ -40,8 +40,13 @@ cdef object as_plain_number(object x):
         except TypeError:
             pass        # an array of one float has an __index__ that raises
     if not is_number(x) or not hasattr(type(x), "__float__"):
-        raise TypeError(f"a Value holds a number, not {type(x).__name__!r}")
-    return float(float(x))      # the outer call turns an instance of a subclass of float into a float
+        raise TypeError(arguments.not_a_number(x))
+    try:
+        return float(float(x))      # the outer call turns an instance of a subclass of float into a float
+    except TypeError:
+        if hasattr(type(x), "__len__"):     # an array of several
+            raise TypeError(arguments.not_a_number(x)) from None
+        raise
 
 
 cdef inline bint is_plain_number(object x) noexcept:

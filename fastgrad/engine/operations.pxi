@@ -122,16 +122,23 @@ cdef double[2] last_power
 last_base[0] = last_base[1] = NAN       # nothing is equal to it
 
 
-cdef int power(Number x, Number n, Number *out) except -1:
-    """x ** n as Python's: raises ZeroDivisionError, OverflowError, and ValueError in place of a complex result."""
+cdef inline bint quick_power(Number x, Number n, Number *out) noexcept:
+    """x ** n if C is sure of it. Returns whether it is."""
     cdef double y
     cdef bint is_inverse = n.value == -1.0
     if x.value == last_base[is_inverse] and n.value == last_exponent[is_inverse] and not (x.is_int and n.is_int):
         out[0] = Number(last_power[is_inverse], False)
-        return 0
+        return True
     if not (x.is_int and n.is_int) and fg_power(x.value, n.value, &y):
         last_base[is_inverse], last_exponent[is_inverse], last_power[is_inverse] = x.value, n.value, y
         out[0] = Number(y, False)
+        return True
+    return False
+
+
+cdef inline int power(Number x, Number n, Number *out) except -1:
+    """x ** n as Python's: raises ZeroDivisionError, OverflowError, and ValueError in place of a complex result."""
+    if quick_power(x, n, out):
         return 0
     return read_number(rounded(power_of_objects(as_object(x.value, x.is_int), as_object(n.value, n.is_int))), out)
 
@@ -153,9 +160,8 @@ cdef object rounded(object x):
 
 cdef int power_local_grad(Number x, Number n, Number *out) except -1:
     """The derivative of x ** n by x."""
-    if x.is_int and n.is_int or x.value == 0.0 and n.value == 0.0:
+    if x.is_int and n.is_int or not quick_power(x, Number(n.value - 1.0, n.is_int), out):
         return read_number(derivative_of_objects(as_object(x.value, x.is_int), as_object(n.value, n.is_int)), out)
-    power(x, Number(n.value - 1.0, n.is_int), out)
     out[0] = Number(n.value * out.value, False)
     return 0
 
@@ -163,10 +169,18 @@ cdef int power_local_grad(Number x, Number n, Number *out) except -1:
 cdef object derivative_of_objects(object x, object n):
     try:
         return rounded(n * power_of_objects(x, n - 1))
-    except ZeroDivisionError as error:
-        if n != 0 or active_dialect.check_number is not NULL:       # a script's own class has only Python's words
-            raise
-        raise ZeroDivisionError(f"{error}{arguments.NO_SLOPE}") from None
+    except (ZeroDivisionError, OverflowError) as error:
+        if n == 0 == x and active_dialect.check_number is NULL:
+            raise ZeroDivisionError(f"{error}{arguments.NO_SLOPE}") from None
+        note_derivative(error, arguments.power_formula(n), x)
+        raise
+
+
+cdef int note_derivative(object error, str formula, object at) except -1:
+    """Say that it's the derivative that raises. A script's own class has only Python's words."""
+    if active_dialect.check_number is NULL:
+        arguments.note_derivative(error, formula, at)
+    return 0
 
 
 cdef inline bint has_slope() except -1:

@@ -2,10 +2,10 @@
 
 If nobody asks, nothing is kept, and a loop goes with the code that it's in.
 """
-import os
 from collections import Counter
 
 from fastgrad.engine import Loop
+from fastgrad.value.base import shown_file
 
 kept: list = []             # a Found for each piece of code that has been rewritten
 
@@ -43,7 +43,7 @@ def lines():
 def table(title, rows):
     if not rows:
         return []
-    wheres = [f"{os.path.basename(file)}:{line}" for file, line, _ in rows]
+    wheres = [f"{shown_file(file)}:{line}" for file, line, _ in rows]
     width = max(14, *map(len, wheres))
     return [title, *(f"    {where:<{width}} {what}" for where, (_, _, what) in zip(wheres, rows))]
 

@@ -19,8 +19,8 @@ class Neuron(Module):
     """A weighted sum of nin inputs and a bias, then a nonlinearity.
 
     nonlin: True for relu, False for none, 'relu', 'tanh', 'sigmoid', or a function of a Value. Raises ValueError for
-    any other name, and when it's called with another number of inputs than nin. Weights start as random numbers,
-    uniform from -1 to 1, and the bias starts as 0.
+    any other name, and when it's called with another number of inputs than nin; TypeError when that isn't a list of
+    numbers. Weights start as random numbers, uniform from -1 to 1, and the bias starts as 0.
     """
 
     def __init__(self, nin, nonlin=True):
@@ -60,13 +60,23 @@ _NEURON_CALL = Neuron.__call__
 def _weighted_sums(neurons, x):
     """[sum((wi * xi for wi, xi in zip(n.w, x)), n.b) for n in neurons]"""
     if type(x) not in (list, tuple):
-        x = x.tolist() if hasattr(type(x), "tolist") else list(x)       # tolist: a NumPy array's
+        if hasattr(type(x), "tolist"):      # a NumPy array
+            x = x.tolist()
+        elif hasattr(type(x), "__iter__") and not isinstance(x, (str, bytes)):
+            x = list(x)
+        if not isinstance(x, list):
+            raise TypeError(f"a network takes a list of numbers, not {type(x).__name__!r}"
+                            + (f": write [{x}]" if isinstance(x, (int, float)) else ""))
     weights, biases = [n.w for n in neurons], [n.b for n in neurons]
     fused = functional._fused_products(weights, (x,), biases)
     if fused is not None:
         return fused
+    if any(hasattr(type(xi), "__len__") for xi in x):
+        raise TypeError("a network takes one example at a time, a list of numbers, and this is a list of lists: write "
+                        "[model(x) for x in xs]")
     for n_inputs in set(map(len, weights)) - {len(x)}:
-        raise ValueError(f"this neuron has {n_inputs} input{'s' * (n_inputs != 1)}, not {len(x)}")
+        s = "s" * (n_inputs != 1)
+        raise ValueError(f"this neuron has {n_inputs} input{s}, not {len(x)}: give it a list of {n_inputs} number{s}")
     return functional.linear(x, weights, biases) if x and weights else biases
 
 
@@ -85,6 +95,8 @@ class Layer(Module):
     """
 
     def __init__(self, nin, nout, **kwargs):
+        if hasattr(type(nout), "__iter__"):
+            raise TypeError("nout is a number, how many neurons the layer has; MLP(nin, nouts) takes a list")
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
 
     def __call__(self, x):
@@ -105,10 +117,13 @@ class MLP(Module):
     """Layers one after the other: nin inputs, then nouts[0], nouts[1], ... neurons.
 
     nonlin: True for micrograd's network, relu and a linear last layer; a name or a function (see Neuron) for every
-    layer, the last one too; False for linear layers only. Raises ValueError for a name that isn't known.
+    layer, the last one too; False for linear layers only. Raises ValueError for a name that isn't known, and TypeError
+    if nouts isn't a list; and when it's called, as a Neuron does.
     """
 
     def __init__(self, nin, nouts, nonlin=True):
+        if not hasattr(type(nouts), "__iter__"):
+            raise TypeError(f"nouts is a list, with the size of each layer: write MLP({nin}, [{nouts}])")
         sizes = [nin, *nouts]
         everywhere = isinstance(nonlin, str) or callable(nonlin)
         self.layers = [Layer(sizes[i], sizes[i + 1], nonlin=nonlin if everywhere or i < len(nouts) - 1 else False)

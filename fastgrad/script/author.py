@@ -1,12 +1,12 @@
 """Read an author's class: its attributes, which of its methods may be tried, and reasons not to make a twin of it."""
 import ast
 import functools
-import os
 import sys
 from types import FunctionType, MemberDescriptorType
 
 from fastgrad.script.sandbox import NotReplaceable, Sandbox, codes_of, functions_in
 from fastgrad.script.text import text_of
+from fastgrad.value.base import shown_file
 
 BACKWARD_NAMES = ("backward", "backprop", "backpropagate", "back_propagate", "backwards", "back", "run_backward")
 FOREIGN = ("shape", "dot", "matmul", "ndarray", "ones_like", "zeros_like", "transpose", "weakref", "logging")
@@ -163,7 +163,7 @@ def check_program(author, dialect):
             if not complaint and id(node) not in within:
                 complaint = complaint_about_use(node, dialect, ours)
             if complaint:
-                raise NotReplaceable(f"line {node.lineno} of {os.path.basename(path)} {complaint}")
+                raise NotReplaceable(f"line {node.lineno} of {shown_file(path)} {complaint}")
 
 
 def is_operand_class(node):

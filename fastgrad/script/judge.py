@@ -88,7 +88,8 @@ class Judge(Verdict):
             if same(seen, wanted, tolerance):
                 return None
             if self.sandbox.untried is None:
-                return describe(*self.both(make, values, whole=True, **how), values)
+                shown = {name: x for name, x in how.items() if name != "odd"}
+                return describe(*self.both(make, values, whole=True, **how), values, make, **shown)
         except Untried:
             pass
         return f"it uses {self.sandbox.untried}, which {self.author.why_not(self.sandbox.untried)}"
@@ -112,7 +113,7 @@ class Judge(Verdict):
         for i, (make, values) in enumerate(experiments(name)):
             for change in (False, True) if i < 16 else (False,):        # the rest are extremes, and similar ones
                 found = self.differs(make, values, change=change, odd=i < 4)
-                if found and not (but_complex and "it raises" in found and "is a complex number" in found):
+                if found and not (but_complex and " raises " in found and "is a complex number" in found):
                     return found
         return None
 
@@ -141,9 +142,12 @@ class Judge(Verdict):
             self.twin.keep(name)
             self.twin.methods[name] = f"the author's: it {why}"
             return
+        found = None
         for how in (OURS, ZEROING):
             self.twin.use_backward(zeroing=how is ZEROING)
-            if self.gradients_differ() is None:
+            differs = self.gradients_differ()
+            found = found or differs
+            if differs is None:
                 takes_more = bool(parameters(self.author.body[name]))
                 if takes_more:
                     self.twin.use_backward(zeroing=how is ZEROING, with_arguments=True)
@@ -151,9 +155,9 @@ class Judge(Verdict):
                     self.twin.methods[name] = how + (" when called without arguments" if takes_more else "")
                     return
         self.twin.keep(name)
-        if (found := self.gradients_differ()) is not None:
-            raise NotReplaceable(f"{name}() doesn't do on our nodes what it does on its own: {found}")
-        self.twin.methods[name] = "the author's: it gives other gradients than ours, or adds them in another order"
+        if (still := self.gradients_differ()) is not None:
+            raise NotReplaceable(f"{name}() doesn't do on our nodes what it does on its own: {still}")
+        self.twin.methods[name] = f"the author's: {found or 'it adds gradients in another order than ours'}"
 
     def gradients_differ(self):
         for make, values in GRAPHS:

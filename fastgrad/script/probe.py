@@ -6,6 +6,7 @@ judge.py compares the observation of the author's class with that of ours.
 import math
 
 from fastgrad.script.sandbox import TRIAL_ERRORS
+from fastgrad.script.written import names, point, written
 
 
 ODD = (None, 0.0, -2.0, math.inf, math.nan)     # gradients to set; None leaves the gradient as it is
@@ -129,37 +130,56 @@ def close(x, y, tolerance, slack):
 PARTS = ("number", "name of the operation", "container of operands", "local derivatives", "attributes", "operands")
 
 
-def describe(seen, wanted, values):
-    """How the observation of our class, seen, differs from that of the author's, wanted, in words."""
-    at = ", ".join(map(repr, values))
+def describe(seen, wanted, values, make, times=1, change=False):
+    """How the observation of our class, seen, differs from that of the author's, wanted, in words: the example, and
+    which value or derivative it is with either class.
+
+    make, values, times, change: as for observe().
+    """
+    text = written(make, len(values)) or "the result"
+    at = f"at {point(values)}"
     if wanted[0] == seen[0] == "error" and wanted[1] == seen[1]:
-        return f"at {at} ours raises {wanted[1]} at another time"
+        return f"{at} {text} raises {wanted[1]} at another time than with ours"
     if wanted[0] == "error" or seen[0] == "error":
         one = f"raises {wanted[1]}" if wanted[0] == "error" else "doesn't raise"
         other = f"raises {seen[1]}" if seen[0] == "error" else "doesn't raise"
-        return f"at {at} it {one}, ours {other}"
+        return f"{at} {text} {one} with its own class, and {other} with ours"
     if not isinstance(wanted[0], tuple) or not isinstance(seen[0], tuple):
-        return f"at {at} it returns something else"
+        return f"{at} {text} is something else"
     if wanted[0] != seen[0]:
-        return f"at {at} {different_part(wanted[0], seen[0])}"
-    return f"at {at} it gives other gradients than ours"
+        return f"{at} {different_part(wanted[0], seen[0], text)}"
+    for i in range(2, 2 * times + 1, 2):        # the gradients of the leaves and the root after each backward()
+        if wanted[i] == seen[i]:
+            continue
+        name, theirs, ours = next((name, x, y) for name, x, y in zip([*names(len(values)), "itself"], wanted[i], seen[i])
+                                  if x != y)
+        when = [" after a second backward()"] if i > 2 else []
+        when += [" (with .data changed before backward())"] if change else []
+        return f"{at} the derivative of {text} by {name} is {versus(theirs, ours)}{''.join(when)}"
+    return f"{at} {text} gives other gradients within the graph than ours"
 
 
-def different_part(wanted, seen):
-    """The first part in which two shapes differ, in words."""
+def versus(theirs, ours):
+    """Two pairs of type and number in words."""
+    theirs, ours = ([number, f"{number} ({kind})"][theirs[1] == ours[1]] for kind, number in (theirs, ours))
+    return f"{theirs} with its own class, {ours} with ours"
+
+
+def different_part(wanted, seen, text):
+    """The first part in which the shapes of a result, whose text is given, differ, in words."""
     for part, theirs, ours in zip(PARTS, wanted, seen):
         if theirs == ours:
             continue
         if part == "number":
-            return f"it gives {theirs[1]}, ours {ours[1]}"
+            return f"the value of {text} is {versus(theirs, ours)}"
         if part == "operands":
             pair = next(((x, y) for x, y in zip(theirs, ours) if x != y and isinstance(x, tuple)
                          and isinstance(y, tuple)), None)
             if pair and len(theirs) == len(ours):
-                return f"below the result {different_part(*pair)}"
-            return "it makes another graph than ours"
-        return f"its {part}: {shown(theirs)}, ours: {shown(ours)}"
-    return "it makes another graph than ours"
+                return different_part(*pair, f"an operand in {text}")
+            return f"{text} makes another graph than ours"
+        return f"the {part} of {text}: {shown(theirs)} with its own class, {shown(ours)} with ours"
+    return f"{text} makes another graph than ours"
 
 
 def shown(part):

@@ -17,6 +17,7 @@ from fastgrad.script.author import looks_like_engine
 from fastgrad.script.sandbox import NotReplaceable, limited_recursion
 from fastgrad.script.text import text_of
 from fastgrad.script.twin import make_twin
+from fastgrad.value.base import shown_file
 
 
 class Report:
@@ -32,7 +33,7 @@ class Report:
         return self.cls if self.twin is None else self.twin.ours
 
     def __str__(self):
-        where = f"class {self.cls.__qualname__} ({os.path.basename(self.file)}:{self.line})"
+        where = f"class {self.cls.__qualname__} ({shown_file(self.file)}:{self.line})"
         if self.twin is None:
             return f"{where} runs as it is: {self.reason}"
         lines = [f"{where} is replaced" + (f"; {self.twin.note}" if self.twin.note else "")]

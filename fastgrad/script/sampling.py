@@ -5,10 +5,11 @@ counts for the line that runs. Python notices where it calls something or jumps 
 whole loop say, is one sample of as long as that took; and what an assignment takes to free a graph counts for the next
 line. No trace function is set: loops would decline, and all would be slower.
 """
-import os
 import signal
 import time
 from collections import Counter
+
+from fastgrad.value.base import shown_file
 
 EVERY = 0.002       # seconds of the processor's time; many systems' clocks are slower
 LINES = 8           # that are shown, if they take
@@ -71,7 +72,7 @@ class Samples:
                 f"{share(self.seconds[None], whole)} to backward(), {share(python, whole)} to Python's other lines"]
         for at, seconds in self.seconds.most_common(LINES + 1):
             if at is not None and seconds >= LEAST * whole:
-                where = f"{os.path.basename(at[0])}:{at[1]}"
+                where = f"{shown_file(at[0])}:{at[1]}"
                 what = what_is_at(loops.get(at), left.get(at))
                 rows.append(f"    {share(seconds, whole):>6}  {where:<20} {what}".rstrip())
         return rows

@@ -19,6 +19,7 @@ import tempfile
 import fastgrad
 from fastgrad.script.copies import Folders, TooLarge
 from fastgrad.script.likeness import TOLERANCE, Likeness, relative
+from fastgrad.value.base import shown_file
 
 FASTGRADS = "fastgrad.Value"    # its key
 ROLES = {"backward": "backward", "data": "data", "grad": "grad", "children": "_children", "is_ordered": True}
@@ -42,7 +43,7 @@ class Recorder:
                      "children": next(iter(found.children)),
                      "is_ordered": found.is_ordered}
             self.watch(report.result, roles)
-        where = f"class {report.cls.__qualname__} ({os.path.basename(report.file)}:{report.line})"
+        where = f"class {report.cls.__qualname__} ({shown_file(report.file)}:{report.line})"
         self.write(self.key(report.cls, report.file), where, roles)
 
     def write(self, *entry):

@@ -1,8 +1,12 @@
-"""Checks of arguments for both engines: which objects are numbers, how a number is stored, and the constructor's
-arguments under the names of both dialects."""
+"""Checks of arguments for both engines: which objects are numbers, what is said of others, how a number is stored, and
+the constructor's arguments under the names of both dialects."""
 
 NOT_REAL = frozenset("cSUTMm")      # kinds of NumPy's dtypes: complex, bytes, two of text, times, spans of time
 NO_SLOPE = ": x ** 0 is 1, but microgpt's formula for its derivative, 0 * 0.0 ** -1, has no value"
+
+NO_GRAD = "grad holds a number, not None: use 0, or zero_grad()"
+# How the engine's own errors begin, about what a Value doesn't hold.
+REFUSALS = "a Value holds a number", "grad holds a number", "children are Values", "int "
 
 EXACT = 2 ** 53     # a double holds every integer of at most this magnitude
 
@@ -16,6 +20,39 @@ def is_number(x):
     if isinstance(x, (str, bytes, bytearray)) or kind.__name__ == "void":
         return False
     return not hasattr(kind, "dtype") or getattr(x.dtype, "kind", "") not in NOT_REAL
+
+
+def not_a_number(x):
+    """The text of the TypeError about an object in place of a number: what it is, and what to write instead."""
+    kind, advice = type(x), ""
+    if x is None:
+        return "a Value holds a number, not None (which is what a function without `return` gives)"
+    if isinstance(x, str):
+        try:
+            float(x)
+            advice = f": write float({str(x)!r})" if len(x) < 30 else ": write float(...)"
+        except ValueError:
+            pass
+    elif hasattr(kind, "__len__") and hasattr(kind, "__iter__") and not isinstance(x, (bytes, bytearray, dict)):
+        advice = ": make a Value of each, [Value(x) for x in xs]"
+    elif isinstance(x, complex):
+        advice = ": take its .real"
+    elif callable(x) and not isinstance(x, type):
+        advice = ": are the () of a call missing?"
+    return f"a Value holds a number, not {kind.__name__!r}{advice}"
+
+
+def note_derivative(error, formula, at):
+    """Say in a note to a Python error that a derivative has raised it, and not the operation itself. Python 3.10 has no
+    notes. formula: the operation's, such as 'x ** 0.5'. at: the number x."""
+    if hasattr(error, "add_note"):
+        what = "is too large for a float" if isinstance(error, OverflowError) else "isn't finite"
+        error.add_note(f"the derivative of {formula} at x = {at!r} {what} (no_grad() takes no derivatives)")
+
+
+def power_formula(n):
+    """x ** n in words."""
+    return f"x ** {n!r}" if not isinstance(n, int) or abs(n) <= EXACT else "x ** n"
 
 
 def rounded(x):

@@ -7,6 +7,8 @@ operands and arena as they were.
 import gc
 import math
 import operator
+import sys
+import traceback
 from decimal import Decimal
 from fractions import Fraction
 
@@ -545,6 +547,63 @@ def test_what_is_no_number_is_a_type_error(engine, x):
     assert (v.data, v.grad, v._children, v._local_grads) == (3.0, 5.0, (), ())
     del action, info
     assert engine.arena_stats()["live"] == nodes
+
+
+WORDS = [
+    (lambda V: V(None), "a Value holds a number, not None (which is what a function without `return` gives)"),
+    (lambda V: V("3"), "a Value holds a number, not 'str': write float('3')"),
+    (lambda V: V("three"), "a Value holds a number, not 'str'"),
+    (lambda V: V([1.0]), "a Value holds a number, not 'list': make a Value of each, [Value(x) for x in xs]"),
+    (lambda V: V(np.array([1.0, 2.0])),
+     "a Value holds a number, not 'ndarray': make a Value of each, [Value(x) for x in xs]"),
+    (lambda V: V(np.array([1, 2])),
+     "a Value holds a number, not 'ndarray': make a Value of each, [Value(x) for x in xs]"),
+    (lambda V: V(1j), "a Value holds a number, not 'complex': take its .real"),
+    (lambda V: V(V(2.0).exp), "are the () of a call missing?"),
+    (lambda V: setattr(V(1.0), "data", None), "a Value holds a number, not None"),
+    (lambda V: setattr(V(1.0), "grad", None), "grad holds a number, not None: use 0, or zero_grad()")]
+
+
+@pytest.mark.parametrize("action, words", WORDS)
+def test_what_to_write_instead(Value, action, words):
+    with pytest.raises(TypeError) as info:
+        action(Value)
+    assert words in str(info.value)
+
+
+STEEP = [(lambda V: V(0.0) ** 0.5, "x ** 0.5 at x = 0.0 isn't finite"),
+         (lambda V: V(0) ** 0.5, "x ** 0.5 at x = 0 isn't finite"),
+         (lambda V: V(0.0) ** V(0.5), "x ** 0.5 at x = 0.0 isn't finite"),
+         (lambda V: V(0.0).sqrt(), "sqrt(x) at x = 0.0 isn't finite"),
+         (lambda V: V(1e-200) ** -1, "x ** -1 at x = 1e-200 is too large for a float"),
+         (lambda V: 1 / V(1e-200), "x ** -1 at x = 1e-200 is too large for a float"),
+         (lambda V: V(1) ** 10 ** 400, "x ** n at x = 1 is too large for a float")]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="CPython 3.10 has no notes")
+def test_errors_of_a_derivative_say_so_in_a_note(Value):
+    for action, words in STEEP:
+        with pytest.raises(ArithmeticError) as info:
+            action(Value)
+        assert info.value.__notes__ == [f"the derivative of {words} (no_grad() takes no derivatives)"]
+    for action in (lambda: Value(0.0) ** -1, lambda: Value(0.0).log(), lambda: Value(1000.0).exp()):
+        with pytest.raises((ArithmeticError, ValueError)) as info:
+            action()
+        assert not hasattr(info.value, "__notes__")     # it's the value's own
+
+
+@pytest.mark.skipif(fastgrad.backend != "c", reason="about the C engine")
+def test_a_traceback_ends_at_the_caller_s_line(engine):
+    """Cython adds no frames; and a closure's error passes through backward() without any."""
+    Value = fastgrad.Value
+    root = Value(1.0, (Value(2.0),), "f")
+    root._backward = lambda: 1 / 0
+    for action in (lambda: Value("3"), lambda: Value(1.0, bogus=1), lambda: Value(0.0) ** -1, lambda: Value(0.0).log(),
+                   lambda: Value(0.0).sqrt(), lambda: setattr(Value(1.0), "grad", None), root.backward,
+                   lambda: Value(1.0, (1.0,)), lambda: Value(1.0).exp(2)):
+        with pytest.raises((TypeError, ValueError, ArithmeticError)) as info:
+            action()
+        assert {frame.filename for frame in traceback.extract_tb(info.value.__traceback__)} == {__file__}
 
 
 def test_reflected_operators_of_others_get_their_turn(Value):

@@ -239,10 +239,29 @@ def test_weighted_sums_are_fused():
 def test_a_wrong_number_of_inputs(call):
     for x in ([1.0, 2.0], (), iter([1.0] * 4), np.ones(4)):
         n = len(x) if hasattr(x, "__len__") else 4
-        with pytest.raises(ValueError, match=f"^this neuron has 3 inputs, not {n}$"):
+        with pytest.raises(ValueError, match=f"^this neuron has 3 inputs, not {n}: give it a list of 3 numbers$"):
             call(x)
-    with pytest.raises(ValueError, match="^this neuron has 1 input, not 2$"):
+    with pytest.raises(ValueError, match="^this neuron has 1 input, not 2: give it a list of 1 number$"):
         Neuron(1)([1.0, 2.0])
+
+
+@pytest.mark.parametrize("call", [lambda x: Neuron(3)(x), lambda x: Layer(3, 2)(x), lambda x: MLP(3, [2, 1])(x)])
+@pytest.mark.parametrize("x, words", [
+    ([[1.0, 2.0, 3.0]] * 3, "[model(x) for x in xs]"), ([[1, 2, 3]], "[model(x) for x in xs]"),
+    (np.ones((3, 3)), "[model(x) for x in xs]"), ([[Value(1.0)] * 3] * 2, "[model(x) for x in xs]"),
+    (["abc"] * 3, "a list of lists"), (2.0, "not 'float': write [2.0]"), (np.array(2), "not 'int': write [2]"),
+    ("abc", "not 'str'"), (None, "not 'NoneType'")], ids=repr)
+def test_what_is_no_list_of_numbers(call, x, words):
+    with pytest.raises(TypeError) as info:
+        call(x)
+    assert words in str(info.value)
+
+
+def test_sizes_that_are_no_sizes():
+    with pytest.raises(TypeError, match=r"nouts is a list.*: write MLP\(3, \[1\]\)"):
+        MLP(3, 1)
+    with pytest.raises(TypeError, match=r"nout is a number.*MLP\(nin, nouts\) takes a list"):
+        Layer(3, [4, 1])
 
 
 def test_inputs_of_other_kinds():
