@@ -189,7 +189,9 @@ def _watched_operation(name, original):
             notes = getattr(error, "__notes__", ())
             if not any(note.startswith(NOTE) for note in notes):    # of an operation that this one calls
                 operands = _in_order(name, operands)
-                about_derivative = [f"  {notes.pop()}"] if notes else []        # the engine's own note
+                about_derivative = []
+                if notes and notes[-1].startswith("the derivative of "):        # the engine's own note
+                    about_derivative = [f"  {notes.pop()}"]
                 _add_note(error, [f"{NOTE} raised by {_data_in(op, operands)}, or by its derivative", *about_derivative,
                                   *_where_and_of_what(words.parsed(_here()), operands)])
             raise

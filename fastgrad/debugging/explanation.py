@@ -225,7 +225,7 @@ def _verdict(v, known, n_unknown, root):
         return (f"The sum is 0, and so is {its_grad}: backward() hasn't come by, zero_grad() has, or what is above "
                 "doesn't depend on it.")
     if total == grad or total != total and grad != grad:
-        return f"The sum is {total!r}, and that is {its_grad}, to the last bit."
+        return f"The sum is {words.number(total)}, and that is {its_grad}, to the last bit."
     if _is_close(total, grad):
         order = "" if root is not None else " (explain(v, root=...) adds in backward's own order)"
         return f"The sum is {words.number(total)}, and that is {its_grad}, but for rounding{order}."

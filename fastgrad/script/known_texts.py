@@ -14,7 +14,9 @@ KNOWN = {
     ('__add__', 'e3336ab818b99012'):
         {'results': 2, 'deferred': True},
     ('__add__', 'e44941ab330d50b4'):
-        {'why': 'at 0.7, -1.3 its local derivatives: 1.0, 1.0, ours: 1, 1', 'results': 2, 'deferred': False},
+        {'why': 'at a = 0.7, b = -1.3 the local derivatives of a + b: 1.0, 1.0, ours: 1, 1',
+         'results': 2,
+         'deferred': False},
     ('__add__', 'ecad8c5a47f75a33'):
         {'results': 2, 'deferred': True},
     ('__mul__', '6222cbe6057aee59'):
@@ -60,7 +62,9 @@ KNOWN = {
     ('exp', '1f030122be263ccb'):
         {'deferred': False},
     ('exp', '926d77fd7f5fad99'):
-        {'why': 'at 0.7 it gives other gradients than ours', 'deferred': True},
+        {'why': 'at a = 0.7 the derivative of a.exp() by a is 2.0137527074704766, ours 2.5137527074704766, if .data '
+                'is changed before backward()',
+         'deferred': True},
     ('exp', 'c3f48d4beed14fee'):
         {'deferred': False},
     ('exp', 'fb8faecd4d6a0e31'):
@@ -72,7 +76,9 @@ KNOWN = {
     ('log', '624bfefa01a57355'):
         {'deferred': False},
     ('log', 'f8bd0d4bf966cef6'):
-        {'why': 'at 0.7 it gives other gradients than ours', 'deferred': True},
+        {'why': 'at a = 0.7 the derivative of a.log() by a is 1.4285714285714286, ours 0.8333333333333334, if .data '
+                'is changed before backward()',
+         'deferred': True},
     ('relu', 'a9aec49d969b5dac'):
         {'why': 'at -2.5 its derivative is of type int', 'deferred': True},
     ('relu', 'b324a9a2663c4d40'):
@@ -80,17 +86,19 @@ KNOWN = {
     ('relu', 'e3a0ed21ee97fc85'):
         {'deferred': False, 'micrograd_relu': False},
     ('relu', 'f72e1d2cddbdd69f'):
-        {'why': 'at -1.3 it gives 0.0, ours 0', 'deferred': False},
+        {'why': 'at a = -1.3 the value of a.relu() is 0.0, ours 0', 'deferred': False},
     ('sigmoid', 'a6b93538c996d22e'):
-        {'why': 'at -3 it gives 0.04742587317756678, ours 0.04742587317756679', 'deferred': True},
+        {'why': 'at a = -3 the value of a.sigmoid() is 0.04742587317756678, ours 0.04742587317756679',
+         'deferred': True},
     ('sigmoid', 'fb01b7f467a3cabd'):
-        {'why': 'at -3 it gives 0.04742587317756678, ours 0.04742587317756679', 'deferred': True},
+        {'why': 'at a = -3 the value of a.sigmoid() is 0.04742587317756678, ours 0.04742587317756679',
+         'deferred': True},
     ('tanh', '137f7f9580255906'):
         {'deferred': False},
     ('tanh', '15820fa8a737d42d'):
-        {'why': 'at 0.7 it gives 0.6043677771171635, ours 0.6043677771171636', 'deferred': True},
+        {'why': 'at a = 0.7 the value of a.tanh() is 0.6043677771171635, ours 0.6043677771171636', 'deferred': True},
     ('tanh', '50402d4037a136bd'):
-        {'why': 'at 0.7 it gives 0.6043677771171635, ours 0.6043677771171636', 'deferred': True},
+        {'why': 'at a = 0.7 the value of a.tanh() is 0.6043677771171635, ours 0.6043677771171636', 'deferred': True},
     ('tanh', '7bfabdc1bf342f37'):
         {'deferred': True},
 }

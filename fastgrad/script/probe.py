@@ -143,7 +143,7 @@ def describe(seen, wanted, values, make, times=1, change=False):
     if wanted[0] == "error" or seen[0] == "error":
         one = f"raises {wanted[1]}" if wanted[0] == "error" else "doesn't raise"
         other = f"raises {seen[1]}" if seen[0] == "error" else "doesn't raise"
-        return f"{at} {text} {one} with its own class, and {other} with ours"
+        return f"{at} {text} {one}, ours {other}"
     if not isinstance(wanted[0], tuple) or not isinstance(seen[0], tuple):
         return f"{at} {text} is something else"
     if wanted[0] != seen[0]:
@@ -151,18 +151,22 @@ def describe(seen, wanted, values, make, times=1, change=False):
     for i in range(2, 2 * times + 1, 2):        # the gradients of the leaves and the root after each backward()
         if wanted[i] == seen[i]:
             continue
-        name, theirs, ours = next((name, x, y) for name, x, y in zip([*names(len(values)), "itself"], wanted[i], seen[i])
-                                  if x != y)
+        by = [*names(len(values)), "itself"]
+        name, theirs, ours = next(each for each in zip(by, wanted[i], seen[i]) if each[1] != each[2])
         when = [" after a second backward()"] if i > 2 else []
-        when += [" (with .data changed before backward())"] if change else []
+        when += [", if .data is changed before backward()"] if change else []
         return f"{at} the derivative of {text} by {name} is {versus(theirs, ours)}{''.join(when)}"
-    return f"{at} {text} gives other gradients within the graph than ours"
+    within = [pair for pair in zip(wanted[2 * times + 1], seen[2 * times + 1]) if pair[0] != pair[1]]
+    if within and within[0][0][0] == within[0][1][0]:
+        (data, theirs), (_, ours) = within[0]
+        return f"{at} the derivative of {text} by its node of value {data[1]} is {versus(theirs, ours)}"
+    return f"{at} {text} has other gradients than ours"
 
 
 def versus(theirs, ours):
     """Two pairs of type and number in words."""
     theirs, ours = ([number, f"{number} ({kind})"][theirs[1] == ours[1]] for kind, number in (theirs, ours))
-    return f"{theirs} with its own class, {ours} with ours"
+    return f"{theirs}, ours {ours}"
 
 
 def different_part(wanted, seen, text):
@@ -178,7 +182,7 @@ def different_part(wanted, seen, text):
             if pair and len(theirs) == len(ours):
                 return different_part(*pair, f"an operand in {text}")
             return f"{text} makes another graph than ours"
-        return f"the {part} of {text}: {shown(theirs)} with its own class, {shown(ours)} with ours"
+        return f"the {part} of {text}: {shown(theirs)}, ours: {shown(ours)}"
     return f"{text} makes another graph than ours"
 
 

@@ -9,6 +9,7 @@ from importlib.machinery import SourceFileLoader
 from types import FunctionType, ModuleType
 
 from fastgrad.script import fusing
+from fastgrad.value import arguments
 
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -119,13 +120,13 @@ def hint(error):
         innermost = innermost.tb_next
     names = [report.cls.__name__ for report in replace.reports if report.twin is not None]
     if names and isinstance(error, (TypeError, OverflowError)) and innermost is not None \
-            and _is_ours(innermost.tb_frame.f_code.co_filename):
+            and (_is_ours(innermost.tb_frame.f_code.co_filename) or str(error).startswith(arguments.REFUSALS)):
         print(f"fastgrad: a replaced class holds numbers only; python -m fastgrad --keep {names[-1]} runs the script "
               "with its own class", file=sys.stderr)
 
 
 def _is_ours(file):
-    """Whether a traceback's file is of this package: a Python file, or one compiled by Cython ("fastgrad/...")."""
+    """Whether a traceback's file is of this package. (The engine has frames in debug builds: "fastgrad/engine/...")"""
     return file.startswith("fastgrad/") or os.path.abspath(file).startswith(OURS)
 
 

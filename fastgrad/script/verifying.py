@@ -3,8 +3,8 @@ loops over Values in our run, Python in the other, also if the script imports fa
 
 Each run is a process of its own, with the same seeds, in a copy of the folder. It records its output and, for each
 backward(), the data and grads of all nodes of the graph, each sorted, since a set of operands has no order. Our run
-comes first. It also records which attribute of each replaced class holds which field. The other run reads that, and
-tries nothing.
+comes first, and shows the script's output. It also records which attribute of each replaced class holds which field.
+The other run reads that, and tries nothing.
 """
 import array
 import builtins
@@ -22,6 +22,7 @@ from fastgrad.script.likeness import TOLERANCE, Likeness, relative
 from fastgrad.value.base import shown_file
 
 FASTGRADS = "fastgrad.Value"    # its key
+SAME, DIFFERENT, NOTHING = 0, 1, 2      # exit statuses
 ROLES = {"backward": "backward", "data": "data", "grad": "grad", "children": "_children", "is_ordered": True}
 
 
@@ -131,7 +132,8 @@ def listed(path):
 
 
 def verify(arguments, script=None):
-    """Run what `python -m fastgrad ARGUMENTS` would run, both ways. Returns the exit status: 0 if they agree.
+    """Run what `python -m fastgrad ARGUMENTS` would run, both ways. Returns the exit status: 0 if they agree, 1 if they
+    don't, 2 if there was nothing to compare.
 
     script: the path of the script; None for a module.
     """
@@ -145,13 +147,16 @@ def verify(arguments, script=None):
         folder = os.path.realpath(folder)
         ours, own = (_run(folder, kind, arguments, typed, folders) for kind in ("ours", "own"))
         classes = listed(os.path.join(folder, "classes"))
-    finding, compared, is_same = _compare(own, ours, classes)
+    finding, compared, status = _compare(own[:3], ours[:3], classes)
+    if own[0] != ours[0]:
+        print(own[3], end="", file=sys.stderr)      # what only the other run says
     print(f"fastgrad --verify: {finding}\n    compared: {compared}; each run was in {where}", file=sys.stderr)
-    return 0 if is_same else 1
+    return status
 
 
 def _run(folder, kind, arguments, typed, folders):
-    """Run a script one way. Returns the exit status, the output, and the graphs that were recorded.
+    """Run a script one way. Returns the exit status, the output, the graphs that were recorded, and what it said on
+    stderr, if it's its own class that runs: then it shows nothing.
 
     kind: "ours" or "own". typed: the bytes for stdin, or None.
     """
@@ -162,29 +167,49 @@ def _run(folder, kind, arguments, typed, folders):
         arguments, cwd = [folders.there(x, top) for x in arguments], folders.there(os.getcwd(), top)
         environment["PWD"] = cwd
     command = [sys.executable, "-m", "fastgrad", "--record-" + kind, path, *arguments]
-    done = subprocess.run(command, input=typed, stdout=subprocess.PIPE, env=environment, cwd=cwd)
+    places = [(folders.there(root, top), root) for root in folders.roots] if folders else []
+
+    def back(text):
+        """A run's text, with the names of the folders that it has copies of."""
+        text = text.decode(errors="replace")
+        for there, root in places:
+            text = text.replace(there, root)
+        return text
+
+    with tempfile.TemporaryFile() as file:
+        file.write(typed or b"")
+        file.seek(0)
+        with subprocess.Popen(command, stdin=None if typed is None else file, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE if kind == "own" else None, env=environment, cwd=cwd) as process:
+            if kind == "own":
+                printed, said = map(back, process.communicate())
+            else:
+                lines, said = [], ""
+                for line in process.stdout:
+                    lines.append(back(line))
+                    sys.stdout.buffer.write(lines[-1].encode())
+                    sys.stdout.flush()
+                printed = "".join(lines)
     with open(path, "rb") as file:
         graphs = file.read()
-    printed = done.stdout.decode(errors="replace")
-    for root in folders.roots if folders else ():
-        printed = printed.replace(folders.there(root, top), root)
-    return done.returncode, printed, graphs
+    return process.returncode, printed, graphs, said
 
 
 def _compare(own, ours, classes):
-    """Compare the results of two runs. Returns a sentence, what was compared in words, and whether both runs agree."""
+    """Compare the results of two runs. Returns a sentence, what was compared in words, and the exit status."""
     replaced = [(where, roles) for _, where, roles in classes if roles]
     compared = "the exit status"
     if own[0] != ours[0]:
-        return f"its own class ends with status {own[0]}, ours with {ours[0]}", compared, False
+        return f"its own class ends with status {own[0]}, ours with {ours[0]}", compared, DIFFERENT
     if not replaced:
-        return "no class was replaced, so there's nothing to compare", compared, True
+        reason = "; the reason is above" if classes else ": none looks like a scalar autograd engine"
+        return f"no class was replaced{reason}. So there's nothing to compare", compared, NOTHING
     names = ", ".join(dict.fromkeys(where for where, _ in replaced))
     is_ordered = all(roles["is_ordered"] for _, roles in replaced)
     n, worst, difference = _compare_graphs(own[2], ours[2], is_ordered)
     compared += f", data and grads at {n:,} backward() of {names}"
     if difference:
-        return difference, compared, False
+        return difference, compared, DIFFERENT
     text = Likeness(own[1], ours[1], any_order=not is_ordered)
     n_lines = f"{own[1].count(chr(10)):,} lines of output"
     compared += f", {n_lines}"
@@ -193,14 +218,14 @@ def _compare(own, ours, classes):
     if text.moved:
         compared += f", {text.moved:,} of them in any order"
     if text.difference:
-        return text.difference, compared, False
+        return text.difference, compared, DIFFERENT
     worst = max(worst, text.worst)
     what = f"{n_lines}, and all data and grads at {n:,} backward()"
     if own[0]:
         what += f"; both end with status {own[0]}"
     if worst == 0.0:
-        return f"the same to the bit: {what}", compared, True
-    return f"the same within {TOLERANCE:g} (the largest relative difference is {worst:.1e}): {what}", compared, True
+        return f"the same to the bit: {what}", compared, SAME
+    return f"the same within {TOLERANCE:g} (the largest relative difference is {worst:.1e}): {what}", compared, SAME
 
 
 def _compare_graphs(own, ours, is_ordered):
@@ -226,7 +251,7 @@ def _compare_graphs(own, ours, is_ordered):
         for i, (x, y) in enumerate(zip(theirs, found)):
             error = 0.0 if abs(x - y) <= slack else relative(x, y)
             if error > TOLERANCE:
-                kind = "data" if i < sizes[0] else "grad"
+                kind = "value (data)" if i < sizes[0] else "derivative (grad)"
                 return n, worst, f"at backward() number {n} a {kind} is {x!r} with its own class, {y!r} with ours"
             worst = max(worst, error)
         at, other = at + 8 + size, other + 8 + size

@@ -7,6 +7,8 @@ to that.
 """
 import runpy
 from pathlib import Path
+from pprint import pformat
+from textwrap import indent
 from unittest import mock
 
 from fastgrad.script import known, replace, twin
@@ -46,5 +48,6 @@ def found(path=ENGINES):
 
 
 if __name__ == "__main__":
-    lines = [f"    {key!r}:\n        {value!r},\n" for key, value in sorted(found().items())]
+    lines = [f"    {key!r}:\n{indent(pformat(value, width=110, sort_dicts=False), ' ' * 8)},\n"
+             for key, value in sorted(found().items())]
     TABLE.write_text(HEAD + "".join(lines) + "}\n")

@@ -261,6 +261,27 @@ def test_load_ext(folder):
     assert [line for line in out.split("\n") if "told" not in line][-3:-1] == ["fastgrad.engine", "object"]
 
 
+@pytest.mark.parametrize("before, said, kinds", [
+    ([], "fastgrad: replaces engine classes that cells define from now on, and micrograd", None),
+    ([ENGINE], "fastgrad: class Value (cell 2:1) is replaced; a set of operands", "fastgrad.engine"),
+    ([ENGINE, "x = Value(1.0)"], "fastgrad: class Value is in use already: run its cell again, and what follows",
+     "builtins"),
+    ([ENGINE, "class Sub(Value): pass"], "fastgrad: class Value is in use already", "builtins")])
+def test_load_ext_says_what_it_replaces(folder, before, said, kinds):
+    pytest.importorskip("IPython")
+    sources = ["import math", *before, "%load_ext fastgrad", "print(Value.__mro__[1].__module__)" if kinds else "pass",
+               ENGINE, "%fastgrad report"]
+    folder.write("cells.py", "from IPython.core.interactiveshell import InteractiveShell\n"
+                 f"for cell in {sources!r}:\n"
+                 "    InteractiveShell.instance().run_cell(cell, store_history=True)\n")
+    lines = python("cells.py", cwd=folder.path).stdout.split("\n")
+    assert lines[0].startswith(said)
+    assert lines[1] == kinds if kinds else lines[1].startswith("fastgrad: class Value (cell ")
+    n = len(sources) - 1
+    assert any(line.startswith(f"fastgrad: class Value (cell {n}:1) is replaced") for line in lines[1:3])
+    assert f"class Value (cell {n}:1) is replaced" in "\n".join(lines[2:])
+
+
 def test_verify_runs_notebooks(run_ipython):
     start, rest = LECTURE.split("class Value", 1)
     done = run_ipython(start, "%time pass\n", "class Value" + rest, options=["--verify"])

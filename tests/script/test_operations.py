@@ -203,7 +203,7 @@ def test_an_author_s_own_is_tried_against_ours(folder):
     written = {x.method: (x.formula, *x.derivatives) for x in FUNCTIONS if x.method not in ("abs", "sigmoid", "tanh")}
     written["relu"] = ("max(0, {a})", "float({a} > 0)")
     written["tanh"] = ("tanh({a})", "1 - tanh({a}) * tanh({a})")
-    for factor, whose in (("", "ours"), ("2.0 * ", "the author's: at 0.7 ")):
+    for factor, whose in (("", "ours"), ("2.0 * ", "the author's: at a = 0.7 ")):
         names = sorted(set(re.findall(r"[a-z]\w*", "".join(map("".join, written.values())))) & vars(math).keys())
         text = ENGINE.replace("{names}", ", ".join(names)) + "".join(method(name, formula, f"{factor}({slope})")
                                 for name, (formula, slope) in written.items())

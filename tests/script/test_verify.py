@@ -40,9 +40,9 @@ def test_it_finds_another_output(folder):
 
 @pytest.mark.parametrize("error", [1e-4, 1e-8])
 @pytest.mark.parametrize("demo, finding", [
-    ("a = Value(3.0 + {})\n(a * a).backward()\n", r"at backward\(\) number 1 a data is 3\.0\d+ with its own"),
+    ("a = Value(3.0 + {})\n(a * a).backward()\n", r"at backward\(\) number 1 a value \(data\) is 3\.0\d+ with its own"),
     ("print('loss', 3.0 + {})\n(Value(1.0) * 2).backward()\n", r"line 1 of the output is 'loss 3\.0\d+' "),
-    ("a = Value(3.0)\nb = a * 2\nb.backward()\na.grad += {}\nc = a + 1\nc.backward()\n", r"number 2 a grad is 3\.0\d+"),
+    ("a = Value(3.0)\nb = a * 2\nb.backward()\na.grad += {}\nc = a + 1\nc.backward()\n", r"number 2 a derivative \(grad\) is 3\.0\d+"),
 ])
 def test_a_small_difference(folder, demo, finding, error):
     """The tolerance is 1e-9: not 1e-3, not 1e-7."""
@@ -56,11 +56,11 @@ def test_last_bits_are_no_difference(folder):
 
 
 @pytest.mark.parametrize("own, ours, is_ordered, finding", [
-    ([1.0, 2.0], [1.0, 2.0], True, None), ([1.0, 2.0], [1.0, 2.0 + 1e-8], True, "a grad is 2.0 "),
-    ([1.0 + 1e-8, 2.0], [1.0, 2.0], False, "a data is 1.00000001 "), ([1.0, 1e-9], [1.0, 1.1e-9], True, "a grad is"),
-    ([1.0, 1e-9], [1.0, 1.0005e-9], False, None), ([1.0, 1e-9], [1.0, 1.1e-9], False, "a grad is"),
-    ([1.0, float("nan")], [1.0, 2.0], False, "a grad is nan"),
-    ([1.0, float("inf")], [1.0, 2.0], False, "a grad is inf"),
+    ([1.0, 2.0], [1.0, 2.0], True, None), ([1.0, 2.0], [1.0, 2.0 + 1e-8], True, "a derivative (grad) is 2.0 "),
+    ([1.0 + 1e-8, 2.0], [1.0, 2.0], False, "a value (data) is 1.00000001 "), ([1.0, 1e-9], [1.0, 1.1e-9], True, "a derivative (grad) is"),
+    ([1.0, 1e-9], [1.0, 1.0005e-9], False, None), ([1.0, 1e-9], [1.0, 1.1e-9], False, "a derivative (grad) is"),
+    ([1.0, float("nan")], [1.0, 2.0], False, "a derivative (grad) is nan"),
+    ([1.0, float("inf")], [1.0, 2.0], False, "a derivative (grad) is inf"),
     ([1.0, float("nan")], [1.0, float("nan")], True, None)])
 def test_graphs(own, ours, is_ordered, finding):
     """What is left where gradients cancel out is compared with the largest, if there's no order to add them in."""
@@ -83,8 +83,23 @@ def test_exit_status(folder):
 
 
 def test_no_class_of_ours(folder):
-    assert "no class was replaced" in verify(folder, "print(1)\n")
-    assert "no class was replaced" in verify(folder, HEAD + DEMO, options=["--keep", "Value"])
+    """There's nothing to compare, and that isn't a success."""
+    said = verify(folder, "print(1)\n", status=2)
+    assert "no class was replaced: none looks like a scalar autograd engine" in said
+    said = verify(folder, HEAD + DEMO, options=["--keep", "Value"], status=2)
+    assert said.count("class Value (script.py:2) runs as it is: as --keep says") == 1 and "the reason is above" in said
+
+
+def test_the_script_s_output_is_shown_once(folder):
+    folder.write("script.py", HEAD + DEMO + f"import os, sys\nprint('here', os.getcwd(), {OWN} and 'own')\n"
+                 "print('once', file=sys.stderr)\nprint(len(sys.stdin.read()))\n")
+    done = python("-m", "fastgrad", "--verify", "script.py", cwd=folder.path, status=1, text="four")
+    assert done.stdout == python("script.py", cwd=folder.path, text="four").stdout.replace(
+        "own", "False") and done.stderr.count("once") == 1
+    folder.write("script.py", HEAD + DEMO + f"if {OWN}: print('only its own', file=sys.stderr); raise SystemExit(3)\n")
+    folder.write("script.py", "import sys\n" + (folder.path / "script.py").read_text())
+    done = python("-m", "fastgrad", "--verify", "script.py", cwd=folder.path, status=1)
+    assert done.stderr.startswith("only its own\n") and "its own class ends with status 3" in done.stderr
 
 
 # ---- The run with its own class ----

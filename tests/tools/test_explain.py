@@ -176,6 +176,15 @@ def test_with_the_root_the_sum_has_the_bits_of_backward():
 
 # Why a grad isn't the sum
 
+def test_products_and_their_sum_are_rounded_alike():
+    a = Value(0.0, label="a")
+    out = Value(0.0, (a,), (1.9999999999999996,))
+    (out * 0.5).backward()
+    assert a.grad == 0.9999999999999998
+    text = words_of(a)
+    assert "0.5 * 2 = 1" in text and text.endswith("The sum is 1, and that is a.grad, to the last bit.")
+
+
 def test_backward_called_twice():
     a, b, f, c, out = lesson()
     out.backward()
