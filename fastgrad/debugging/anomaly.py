@@ -1,21 +1,25 @@
-"""detect_anomaly: raise where a nan or an inf is made, and name the line, the operation and its operands.
+"""detect_anomaly: raise where a nan or an inf is made, and name the line, the operation and its operands; and warn where
+a Value becomes a float, so that no gradient goes through.
 
-While a block is open, wrappers that check every result replace the operations, the constructor and `backward` of the
-class Value. Leaving the last block restores the class, so the mode costs nothing while it's off. It works in both
+While a block is open, wrappers that check every result replace the operations, the constructor, `__float__` and
+`backward` of the class Value. Leaving the last block restores the class, so the mode costs nothing while it's off. It works in both
 engines.
 """
 import functools
 import math
+import opcode
 import os
 import sys
 import threading
 import types
+import warnings
 
 from fastgrad.debugging import words
 from fastgrad.engine import Value
 from fastgrad.value import operations
 from fastgrad.value.base import printable
 from fastgrad.value.decorating import decorated
+from fastgrad.value.grad_mode import is_recording
 
 # The watched methods: name in the class: symbol of the operation.
 OPERATIONS = {name: x.symbol for x in operations.OPERATIONS for name in (x.method, x.reflected) if name}
@@ -52,6 +56,10 @@ class detect_anomaly:
 
     An error that an operation raises anyway, such as log(0)'s, gets a note about operands and place, from Python 3.11
     on. A `backward()` of your own that you have assigned to the class isn't watched.
+
+    A UserWarning names the line that turns a Value into a float, which cuts the graph silently: math.exp(v), float(v), an
+    assignment into a NumPy array of doubles. There's none under no_grad(), for text (print('%f' % v)), or for what an
+    installed package does with a Value, such as to plot it.
 
     Blocks may be nested, and an object may be used again. The mode holds for all threads of the process. Enter it
     once, around a training loop rather than in each step, because each entry changes the class Value.
@@ -148,6 +156,7 @@ def _replace():
     _put_back()         # methods that an interrupted change has left replaced
     watched = {name: _watched_operation(name, getattr(Value, name)) for name in OPERATIONS}
     watched["__init__"] = _watched_init(Value.__init__)
+    watched["__float__"] = _watched_float(Value.__float__)
     is_ours = isinstance(Value.backward, types.MethodDescriptorType)        # the compiled class's own
     if is_ours or getattr(Value.backward, "__module__", None) == Value.__module__:
         watched["backward"] = _watched_backward(Value.backward)
@@ -217,6 +226,40 @@ def _watched_init(original):
             if children:
                 _check(self, "", children)
     return __init__
+
+
+def _watched_float(original):
+    @functools.wraps(original)
+    def __float__(self):
+        if _open_blocks and is_recording():
+            _warn_of_cut(self)
+        return original(self)
+    return __float__
+
+
+LIBRARY = os.path.dirname(os.path.realpath(os.__file__)) + os.sep       # the standard library
+
+
+def _warn_of_cut(v):
+    """Warn that v becomes a float, if a line of the user's own asks for it, itself or through NumPy."""
+    frame, level = sys._getframe(2), 3
+    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "numpy":
+        frame, level = frame.f_back, level + 1
+    if frame is None or str(frame.f_globals.get("__name__")).partition(".")[0] == "fastgrad":
+        return
+    file = os.path.realpath(frame.f_code.co_filename)
+    if {"site-packages", "dist-packages"} & {*file.split(os.sep)} or file.startswith(LIBRARY) or _makes_text(frame):
+        return
+    warnings.warn(printable(f"{words.equation(v)} is turned into a float here, which cuts the graph: no gradient goes "
+                            "through. Use the Value's own methods, such as v.exp() for math.exp(v); or v.data, if you "
+                            "want the number"), UserWarning, stacklevel=level)
+
+
+def _makes_text(frame):
+    """Whether a frame is at the operator %. A Value has none, so it's a text's."""
+    code, at = frame.f_code.co_code, frame.f_lasti
+    name = opcode.opname[code[at]]
+    return name == "BINARY_MODULO" or name == "BINARY_OP" and opcode._nb_ops[code[at + 1]][0] == "NB_REMAINDER"
 
 
 def _in_order(name, operands):

@@ -12,6 +12,7 @@ _F = TypeVar("_F", bound=Callable[..., object])
 OPERATIONS: dict[str, str]
 SHOWN_OF_PATH: int
 CONSTANT: str
+LIBRARY: str
 NOTE: str
 
 class AnomalyError(FloatingPointError, RuntimeError):

@@ -6,16 +6,20 @@ import os
 import pickle
 import random
 import re
+import statistics
 import sys
 import threading
 import timeit
+import warnings
 import weakref
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fastgrad
-from fastgrad import AnomalyError, Value, arena_stats, detect_anomaly, no_grad
+import fastgrad.functional as F
+from fastgrad import AnomalyError, Value, arena_stats, detect_anomaly, explain, no_grad
 from fastgrad.debugging.anomaly import OPERATIONS
 from fastgrad.nn import MLP
 
@@ -234,6 +238,58 @@ def test_lines_in_the_package_are_not_the_author_s():
         p.data = 1e200
     message = anomaly(lambda: model([1.0]))     # the model's call
     assert f'File "{__file__}", line {line("the model" + chr(39) + "s call")}, in ' in message
+
+
+# Cut graphs
+
+def cuts(function):
+    """The lines that a function is warned about with detection on, and what the warnings say."""
+    with detect_anomaly(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        function()
+    assert {(w.category, w.filename) for w in caught} <= {(UserWarning, __file__)}
+    return [w.lineno for w in caught], [str(w.message) for w in caught]
+
+
+def test_a_value_that_becomes_a_float_is_a_warning():
+    a, doubles = Value(2.0, label="a"), np.zeros(3)
+    b = a * 3
+
+    def function():
+        math.exp(a)                                     # the function
+        float(b)                                        # the float
+        doubles[0] = a                                  # the array
+        np.full(2, a, float)                            # the package
+
+    lines, messages = cuts(function)
+    assert lines == [line("the function"), line("the float"), line("the array")] + [line("the package")] * (
+        len(lines) - 3) and len(lines) > 3
+    assert messages[0].startswith("a = 2.0 is turned into a float here, which cuts the graph: no gradient goes through")
+    assert messages[1].startswith("a * 3 = 6.0 is turned") and "v.exp() for math.exp(v)" in messages[1]
+    assert "or v.data, if you want the number" in messages[1]
+
+
+def test_what_cuts_no_graph_is_no_warning():
+    a = Value(2.0)
+
+    def function():
+        a.data, f"{a:.2f}", "%.2f %d" % (a, a), "{:.1f}".format(a), int(a), round(a), a < 3, [a] == [a], str(a)
+        np.array([a, a]) * 2.0
+        np.array([a]) > 1
+        statistics.fmean([a])           # as a package does
+        a.backward()
+        explain(a)
+        F.softmax([a, a])
+        with fastgrad.no_grad():
+            float(a)
+
+    assert cuts(function) == ([], [])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        float(a)
+        with detect_anomaly(), pytest.raises(UserWarning):
+            float(a)
+        assert float(a) == 2.0
 
 
 # Backward
