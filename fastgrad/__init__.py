@@ -29,7 +29,8 @@ __all__ = ["Value", "no_grad", "grad", "jacobian", "hessian", "hvp", "value_and_
 
 # What most scripts don't use, by the module that it's in: imported when first asked for.
 _LATER = {"jacobian": "autograd", "hessian": "autograd", "hvp": "autograd", "value_and_grad": "autograd",
-          "functional": "functional", "optim": "optim", "clip_grad_norm_": "optim", "viz": "viz", "nn": "nn",
+          "functional": "functional", "micrograd": "micrograd", "optim": "optim", "clip_grad_norm_": "optim",
+          "viz": "viz", "nn": "nn",
           "clip_grad_value_": "optim", "parallel": "parallel", "save": "checkpoint", "load": "checkpoint",
           "get_data": "bulk", "set_data": "bulk", "get_grad": "bulk", "set_grad": "bulk",
           "detect_anomaly": "debugging.anomaly", "AnomalyError": "debugging.anomaly",
@@ -45,3 +46,8 @@ def __getattr__(name):
     from importlib import import_module
     module = import_module(f"fastgrad.{_LATER[name]}")
     return module if name == _LATER[name] else getattr(module, name)
+
+
+def __dir__():
+    """What is public, whether it has been imported yet or not."""
+    return sorted({*__all__, "engine", *(name for name, module in _LATER.items() if name == module)})

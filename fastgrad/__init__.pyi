@@ -1,7 +1,8 @@
 # What `import fastgrad` offers.
 from typing import Literal
 
-from fastgrad import functional as functional, nn as nn, optim as optim, parallel as parallel, viz as viz
+from fastgrad import engine as engine, functional as functional, micrograd as micrograd, nn as nn, optim as optim
+from fastgrad import parallel as parallel, viz as viz
 from fastgrad.autograd import (
     grad as grad,
     hessian as hessian,
