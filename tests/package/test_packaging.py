@@ -1,4 +1,5 @@
 """The package as it is installed: stubs, source archive, wheel, what import says, the README's examples, version."""
+import ast
 import email
 import importlib.metadata
 import linecache
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import fastgrad
+import stub_docstrings
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(fastgrad.__file__).resolve().parent
@@ -212,7 +214,7 @@ MISTYPED = ['a + "x"', "a * None", 'Value("x")', "a < 1j", "Value(1.0, [2.0])", 
             "gradcheck(3, [a])", 'a.data = "x"', "Adam([1.0])", 'SGD([a], lr="x")', 'clip_grad_norm_([a], None)',
             'F.sum(["x"])', "F.dot(3.0, [a])", "F.linear([a], [1.0])", "F.cross_entropy([a], 0.0)", "fuse(3)",
             'dot("x")', "set_data([a], 3)", 'Linear("2", 1)', "SGD([a], nesterov=3.5)", "save(3.5)", "StepLR(a, 3)",
-            'fastgrad.viz.play("x")', 'fastgrad.viz.draw_svg(a, "up")', "fastgrad.progress(3)"]
+            'fastgrad.viz.play("x")', 'fastgrad.viz.draw_svg(a, "up")', "fastgrad.progress(3)", "a.backwards()"]
 
 
 def mypy(program, tmp_path):
@@ -222,8 +224,18 @@ def mypy(program, tmp_path):
                cwd=tmp_path, **where_mypy_looks()).stdout
 
 
+def every_public_name():
+    """A program that reads every public name of the package and of its modules."""
+    modules = ["fastgrad", *(f"fastgrad.{name}" for name in dir(fastgrad) if isinstance(
+        getattr(fastgrad, name), type(fastgrad)))]
+    names = [f"{module}.{name}" for module in modules for name in (
+        dir(fastgrad) if module == "fastgrad" else getattr(sys.modules[module], "__all__", ()))]
+    assert len(names) > 75 and {"fastgrad.nn.MLP", "fastgrad.optim.Adam", "fastgrad.viz.draw_svg"} <= {*names}
+    return "\n".join(names) + "\n"
+
+
 def test_types_of_ordinary_code(tmp_path):
-    assert mypy(TYPED, tmp_path) == ""
+    assert mypy(TYPED + every_public_name(), tmp_path) == ""
 
 
 def test_types_catch_mistakes(tmp_path):
@@ -234,6 +246,29 @@ def test_types_catch_mistakes(tmp_path):
     found = mypy("\n".join(lines) + "\n", tmp_path)
     wrong = {int(n) for n in re.findall(r"^program\.py:(\d+): error", found, re.M)}
     assert wrong == set(range(7, 7 + len(MISTYPED))), found
+
+
+def test_every_module_has_a_stub():
+    """For users it has types, and else it says that it's none of theirs, so that checkers know all of the types."""
+    without = {path for path in PACKAGE.rglob("*.py") if not path.with_suffix(".pyi").exists()}
+    empty = {path for path in without if len(ast.parse(path.read_text(encoding="utf-8")).body) == 1}    # a docstring
+    assert without == empty
+
+
+def test_pyright_knows_all_types(tmp_path):
+    pyright = shutil.which("pyright")
+    if pyright is None or subprocess.run([pyright, "--version"], capture_output=True).returncode:
+        pytest.skip("needs pyright")
+    done = subprocess.run([pyright, "--verifytypes", "fastgrad"], cwd=tmp_path, capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)})
+    assert "Type completeness score: 100%" in done.stdout, done.stdout
+
+
+@compiled
+def test_the_stub_of_the_engine_has_its_docstrings():
+    """`python tests/package/stub_docstrings.py` writes them."""
+    text = stub_docstrings.STUB.read_text(encoding="utf-8")
+    assert stub_docstrings.with_docstrings(text) == text
 
 
 # Source archive and wheel
@@ -386,6 +421,16 @@ def test_all_that_is_promised_is_exported():
     assert {"Value", "no_grad", "arena_stats", "gradcheck", "clip_grad_norm_", "detect_anomaly", "explain",
             "__version__"} <= set(fastgrad.__all__)
     assert all(hasattr(fastgrad, name) for name in fastgrad.__all__)
+
+
+def test_dir_is_what_is_public():
+    """Before and after modules have been imported, each of which works as an attribute."""
+    program = ("import fastgrad\nbefore = dir(fastgrad)\n"
+               "for name in before: getattr(fastgrad, name)\n"
+               "import fastgrad.bulk, fastgrad.script.replace\nassert dir(fastgrad) == before\nprint(*before)")
+    names = {*check("-c", program, cwd=PACKAGE.parent).split()}
+    modules = {"engine", "functional", "micrograd", "nn", "optim", "parallel", "viz"}
+    assert names == {*fastgrad.__all__} | modules
 
 
 # README
