@@ -155,7 +155,8 @@ class Judge(Verdict):
                     self.twin.methods[name] = how + (" when called without arguments" if takes_more else "")
                     return
         self.twin.keep(name)
-        if (still := self.gradients_differ()) is not None:
+        still = self.gradients_differ()
+        if still is not None:
             raise NotReplaceable(f"{name}() doesn't do on our nodes what it does on its own: {still}")
         self.twin.methods[name] = f"the author's: {found or 'it adds gradients in another order than ours'}"
 
