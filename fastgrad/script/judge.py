@@ -89,7 +89,9 @@ class Judge(Verdict):
                 return None
             if self.sandbox.untried is None:
                 shown = {name: x for name, x in how.items() if name != "odd"}
-                return describe(*self.both(make, values, whole=True, **how), values, make, **shown)
+                if seen[0] != wanted[0]:        # it takes a look at operands
+                    seen, wanted = self.both(make, values, whole=True, **how)
+                return describe(seen, wanted, values, make, **shown)
         except Untried:
             pass
         return f"it uses {self.sandbox.untried}, which {self.author.why_not(self.sandbox.untried)}"

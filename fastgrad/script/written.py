@@ -4,8 +4,9 @@ An experiment is a function of Values (trials.py). It's called with terms instea
 """
 import string
 
+from fastgrad.value.operations import OPERATIONS
+
 LONGEST = 60        # characters
-INFIX = {"__add__": "+", "__sub__": "-", "__mul__": "*", "__truediv__": "/", "__pow__": "**"}
 
 
 class Term:
@@ -29,18 +30,15 @@ class Term:
         return lambda: Term("{}." + name + "()", self)
 
 
-def _operators(name, symbol):
-    def forward(self, other):
-        return Term(f"{{}} {symbol} {{}}", self, other)
-
-    def reflected(self, other):
-        return Term(f"{{}} {symbol} {{}}", other, self)
-    setattr(Term, name, forward)
-    setattr(Term, name.replace("__", "__r", 1), reflected)
+def _add_operator(operation):
+    text = f"{{}} {operation.symbol} {{}}"
+    setattr(Term, operation.method, lambda self, other: Term(text, self, other))
+    setattr(Term, operation.reflected, lambda self, other: Term(text, other, self))
 
 
-for _name, _symbol in INFIX.items():
-    _operators(_name, _symbol)
+for _operation in OPERATIONS:
+    if _operation.n_operands == 2:
+        _add_operator(_operation)
 
 
 def names(n):
