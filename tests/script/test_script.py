@@ -9,7 +9,7 @@ import textwrap
 import pytest
 
 import fastgrad
-from launcher import DEMO, ENGINE, LECTURE, MICROGPT, python
+from launcher import DEMO, ENGINE, LECTURE, MICROGPT, engine, python
 
 pytestmark = pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engine replaces nothing")
 
@@ -432,6 +432,13 @@ def test_tracebacks_show_the_authors_lines(folder):
     ours = python("-m", "fastgrad", name, cwd=folder.path, status=1).stderr
     assert 'script.py", line 2, in f' in ours and "fastgrad/" not in ours
     assert [line.strip() for line in ours.splitlines()][-1] == plain.splitlines()[-1]
+
+
+def test_a_replaced_class_that_holds_numbers_only_says_how_to_keep_the_author_s(folder):
+    name = folder.write("script.py", engine() + "import json\nValue(json.loads('[1, 2]'))\n")
+    said = python("-m", "fastgrad", name, cwd=folder.path, status=1).stderr
+    assert said.count("File ") == 1 and "TypeError: a Value holds a number, not 'list': make a Value of each" in said
+    assert "python -m fastgrad --keep Value runs the script with its own class" in said
 
 
 @pytest.mark.parametrize("source", [b'x = 1\ny = "a\0b"\n', b'x = 1\ny = "\xff"\n', b"# coding: nope\nx = 1\n",
