@@ -3,7 +3,7 @@ import linecache
 import os
 
 from fastgrad.engine import Value
-from fastgrad.value.base import printable
+from fastgrad.value.base import is_of_cells, printable, shown_file
 from fastgrad.value.operations import OPERATIONS
 
 MADE_AT = "_made_at"    # the attribute in which detect_anomaly notes "file:line:function"
@@ -41,7 +41,8 @@ def where(v):
         return ""
     file, line, function = place(v)
     here = os.getcwd() + os.sep
-    return f"{file[len(here):] if file.startswith(here) else file}:{line} in {function}"
+    file = shown_file(file) if is_of_cells(file) else file.removeprefix(here)
+    return f"{file}:{line} in {function}"
 
 
 def traceback_lines(place):
@@ -50,6 +51,7 @@ def traceback_lines(place):
         return ["  made outside of detect_anomaly(), so the line isn't known"]
     file, line, function = place
     text = linecache.getline(file, line).strip()
+    file = shown_file(file) if is_of_cells(file) else file
     return [f'  File "{file}", line {line}, in {function}'] + ([f"    {text}"] if text else [])
 
 

@@ -282,6 +282,17 @@ def test_load_ext_says_what_it_replaces(folder, before, said, kinds):
     assert f"class Value (cell {n}:1) is replaced" in "\n".join(lines[2:])
 
 
+def test_detect_anomaly_names_the_cell(folder):
+    pytest.importorskip("IPython")
+    sources = ["from fastgrad import *", "a = Value(1e200, label='a')", "with detect_anomaly():\n    b = a + 1\n    b * b"]
+    folder.write("cells.py", "from IPython.core.interactiveshell import InteractiveShell\n"
+                 "shell = InteractiveShell.instance()\n"
+                 "shell.compile.get_code_name = lambda raw, code, n: f'/tmp/ipykernel_5/{hash(raw)}.py'\n"
+                 f"for cell in {sources!r}:\n    shell.run_cell(cell, store_history=True)\n")
+    out = python("cells.py", cwd=folder.path).stdout
+    assert 'File "cell 3", line 3, in <module>' in out and "made at cell 3:2 in <module>" in out
+
+
 def test_verify_runs_notebooks(run_ipython):
     start, rest = LECTURE.split("class Value", 1)
     done = run_ipython(start, "%time pass\n", "class Value" + rest, options=["--verify"])
