@@ -13,10 +13,17 @@
 #include "arena.h"
 
 /* Cython would add a frame of engine.pyx to the traceback of each error that passes it. A traceback ends at the user's
- * own line instead. Builds with FASTGRAD_DEBUG have these frames. */
+ * own line instead. MemoryErrors keep the frames: a handler that doesn't raise again drops a traceback that Cython takes
+ * for granted, and the engine's only such handlers are theirs (tests/engine/test_house.py sees to that). Builds with
+ * FASTGRAD_DEBUG have all of these frames. */
 #ifndef FG_FRAMES
+static inline void fg_add_frame(PyFrameObject *frame)
+{
+    if (PyErr_ExceptionMatches(PyExc_MemoryError))
+        PyTraceBack_Here(frame);
+}
 #undef PyTraceBack_Here
-#define PyTraceBack_Here(frame) ((void)(frame))
+#define PyTraceBack_Here(frame) fg_add_frame(frame)
 #endif
 
 /* handle.pxi */

@@ -104,6 +104,26 @@ def test_what_the_test_reads():
     assert {"g", "h", "x"} <= used(text) and not {"k", "c_s"} & used(text)
 
 
+def test_errors_are_caught_only_where_they_have_a_traceback():
+    """Where a handler comes to its end, the code that Cython makes drops the error's traceback, and crashes if there's
+    none. Only MemoryErrors are sure to have one: face.h leaves out the frames of others."""
+    handlers = []
+    for name, text in parts().items():
+        lines = text.split("\n")
+        for i, line in enumerate(lines):
+            assert not re.match(r" +with ", line), f"{name} has a `with`, which is such a handler"
+            found = re.match(r"( +)except\b *(.*?):", line)
+            if found:
+                inner = found[1] + "    "
+                end = next(j for j in range(i + 1, len(lines)) if lines[j].strip() and not lines[j].startswith(inner))
+                block = [x for x in lines[i + 1:end] if x.strip()]
+                last = [x for x in block if x[len(inner)] != " "][-1].split()[0]
+                handlers.append(found[2])
+                assert found[2] == "MemoryError" or last == "raise" or [x.split()[0] for x in block] == ["pass"], \
+                    (name, line)
+    assert len(handlers) > 9
+
+
 def test_the_parts_of_the_engine():
     assert {path.name for path in ENGINE.parent.glob("*.pxi")} == {name for name in parts() if name.endswith(".pxi")}
     assert len({name for text in parts().values() for name in defined(text)}) > 250

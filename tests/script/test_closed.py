@@ -329,7 +329,7 @@ def test_a_cell_that_is_run_again_and_again(folder):
 def test_the_report_names_the_cause(folder):
     said = same(folder, engine("return self + (-other)", "return Value(self.data - other.data, (self, other), 'minus')")
                 + DEMO)
-    assert "its name of the operation: minus, ours: +" in said
+    assert "the name of the operation of a - b: minus, ours: +" in said
     said = same(folder, engine(LABEL, "self.label = label or str(data)") + DEMO)
     assert "'label' isn't understood: '2.5' of one instance is '-3.125' of another" in said
 

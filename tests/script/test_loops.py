@@ -280,7 +280,7 @@ def test_verify_finds_what_loops_do_wrong(folder, monkeypatch):
         folder.write("model.py", "def f(xs):\n    return [x * x + 1.0 for x in xs]\n")
         name = folder.write("script.py", text.replace("[x * x + 1.0 for x in xs]", "__import__('model').f(xs)"))
         said = python("-m", "fastgrad", "--verify", name, cwd=folder.path, status=1).stderr
-        assert re.search(r"at backward\(\) number 1 a data is .* with its own class, .* with ours", said)
+        assert re.search(r"at backward\(\) number 1 a value \(data\) is .* with its own class, .* with ours", said)
         assert where in said
         said = python("-m", "fastgrad", "--verify", "--no-fuse", name, cwd=folder.path).stderr
         assert "the same to the bit" in said
