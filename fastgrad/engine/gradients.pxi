@@ -47,23 +47,41 @@ cdef int read_formulas() except -1:
     return 0
 
 
+def _power_and_slope(x, n, bint has_slope):
+    """The numbers of x ** n and of its derivative by x, and whether they are ints."""
+    cdef Number base, exponent, y
+    cdef Number slope = Number(0.0, False)
+    read_number(x, &base)
+    read_number(n, &exponent)
+    power(base, exponent, &y)
+    if has_slope:
+        power_local_grad(base, exponent, &slope)
+    return y.value, y.is_int, slope.value, slope.is_int
+
+
+def _function_of(int op, x):
+    return getattr(value_class()(x), operations.FUNCTIONS[op - FG_EXP].method)().data, False, 0.0, False
+
+
 cdef fg_bool answer_core(uint8_t op, fg_term x, fg_term n, fg_term *y, fg_term *by_x) noexcept:
     """The core's question for what it isn't sure of: x ** n and its derivative by x, or a function of x."""
     global raised
-    cdef Number power_of_x, slope
     try:
+        from fastgrad.value.derivatives import attempt
         if op == FG_POW:
-            power(Number(x.value, x.is_int), Number(n.value, n.is_int), &power_of_x)
-            if by_x is not NULL:
-                power_local_grad(Number(x.value, x.is_int), Number(n.value, n.is_int), &slope)
-                by_x[0] = fg_term(FG_NONE, slope.value, slope.is_int)
-            y[0] = fg_term(FG_NONE, power_of_x.value, power_of_x.is_int)
+            answer = attempt(_power_and_slope, as_object(x.value, x.is_int), as_object(n.value, n.is_int),
+                             by_x is not NULL)
         else:
-            result = getattr(value_class()(x.value), operations.FUNCTIONS[op - FG_EXP].method)()
-            y[0] = fg_term(FG_NONE, result.data, False)
+            answer = attempt(_function_of, op, x.value)
+        if isinstance(answer, BaseException):
+            raised = answer
+            return False
+        y[0] = fg_term(FG_NONE, answer[0], answer[1])
+        if by_x is not NULL:
+            by_x[0] = fg_term(FG_NONE, answer[2], answer[3])
         return True
-    except BaseException as error:
-        raised = error
+    except MemoryError:
+        raised = MemoryError("no memory for gradients")
         return False
 
 

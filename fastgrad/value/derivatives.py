@@ -112,3 +112,12 @@ def changed(v):
     """The error for a node whose operands aren't those of which its local derivatives were taken."""
     return RuntimeError(f"{called(v)}, can't be differentiated twice: its data, or that of an operand, was changed "
                         "after it was made, so its derivative isn't that of the numbers that are there now")
+
+
+def attempt(function, *arguments):
+    """What a function returns, or the error that it raises. The compiled engine can't catch all of these itself: see
+    fastgrad/engine/face.h."""
+    try:
+        return function(*arguments)
+    except BaseException as error:
+        return error
