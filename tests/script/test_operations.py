@@ -143,7 +143,7 @@ def test_no_other_module_lists_operations():
     files = [*PACKAGE.rglob("*.py"), *(ROOT / "tests").glob("**/programs.py")]
     assert len(files) > 30
     for file in files:
-        if file.name not in TABLES_ELSEWHERE:
+        if file.name not in TABLES_ELSEWHERE and file.parent.name != "grading":     # which is about others' operations
             strings = {x.value for x in ast.walk(ast.parse(file.read_text()))
                        if isinstance(x, ast.Constant) and isinstance(x.value, str)}
             listed = strings & TELL_TALE
