@@ -162,7 +162,7 @@ def check_extension(wheel, member, work):
 
 def audit(wheel, out):
     """What auditwheel calls the wheel, if there's an auditwheel: the systems that it's for are in the name."""
-    if not sys.platform.startswith("linux") or not has("auditwheel"):
+    if not sys.platform.startswith("linux") or not (has("auditwheel") and shutil.which("patchelf")):
         return wheel
     run(sys.executable, "-m", "auditwheel", "repair", "--plat", "auto", "-w", out, wheel,
         path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
