@@ -1,24 +1,22 @@
 """viz.play: the steps that a page shows, and the page in a browser: keys, buttons, and an end that is backward()'s.
 
-The browser is Chromium, driven through pipes by its DevTools protocol; those tests are skipped where there's none.
+The browser is Chromium (tests/chromium.py); those tests are skipped where there's none.
 """
 import json
 import math
 import os
 import random
 import re
-import select
 import shutil
 import subprocess
 from html import unescape
 from importlib import resources
 
+import chromium
 import pytest
 
 import fastgrad
 from fastgrad import viz
-
-CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome", "chrome"])), None)
 
 
 def diamond(Value):
@@ -262,76 +260,21 @@ def test_the_page_s_logic_without_a_browser(Value, tmp_path):
 
 # In a browser
 
-class Browser:
-    """Headless Chromium, by messages of its DevTools protocol through pipes 3 and 4."""
-
-    def __init__(self, profile):
-        import fcntl
-        to_read, self.write = os.pipe()
-        self.read, to_write = os.pipe()
-
-        def pipes():
-            high = [fcntl.fcntl(pipe, fcntl.F_DUPFD_CLOEXEC, 10) for pipe in (to_read, to_write)]
-            os.dup2(high[0], 3), os.dup2(high[1], 4)
-        self.process = subprocess.Popen(
-            [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe",
-             f"--user-data-dir={profile}", "about:blank"], preexec_fn=pipes, close_fds=False, stderr=subprocess.DEVNULL)
-        os.close(to_read), os.close(to_write)
-        self.count, self.buffer, self.session = 0, b"", {}
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = {"sessionId": self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
-
-    def call(self, method, **params):
-        self.count += 1
-        message = {"id": self.count, "method": method, "params": params, **self.session}
-        os.write(self.write, json.dumps(message).encode() + b"\0")
-        while True:
-            while b"\0" not in self.buffer:
-                assert select.select([self.read], [], [], 60)[0], "the browser doesn't answer"
-                more = os.read(self.read, 1 << 16)
-                assert more, "the browser has ended"
-                self.buffer += more
-            answer, _, self.buffer = self.buffer.partition(b"\0")
-            answer = json.loads(answer)
-            if answer.get("id") == self.count:
-                assert "error" not in answer, answer
-                return answer["result"]
-
-    def open(self, path):
-        self.call("Page.navigate", url=path.as_uri())
-        self.js("new Promise(done => { const ready = () => document.readyState === 'complete' "
-                f"&& location.href === {json.dumps(path.as_uri())} ? done() : setTimeout(ready, 20); ready(); }})")
-
-    def js(self, expression):
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in answer, answer
-        return answer["result"].get("value")
-
-    def press(self, key, times=1):
-        text = {"text": " "} if key == " " else {}
-        for _ in range(times):
-            self.call("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
-            self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
-
-    def close(self):
-        self.session = {}
-        try:
-            self.call("Browser.close")
-        finally:
-            self.process.wait(20)
-            os.close(self.read), os.close(self.write)
-
-
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    if CHROMIUM is None or os.name != "posix":
+    if chromium.PATH is None or os.name != "posix":
         pytest.skip("Chromium isn't installed")
     try:
-        browser = Browser(tmp_path_factory.mktemp("profile"))
-    except (AssertionError, OSError) as error:      # such as a stand-in that asks to install it
-        pytest.skip(f"{CHROMIUM} doesn't start: {error}")
-    yield browser
-    browser.close()
+        browser = chromium.Chromium(tmp_path_factory.mktemp("profile"))
+    except (RuntimeError, OSError) as error:        # such as a stand-in that asks to install it
+        pytest.skip(f"{chromium.PATH} doesn't start: {error}")
+    with browser:
+        yield browser
+
+
+def press(browser, key, times=1):
+    for _ in range(times):
+        browser.key(key, text=" " if key == " " else "")
 
 
 SHOWN = """[...document.querySelectorAll('[data-grad-is]')].map(box => [box.getAttribute('data-data-is'),
@@ -339,75 +282,75 @@ box.getAttribute('data-grad-is'), ...[...box.querySelectorAll('text')].slice(-2)
 
 
 def at(browser):
-    return int(browser.js("document.body.getAttribute('data-step')"))
+    return int(browser.value("document.body.getAttribute('data-step')"))
 
 
 def test_keys_lead_to_the_end_of_backward(browser, tmp_path):
     root = random_graph(fastgrad.Value, 7, 12)
     page = viz.play(root)
     page.save(tmp_path / "play.html")
-    browser.open(tmp_path / "play.html")
-    assert at(browser) == 0 and "..." in browser.js(SHOWN)[0][2]
-    browser.press("ArrowRight", len(page.steps) + 3)
+    browser.open((tmp_path / "play.html").as_uri())
+    assert at(browser) == 0 and "..." in browser.value(SHOWN)[0][2]
+    press(browser, "ArrowRight", len(page.steps) + 3)
     assert at(browser) == len(page.steps) - 1
-    shown = browser.js(SHOWN)
+    shown = browser.value(SHOWN)
     assert sorted((data, grad) for data, grad, *_ in shown) == grads_after_backward(root)
     assert all(texts == [f"data {viz.number(float(data))}", f"grad {viz.number(float(grad))}"]
                for data, grad, *texts in shown)
-    browser.press("Home")
-    assert at(browser) == 0 and {grad for _, grad, *_ in browser.js(SHOWN)} == {"0"}
-    browser.press("End")
+    press(browser, "Home")
+    assert at(browser) == 0 and {grad for _, grad, *_ in browser.value(SHOWN)} == {"0"}
+    press(browser, "End")
     assert at(browser) == len(page.steps) - 1
-    browser.press("ArrowLeft", 2)
+    press(browser, "ArrowLeft", 2)
     assert at(browser) == len(page.steps) - 3
-    assert browser.js("document.getElementById('head').textContent") == page.steps[-3]["lines"][0]
+    assert browser.value("document.getElementById('head').textContent") == page.steps[-3]["lines"][0]
 
 
 def test_buttons_slider_and_play(browser, tmp_path):
     page = viz.play(diamond(fastgrad.Value))
     page.save(tmp_path / "play.html")
-    browser.open(tmp_path / "play.html")
+    browser.open((tmp_path / "play.html").as_uri())
     for name, step in [("next", 1), ("next", 2), ("back", 1), ("last", 8), ("first", 0)]:
-        browser.js(f"document.getElementById('{name}').click()")
+        browser.value(f"document.getElementById('{name}').click()")
         assert at(browser) == step
-    browser.js("const slider = document.getElementById('slider'); slider.value = 6; "
+    browser.value("const slider = document.getElementById('slider'); slider.value = 6; "
                "slider.dispatchEvent(new Event('input'))")
     assert at(browser) == 6
-    assert browser.js("document.getElementById('flows').innerText").split() == \
+    assert browser.value("document.getElementById('flows').innerText").split() == \
         "+= 1 from c = 1 += -3.0 from v1 = -2.0".split()
-    assert browser.js("document.querySelector('.pill text').textContent") == "-3.0"
-    assert browser.js("document.querySelectorAll('path[data-mark]').length") == 2
-    browser.press("Home")
-    browser.press(" ")
-    assert browser.js("document.getElementById('play').textContent") == "Pause"
-    browser.js("new Promise(done => setTimeout(done, 1500))")
+    assert browser.value("document.querySelector('.pill text').textContent") == "-3.0"
+    assert browser.value("document.querySelectorAll('path[data-mark]').length") == 2
+    press(browser, "Home")
+    press(browser, " ")
+    assert browser.value("document.getElementById('play').textContent") == "Pause"
+    browser.value("new Promise(done => setTimeout(done, 1500))")
     assert at(browser) == 1
-    browser.press(" ")
-    assert browser.js("document.getElementById('play').textContent") == "Play"
+    press(browser, " ")
+    assert browser.value("document.getElementById('play').textContent") == "Play"
 
 
 def test_a_drawing_zooms_and_comes_back(browser, tmp_path):
     viz.draw_svg(diamond(fastgrad.Value)).save(tmp_path / "drawing.svg")
     (tmp_path / "drawing.html").write_text(f"<body>{viz.draw_svg(diamond(fastgrad.Value))._repr_html_()}")
     for name, alone in [("drawing.svg", True), ("drawing.html", False)]:
-        browser.open(tmp_path / name)
-        whole = browser.js("document.querySelector('svg').getAttribute('viewBox')")
-        browser.call("Input.dispatchMouseEvent", type="mouseWheel", x=60, y=60, deltaX=0, deltaY=-200)
-        browser.js("new Promise(done => setTimeout(done, 100))")
-        assert (browser.js("document.querySelector('svg').getAttribute('viewBox')") != whole) == alone
-        browser.call("Input.dispatchMouseEvent", type="mouseWheel", x=60, y=60, deltaX=0, deltaY=-200, modifiers=2)
-        browser.js("new Promise(done => setTimeout(done, 100))")
-        shown = browser.js("document.querySelector('svg').getAttribute('viewBox')")
+        browser.open((tmp_path / name).as_uri())
+        whole = browser.value("document.querySelector('svg').getAttribute('viewBox')")
+        browser.ask("Input.dispatchMouseEvent", type="mouseWheel", x=60, y=60, deltaX=0, deltaY=-200)
+        browser.value("new Promise(done => setTimeout(done, 100))")
+        assert (browser.value("document.querySelector('svg').getAttribute('viewBox')") != whole) == alone
+        browser.ask("Input.dispatchMouseEvent", type="mouseWheel", x=60, y=60, deltaX=0, deltaY=-200, modifiers=2)
+        browser.value("new Promise(done => setTimeout(done, 100))")
+        shown = browser.value("document.querySelector('svg').getAttribute('viewBox')")
         left, top, width, height = map(float, shown.split())
         assert width < float(whole.split()[2]) and left > 0 and width / height == pytest.approx(
             float(whole.split()[2]) / float(whole.split()[3]))
-        browser.js("document.querySelector('svg').dispatchEvent(new MouseEvent('dblclick'))")
-        browser.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": 50, "y": 50}, {"x": 70, "y": 50}])
-        browser.call("Input.dispatchTouchEvent", type="touchMove", touchPoints=[{"x": 40, "y": 50}, {"x": 80, "y": 50}])
-        browser.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
-        browser.js("new Promise(done => setTimeout(done, 100))")
-        pinched = browser.js("document.querySelector('svg').getAttribute('viewBox')").split()
+        browser.value("document.querySelector('svg').dispatchEvent(new MouseEvent('dblclick'))")
+        browser.ask("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": 50, "y": 50}, {"x": 70, "y": 50}])
+        browser.ask("Input.dispatchTouchEvent", type="touchMove", touchPoints=[{"x": 40, "y": 50}, {"x": 80, "y": 50}])
+        browser.ask("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        browser.value("new Promise(done => setTimeout(done, 100))")
+        pinched = browser.value("document.querySelector('svg').getAttribute('viewBox')").split()
         assert float(pinched[2]) == pytest.approx(float(whole.split()[2]) / 2)
-        browser.js("document.querySelector('svg').dispatchEvent(new MouseEvent('dblclick'))")
-        shown = browser.js("document.querySelector('svg').getAttribute('viewBox')")
+        browser.value("document.querySelector('svg').dispatchEvent(new MouseEvent('dblclick'))")
+        shown = browser.value("document.querySelector('svg').getAttribute('viewBox')")
         assert list(map(float, shown.split())) == list(map(float, whole.split()))

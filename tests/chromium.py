@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import time
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PATH = next(filter(None, map(shutil.which, NAMES)), None)
 
 
@@ -77,7 +77,9 @@ class Chromium:
         return message
 
     def open(self, url):
+        """Go to a page, and wait until it's loaded."""
         self.ask("Page.navigate", url=url)
+        self.wait(f"document.readyState === 'complete' && location.href === {json.dumps(url)}")
 
     def value(self, expression):
         """What a JavaScript expression gives in the page. Raises RuntimeError if it throws."""
@@ -103,8 +105,8 @@ class Chromium:
         for kind in ("mousePressed", "mouseReleased"):
             self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
-    def key(self, key, code, text="", modifiers=0):
-        """Press a key. modifiers: 2 is Ctrl."""
+    def key(self, key, code=0, text="", modifiers=0):
+        """Press a key. code: its number, for keys that the browser itself knows. modifiers: 2 is Ctrl."""
         for kind in ("keyDown", "keyUp"):
             self.ask("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code,
                      modifiers=modifiers, **({"text": text} if text and kind == "keyDown" else {}))
