@@ -149,7 +149,8 @@ FG_SELDOM fg_index next_operand(const fg_arena *arena, fg_walk *walk, const fg_n
             return child;
         }
     }
-    const bool u_is_done = is_done(arena, sum->u, epoch, with_leaves), v_is_done = is_done(arena, sum->v, epoch, with_leaves);
+    const bool u_is_done = is_done(arena, sum->u, epoch, with_leaves);
+    const bool v_is_done = is_done(arena, sum->v, epoch, with_leaves);
     for (k = u_is_done && v_is_done ? n : (i - 1) / 2; k < n; k++, i = 1 + 2 * k) {
         child = us[k];
         if (!u_is_done && i % 2 && is_ahead(fg_at(nodes, child), epoch, with_leaves)) {

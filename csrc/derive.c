@@ -102,7 +102,7 @@ fg_status fg_derivation_mark(fg_arena *arena, fg_derivation *derivation, uint32_
  * Each function returns a node with one reference, or FG_NONE, and then says in `status` why. */
 
 static inline fg_index new_node(fg_arena *arena, fg_derivation *derivation, uint8_t op, uint8_t arity, uint16_t flags,
-                         double data)
+                                double data)
 {
     fg_index index = fg_node_new(arena);
     if (index == FG_NONE) {
@@ -115,7 +115,7 @@ static inline fg_index new_node(fg_arena *arena, fg_derivation *derivation, uint
 }
 
 static inline fg_index new_binary(fg_arena *arena, fg_derivation *derivation, uint8_t op, uint16_t flags, double data,
-                           fg_index a, fg_index b, double by_a, double by_b)
+                                  fg_index a, fg_index b, double by_a, double by_b)
 {
     fg_index index = new_node(arena, derivation, op, FG_BINARY, flags, data);
     if (index == FG_NONE)

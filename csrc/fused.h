@@ -130,9 +130,9 @@ void fg_columns_clear(fg_arena *arena); /* give the memory of idle and of free o
  *
  * fg_column_note: let a column be found by a key. The arena takes no reference to the column. A script keeps a step's
  * graph until the next one is complete. So a row of weights has two columns by turns: one in the old graph, which is
- * idle when the graph is gone, and one in the new. Both are noted with the same key. A key has a set of 4 places. If all
- * are taken by columns whose numbers are still right, the new column isn't noted. A column of weights is seldom left
- * out, since a training step makes it before most columns of results. */
+ * idle when the graph is gone, and one in the new. Both are noted with the same key. A key has a set of 4 places. If
+ * all are taken by columns whose numbers are still right, the new column isn't noted. A column of weights is seldom
+ * left out, since a training step makes it before most columns of results. */
 fg_column *fg_column_find(const fg_arena *arena, const void *key);
 void fg_column_note(fg_arena *arena, fg_column *column, const void *key);
 
@@ -142,8 +142,8 @@ void fg_column_note(fg_arena *arena, fg_column *column, const void *key);
  * what a row of weights took to be found again. The caller sees to it that all handles are of the same class. */
 void fg_column_note_faces(fg_arena *arena, fg_column *column);
 
-/* What a new fused sum is made of: two columns of factors, or, if v is NULL, the single operands in u. start: the node that
- * the sum starts with, or FG_NONE; then the sum starts with `number`, a constant. */
+/* What a new fused sum is made of: two columns of factors, or, if v is NULL, the single operands in u. start: the node
+ * that the sum starts with, or FG_NONE; then the sum starts with `number`, a constant. */
 typedef struct {
     fg_column *u, *v;
     fg_index start;
@@ -151,11 +151,11 @@ typedef struct {
     bool number_is_int;
 } fg_terms;
 
-/* Whether a fused sum can be made. The columns must have the same length. At least one factor of each product has to be a
- * float, and all single operands, so that no partial sum is an int. The start may be an int. Of two columns only v may
- * have constants, since Python makes `2.0 * v` a product of v and 2.0; if all constants are in u, u and v are exchanged.
- * Single operands may be constants, but the first one only if the start is a node. With FG_DEFERRED nothing but the
- * start may be a constant. kind: the flags of new nodes, as fg_kind makes them. */
+/* Whether a fused sum can be made. The columns must have the same length. At least one factor of each product has to
+ * be a float, and all single operands, so that no partial sum is an int. The start may be an int. Of two columns only v
+ * may have constants, since Python makes `2.0 * v` a product of v and 2.0; if all constants are in u, u and v are
+ * exchanged. Single operands may be constants, but the first one only if the start is a node. With FG_DEFERRED nothing
+ * but the start may be a constant. kind: the flags of new nodes, as fg_kind makes them. */
 bool fg_terms_fit(fg_terms *terms, uint32_t kind);
 
 /* Make n sums at once of terms that fit, at most FG_ROWS, all of the same length, and all of products or all of single

@@ -133,8 +133,8 @@ static inline bool be_leaf(fg_run *run, fg_operand *out, const fg_operand *numbe
                     number_operand(number->number, number->is_int && !run->rules->float_data));
 }
 
-static inline bool be_binary(fg_run *run, fg_operand *out, uint8_t op, uint16_t flags, fg_operand data, const fg_operand *a,
-                      const fg_operand *b, double by_a, double by_b)
+static inline bool be_binary(fg_run *run, fg_operand *out, uint8_t op, uint16_t flags, fg_operand data,
+                             const fg_operand *a, const fg_operand *b, double by_a, double by_b)
 {
     const fg_index first = a->node, second = b->node; /* out may be a or b */
     if (!be_value(run, out, op, FG_BINARY, flags, data))
@@ -151,8 +151,8 @@ static inline bool be_binary(fg_run *run, fg_operand *out, uint8_t op, uint16_t 
     return true;
 }
 
-static inline bool be_unary(fg_run *run, fg_operand *out, uint8_t op, fg_operand data, const fg_operand *a, fg_operand by_a,
-                     fg_operand constant)
+static inline bool be_unary(fg_run *run, fg_operand *out, uint8_t op, fg_operand data, const fg_operand *a,
+                            fg_operand by_a, fg_operand constant)
 {
     const uint16_t flags = (by_a.is_int ? FG_LOCAL0_INT : 0) | (constant.is_int ? FG_LOCAL1_INT : 0);
     if (!be_value(run, out, op, FG_UNARY, flags, data))
@@ -183,7 +183,8 @@ static inline bool product_of_values(fg_run *run, const fg_operand *a, const fg_
 typedef bool fg_operation(fg_run *run, const fg_operand *a, const fg_operand *b, fg_operand *out);
 
 /* A Value and a Value or a number: the number becomes a leaf. */
-static inline bool with_leaf(fg_run *run, fg_operation *operation, const fg_operand *a, const fg_operand *b, fg_operand *out)
+static inline bool with_leaf(fg_run *run, fg_operation *operation, const fg_operand *a, const fg_operand *b,
+                             fg_operand *out)
 {
     fg_operand leaf;
     if (b->is_value)
@@ -417,7 +418,8 @@ static inline void assign(fg_arena *arena, const fg_register *values, const bool
     }
 }
 
-void fg_register_assign(fg_arena *arena, const fg_register *values, bool is_grad, const fg_register *numbers, uint32_t n)
+void fg_register_assign(fg_arena *arena, const fg_register *values, bool is_grad, const fg_register *numbers,
+                        uint32_t n)
 {
     const bool are_floats = numbers->all == FG_FLOATS;
     if (is_grad && are_floats)

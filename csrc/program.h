@@ -6,8 +6,9 @@
  * a sum of the node and a leaf, `a - b` of two nodes a sum of a and of b's product with -1, `a / b` a product of a and
  * b ** -1. It runs instruction by instruction, each for all elements of a portion.
  *
- * A program raises nothing and assigns nothing (its caller does, with fg_register_assign). Where Python might raise, or where a number is unusual, it returns
- * FG_UNFIT and has released what it has made. Then the caller lets the interpreter run the loop.
+ * A program raises nothing and assigns nothing (its caller does, with fg_register_assign). Where Python might raise, or
+ * where a number is unusual, it returns FG_UNFIT and has released what it has made. Then the caller lets the
+ * interpreter run the loop.
  */
 #ifndef FG_PROGRAM_H
 #define FG_PROGRAM_H
@@ -111,8 +112,8 @@ typedef struct {
     bool lacks[4];        /* the reflected operators that it doesn't have: + * - / */
 } fg_rules;
 
-/* Whether registers have a node twice among their first n elements. A register that has the same operand for all elements
- * counts it once. n_registers * n mustn't be larger than FG_MOST_COMPARED. */
+/* Whether registers have a node twice among their first n elements. A register that has the same operand for all
+ * elements counts it once. n_registers * n mustn't be larger than FG_MOST_COMPARED. */
 enum { FG_MOST_COMPARED = 1024 };
 bool fg_registers_repeat(const fg_register *const *registers, uint32_t n_registers, uint32_t n);
 
@@ -125,7 +126,8 @@ fg_status fg_program_run(fg_arena *arena, const fg_rules *rules, const fg_instru
 void fg_register_release(fg_arena *arena, const fg_register *reg, uint32_t n);
 
 /* Assign n numbers to the data or grad of Values with nodes. Both registers may have the same operand for all. */
-void fg_register_assign(fg_arena *arena, const fg_register *values, bool is_grad, const fg_register *numbers, uint32_t n);
+void fg_register_assign(fg_arena *arena, const fg_register *values, bool is_grad, const fg_register *numbers,
+                        uint32_t n);
 
 /* The sum of start and n products of two registers' operands, or of n operands if b is NULL: as a fused sum if that can
  * be, else as scalar nodes. The result is like that of a program. */

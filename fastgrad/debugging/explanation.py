@@ -58,7 +58,7 @@ def _sentences(text, indent=""):
     return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _is_close(x, y):
+def is_close(x, y):
     return math.isclose(x, y, rel_tol=1e-9) or x != x and y != y
 
 
@@ -77,8 +77,8 @@ def _making(v):
         parts = [words.label(v), symbols, numbers if numbers != symbols else "", words.number(v.data)]
         parts = [words.shortened(part, WIDTH - 6) for part in parts if part]
         lines = [" = ".join(parts)] if len(" = ".join(parts)) <= WIDTH else "\n    = ".join(parts).split("\n")
-        today = _recomputed(v)
-        if today is not None and not _is_close(today, v.data):
+        today = recomputed(v)
+        if today is not None and not is_close(today, v.data):
             lines += _sentences("(Somebody has assigned to .data since: from the operands as they are now it would be "
                                 f"{words.number(today)}. The local derivatives are of the time when it was made.)",
                                 indent="  ")
@@ -86,9 +86,9 @@ def _making(v):
     return lines + ([f"  made at {place}"] if place else [])
 
 
-def _recomputed(v):
+def recomputed(v):
     """The result of v's operation on its operands' present data; None if the operation isn't built in, or has none."""
-    if not _formulas(v) or v._op == "ReLU" and math.isnan(v._operands[0].data):     # nan or 0, depending on the dialect
+    if not formulas_of(v) or v._op == "ReLU" and math.isnan(v._operands[0].data):     # nan or 0, by the dialect
         return None
     op, operands = v._op, [Value(child.data) for child in v._operands]
     try:
@@ -111,7 +111,7 @@ def _parsed(text):
 
 # Local derivatives.
 
-def _formulas(v):
+def formulas_of(v):
     """The formulas of v's local derivatives, one per operand; () if v's operation isn't built in."""
     op, n = v._op, len(v._operands)
     if not n or len(v._local_grads) != n or not isinstance(op, str):
@@ -132,7 +132,7 @@ def _formulas(v):
 
 def _local_derivative(v, i):
     """The derivative of v by its operand i: 'formula = number', or the number alone if there's no short formula."""
-    local, formulas = words.number(v._local_grads[i]), _formulas(v)
+    local, formulas = words.number(v._local_grads[i]), formulas_of(v)
     if not formulas:
         return local
     a, *rest = map(words.name, v._operands)
@@ -226,7 +226,7 @@ def _verdict(v, known, n_unknown, root):
                 "doesn't depend on it.")
     if total == grad or total != total and grad != grad:
         return f"The sum is {words.number(total)}, and that is {its_grad}, to the last bit."
-    if _is_close(total, grad):
+    if is_close(total, grad):
         order = "" if root is not None else " (explain(v, root=...) adds in backward's own order)"
         return f"The sum is {words.number(total)}, and that is {its_grad}, but for rounding{order}."
     sums = f"The sum is {words.number(total)}, but {its_grad} is {words.number(grad)}: "

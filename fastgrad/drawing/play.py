@@ -14,7 +14,7 @@ from html import escape
 from importlib import resources
 
 from fastgrad.debugging import words
-from fastgrad.debugging.explanation import _formulas, _is_close, _recomputed
+from fastgrad.debugging.explanation import formulas_of, is_close, recomputed
 from fastgrad.drawing.picture import make, number, plural, text
 from fastgrad.drawing.svg import fields_of, length, narrow
 from fastgrad.value.arguments import rounded
@@ -152,8 +152,8 @@ class _Steps:
             else:
                 lines = [f"{name} = {words.written(v._op, [self.operand(child) for child in v._operands])}",
                          f"{' ' * len(name)} = {words.written(v._op, [words.number(c.data) for c in v._operands])}"]
-            today = None if item.run else _recomputed(v)
-            stale = today is not None and not _is_close(today, v.data)
+            today = None if item.run else recomputed(v)
+            stale = today is not None and not is_close(today, v.data)
             self.step("forward", *lines, f"{' ' * len(name)} = {words.number(v.data)}",
                       "(Somebody has assigned to .data since: of the numbers as they are now it would be "
                       f"{words.number(today)}.)" if stale else "", at=i, edges=edges, changes=[(v, "data", v.data)])
@@ -214,7 +214,7 @@ class _Steps:
     def addition(self, v, grad, k, child, local, term, before, total):
         """One `+=`: of the grad of v, through its local derivative, into the grad of its operand k."""
         (i, hidden), to = self.where(v), self.index[id(child)]
-        slope, formulas = self.slope(v, child), _formulas(v)
+        slope, formulas = self.slope(v, child), formulas_of(v)
         derivative = words.number(local)
         if formulas:
             names = [self.operand(x) for x in v._operands]

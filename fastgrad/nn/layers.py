@@ -12,18 +12,8 @@ from collections.abc import Mapping
 from fastgrad import functional
 from fastgrad.engine import Value
 from fastgrad.nn.module import Module
+from fastgrad.value.arguments import count
 from fastgrad.value.base import AnyValue
-
-
-def _count(name, n):
-    """n as an int of at least 1. Raises TypeError or ValueError."""
-    try:
-        count = operator.index(n)
-    except TypeError:
-        raise TypeError(f"{name} must be an int, not {type(n).__name__!r}") from None
-    if count < 1:
-        raise ValueError(f"{name} must be at least 1, not {count}")
-    return count
 
 
 def _vectors(x, name, size):
@@ -56,7 +46,7 @@ class Linear(Module):
     """
 
     def __init__(self, in_features, out_features, bias=True):
-        self.in_features, self.out_features = _count("in_features", in_features), _count("out_features", out_features)
+        self.in_features, self.out_features = count("in_features", in_features), count("out_features", out_features)
         bound = self.in_features ** -0.5
         self.weight = [[Value(random.uniform(-bound, bound)) for _ in range(self.in_features)]
                        for _ in range(self.out_features)]
@@ -84,8 +74,8 @@ class Embedding(Module):
     """
 
     def __init__(self, num_embeddings, embedding_dim):
-        self.num_embeddings = _count("num_embeddings", num_embeddings)
-        self.embedding_dim = _count("embedding_dim", embedding_dim)
+        self.num_embeddings = count("num_embeddings", num_embeddings)
+        self.embedding_dim = count("embedding_dim", embedding_dim)
         self.weight = [[Value(random.gauss(0, 1)) for _ in range(self.embedding_dim)]
                        for _ in range(self.num_embeddings)]
 
@@ -121,7 +111,7 @@ class RMSNorm(Module):
     """
 
     def __init__(self, normalized_shape, eps=None, elementwise_affine=True):
-        self.normalized_shape = _count("normalized_shape", normalized_shape)
+        self.normalized_shape = count("normalized_shape", normalized_shape)
         self.eps = eps
         self.weight = [Value(1.0) for _ in range(self.normalized_shape)] if elementwise_affine else None
 
@@ -148,7 +138,7 @@ class LayerNorm(Module):
     """
 
     def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True):
-        self.normalized_shape = _count("normalized_shape", normalized_shape)
+        self.normalized_shape = count("normalized_shape", normalized_shape)
         self.eps = eps
         n = self.normalized_shape
         self.weight = [Value(1.0) for _ in range(n)] if elementwise_affine else None
@@ -217,7 +207,7 @@ class CausalSelfAttention(Module):
     """
 
     def __init__(self, embed_dim, num_heads, bias=True):
-        self.embed_dim, self.num_heads = _count("embed_dim", embed_dim), _count("num_heads", num_heads)
+        self.embed_dim, self.num_heads = count("embed_dim", embed_dim), count("num_heads", num_heads)
         if self.embed_dim % self.num_heads:
             raise ValueError(f"num_heads must divide embed_dim, and {self.num_heads} doesn't divide {self.embed_dim}")
         self.q_proj, self.k_proj, self.v_proj, self.out_proj = (

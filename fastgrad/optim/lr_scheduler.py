@@ -10,18 +10,9 @@ from collections.abc import Mapping
 
 from fastgrad.optim import checks
 from fastgrad.optim.optimizer import Optimizer
+from fastgrad.value.arguments import count
 
 __all__ = ["LRScheduler", "StepLR", "CosineAnnealingLR", "LambdaLR", "LinearLR"]
-
-
-def _count(name, x):
-    try:
-        count = operator.index(x)
-    except TypeError:
-        raise TypeError(f"{name} must be an int, not {type(x).__name__!r}") from None
-    if count < 1:
-        raise ValueError(f"{name} must be at least 1, not {count}")
-    return count
 
 
 class LRScheduler:
@@ -101,7 +92,7 @@ class StepLR(LRScheduler):
     """The rate times gamma every step_size steps. step_size: an int, at least 1. gamma: a number, at least 0."""
 
     def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
-        self.step_size, self.gamma = _count("step_size", step_size), checks.number("gamma", gamma)
+        self.step_size, self.gamma = count("step_size", step_size), checks.number("gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
@@ -117,7 +108,7 @@ class CosineAnnealingLR(LRScheduler):
     """
 
     def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1):
-        self.T_max, self.eta_min = _count("T_max", T_max), checks.number("eta_min", eta_min)
+        self.T_max, self.eta_min = count("T_max", T_max), checks.number("eta_min", eta_min)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
@@ -170,7 +161,7 @@ class LinearLR(LRScheduler):
                                               (("start_factor", start_factor), ("end_factor", end_factor)))
         if self.start_factor == 0:
             raise ValueError("start_factor must be above 0")
-        self.total_iters = _count("total_iters", total_iters)
+        self.total_iters = count("total_iters", total_iters)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self):

@@ -1,5 +1,6 @@
 """Checks of arguments for both engines: which objects are numbers, what is said of others, how a number is stored, and
 the constructor's arguments under the names of both dialects."""
+import operator
 
 NOT_REAL = frozenset("cSUTMm")      # kinds of NumPy's dtypes: complex, bytes, two of text, times, spans of time
 NO_SLOPE = ": x ** 0 is 1, but microgpt's formula for its derivative, 0 * 0.0 ** -1, has no value"
@@ -20,6 +21,17 @@ def is_number(x):
     if isinstance(x, (str, bytes, bytearray)) or kind.__name__ == "void":
         return False
     return not hasattr(kind, "dtype") or getattr(x.dtype, "kind", "") not in NOT_REAL
+
+
+def count(name, n):
+    """n as an int of at least 1. name: of the argument, for errors. Raises TypeError or ValueError."""
+    try:
+        whole = operator.index(n)
+    except TypeError:
+        raise TypeError(f"{name} must be an int, not {type(n).__name__!r}") from None
+    if whole < 1:
+        raise ValueError(f"{name} must be at least 1, not {whole}")
+    return whole
 
 
 def not_a_number(x):

@@ -383,7 +383,7 @@ def test_slots_of_subclasses(engine, Value, monkeypatch):
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_fastgrad_s_own_values_between_processes(tmp_path, method):
     if method not in multiprocessing.get_all_start_methods():
-        pytest.skip("not on this system")
+        pytest.skip(f"this system can't start processes by {method}")
     (tmp_path / "script.py").write_text(textwrap.dedent("""
         import multiprocessing, sys
         from fastgrad import Value
