@@ -1,7 +1,8 @@
 #!/bin/sh
 # How many instructions a training step of microgpt takes, with its loops in Python and in C (@fuse), and how many of
-# plain floats: a slow-down shows without a clock. Callgrind counts a run with few steps and one with more; the difference is the steps' alone, without the
-# start of Python. Two counts differ by a tenth of a percent at most, on the busiest machine.
+# plain floats: a slow-down shows without a clock. Callgrind counts a run with few steps and one with more; the
+# difference is the steps' alone, without the start of Python. Two counts differ by a tenth of a percent at most, on the
+# busiest machine.
 #
 #     benchmarks/bench_instructions.sh [FEW MANY]       default 2 8; PYTHON=... chooses the interpreter
 #
@@ -30,8 +31,8 @@ for _ in range(steps):
     run.step()
 '
 
-# count ENGINE STEPS [OPTION]: the instructions of a run, or the reason why there is none. Hashes are fixed since the order in
-# which dicts and sets collide counts too.
+# count ENGINE STEPS [OPTION]: the instructions of a run, or the reason why there is none. Hashes are fixed since the
+# order in which dicts and sets collide counts too.
 count() {
     if ! PYTHONHASHSEED=0 PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" valgrind --tool=callgrind \
         --callgrind-out-file=/dev/null "$python" -c "$program" "$@" >"$log" 2>&1; then

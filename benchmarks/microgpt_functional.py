@@ -1,5 +1,5 @@
-"""train_microgpt.py's model with its sums and loops written as calls of fastgrad.functional: the same graph and the same
-bits in less time.
+"""train_microgpt.py's model with its sums and loops written as calls of fastgrad.functional: the same graph and the
+same bits in less time.
 
 A mixin, so that this file needs nothing of the script: class Model(WithFunctional, MicroGPT).
 """

@@ -105,8 +105,8 @@ def on_page_markdown(markdown, page, config, files):
     markdown = PICTURE.sub(shown, markdown)
     if PLAYGROUND in markdown:
         exists = (ROOT / "docs" / "playground" / "index.html").exists()
-        link = "\n- [Playground](playground/index.html): change a snippet and run it in the browser, if the site is on a " \
-               "web server and the playground was put into it." * exists
+        link = "\n- [Playground](playground/index.html): change a snippet and run it in the browser, if the site is " \
+               "on a web server and the playground was put into it." * exists
         markdown = markdown.replace("\n" + PLAYGROUND, link)
     return markdown.replace("<!-- methods of Value -->", "\n".join(methods_of_value())) \
         if "<!-- methods of Value -->" in markdown else markdown

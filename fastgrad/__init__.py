@@ -24,8 +24,8 @@ from fastgrad.value.grad_mode import no_grad
 __version__ = "0.1.0"
 __all__ = ["Value", "no_grad", "grad", "jacobian", "hessian", "hvp", "value_and_grad", "arena_stats", "gradcheck",
            "GradcheckError", "clip_grad_norm_", "clip_grad_value_", "get_data", "set_data", "get_grad", "set_grad",
-           "save", "load", "detect_anomaly", "AnomalyError", "check", "explain", "fuse", "progress", "install", "backend",
-           "__version__"]
+           "save", "load", "detect_anomaly", "AnomalyError", "check", "explain", "fuse", "progress", "install",
+           "backend", "__version__"]
 
 # What most scripts don't use, by the module that it's in: imported when first asked for.
 _LATER = {"jacobian": "autograd", "hessian": "autograd", "hvp": "autograd", "value_and_grad": "autograd",

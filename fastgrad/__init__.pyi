@@ -27,5 +27,5 @@ backend: Literal["c", "python"]
 __version__: str
 __all__ = ["Value", "no_grad", "grad", "jacobian", "hessian", "hvp", "value_and_grad", "arena_stats", "gradcheck",
            "GradcheckError", "clip_grad_norm_", "clip_grad_value_", "get_data", "set_data", "get_grad", "set_grad",
-           "save", "load", "detect_anomaly", "AnomalyError", "check", "explain", "fuse", "progress", "install", "backend",
-           "__version__"]
+           "save", "load", "detect_anomaly", "AnomalyError", "check", "explain", "fuse", "progress", "install",
+           "backend", "__version__"]

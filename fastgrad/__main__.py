@@ -19,11 +19,13 @@ def parse(arguments):
     parser = argparse.ArgumentParser(
         prog="python -m fastgrad", usage="python -m fastgrad [options] (SCRIPT | -m MODULE) [arguments ...]",
         description="Run a script, a notebook or a module whose scalar autograd engine, defined there or imported, is "
-                    "replaced by fastgrad's, and whose loops over Values C runs. What the author has defined beside the "
-                    "engine stays.")
-    parser.add_argument("--report", action="store_true", help="say at the end, per class and method, what was replaced, and which loops C ran")
+                    "replaced by fastgrad's, and whose loops over Values C runs. What the author has defined beside "
+                    "the engine stays.")
+    parser.add_argument("--report", action="store_true",
+                        help="say at the end, per class and method, what was replaced, and which loops C ran")
     parser.add_argument("--verify", action="store_true", help="run it with its own class as well, and compare")
-    parser.add_argument("--profile", action="store_true", help="say at the end where the time went, by parts of a step and by lines")
+    parser.add_argument("--profile", action="store_true",
+                        help="say at the end where the time went, by parts of a step and by lines")
     parser.add_argument("--steps-json", metavar="FILE", help="write time, nodes and loss of each backward() to FILE")
     parser.add_argument("--check", action="store_true",
                         help="examine the engine that a file defines, and name its mistakes (--check --help)")

@@ -1,7 +1,8 @@
 """Derivatives that are returned instead of left in `.grad`, of any order: grad, and what is made of it.
 
 `grad` is torch.autograd.grad for Values. jacobian, hessian, hvp and value_and_grad take a function of Values, and
-numbers or Values to call it with. The engine in use does the work: csrc/derive.h, or value/gradients.py in plain Python.
+numbers or Values to call it with. The engine in use does the work: csrc/derive.h, or value/gradients.py in plain
+Python.
 """
 import functools
 import sys

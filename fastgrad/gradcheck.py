@@ -47,8 +47,8 @@ def gradcheck(f, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-4, order=1):
         quotient = _difference_quotient(f, inputs, i, eps)
         off, allowed = abs(derivative - quotient), atol + rtol * abs(quotient)
         if not off <= allowed:      # so that a nan fails
-            failures.append(f"  {input_name(i, v)}: backward gives {derivative:.10g}, central differences {quotient:.10g}: "
-                            f"off by {off:.3g}, {allowed:.3g} is allowed")
+            failures.append(f"  {input_name(i, v)}: backward gives {derivative:.10g}, central differences "
+                            f"{quotient:.10g}: off by {off:.3g}, {allowed:.3g} is allowed")
     again = _call(f, inputs).data
     if again != y and (again == again or y == y):
         raise ValueError(f"f gives different results for the same inputs, {y} and then {again}: nothing to compare")

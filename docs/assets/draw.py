@@ -75,7 +75,8 @@ def slab():
     p.text(16, 146, "A list of free slots: the last that died is filled first. For example, in this order:", "head")
     for i, when in enumerate((9, 2, 14, 5, 11, 1, 7, 16, 3, 12, 6, 10, 15, 4, 13, 8)):
         p.box(16 + 43 * i, 158, 43, 30, str(when), "mark")
-    p.text(16, 226, "Ascending runs: a slab is filled again, from its first slot on, when all its nodes are dead", "head")
+    p.text(16, 226, "Ascending runs: a slab is filled again, from its first slot on, when all its nodes are dead",
+           "head")
     for i in range(16):
         p.box(16 + 43 * i, 238, 43, 30, str(i + 1), "edge")
     p.arrow((20, 284), (700, 284))

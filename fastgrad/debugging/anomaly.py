@@ -1,9 +1,9 @@
-"""detect_anomaly: raise where a nan or an inf is made, and name the line, the operation and its operands; and warn where
-a Value becomes a float, so that no gradient goes through.
+"""detect_anomaly: raise where a nan or an inf is made, and name the line, the operation and its operands; and warn
+where a Value becomes a float, so that no gradient goes through.
 
 While a block is open, wrappers that check every result replace the operations, the constructor, `__float__` and
-`backward` of the class Value. Leaving the last block restores the class, so the mode costs nothing while it's off. It works in both
-engines.
+`backward` of the class Value. Leaving the last block restores the class, so the mode costs nothing while it's off. It
+works in both engines.
 """
 import functools
 import math
@@ -57,9 +57,9 @@ class detect_anomaly:
     An error that an operation raises anyway, such as log(0)'s, gets a note about operands and place, from Python 3.11
     on. A `backward()` of your own that you have assigned to the class isn't watched.
 
-    A UserWarning names the line that turns a Value into a float, which cuts the graph silently: math.exp(v), float(v), an
-    assignment into a NumPy array of doubles. There's none under no_grad(), for text (print('%f' % v)), or for what an
-    installed package does with a Value, such as to plot it.
+    A UserWarning names the line that turns a Value into a float, which cuts the graph silently: math.exp(v), float(v),
+    an assignment into a NumPy array of doubles. There's none under no_grad(), for text (print('%f' % v)), or for what
+    an installed package does with a Value, such as to plot it.
 
     Blocks may be nested, and an object may be used again. The mode holds for all threads of the process. Enter it
     once, around a training loop rather than in each step, because each entry changes the class Value.

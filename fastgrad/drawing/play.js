@@ -1,5 +1,5 @@
-// Shows the steps that play.py has taken, one at a time: marks nodes and edges, writes numbers into boxes, and says what
-// happens. A step only says what it changes, so the numbers at a step are those of all steps up to it.
+// Shows the steps that play.py has taken, one at a time: marks nodes and edges, writes numbers into boxes, and says
+// what happens. A step only says what it changes, so the numbers at a step are those of all steps up to it.
 "use strict";
 
 // What boxes show at a step: {"3 data": [number, text], ...}.

@@ -75,8 +75,8 @@ class Value(Copying, Display):
     @_local_grads.setter
     def _local_grads(self, local_grads: Iterable[_Number]) -> None: ...
 
-    # Any other attribute can be set: `p.m = 0.0`. Reading gives a number, for a checker, so that a call of a method that
-    # there isn't, such as `a.backwards()`, is an error.
+    # Any other attribute can be set: `p.m = 0.0`. Reading gives a number, for a checker, so that a call of a method
+    # that there isn't, such as `a.backwards()`, is an error.
     def __getattr__(self, name: str) -> float: ...
     def __setattr__(self, name: str, value: Any, /) -> None: ...
 

@@ -13,9 +13,9 @@
 #include "arena.h"
 
 /* Cython would add a frame of engine.pyx to the traceback of each error that passes it. A traceback ends at the user's
- * own line instead. MemoryErrors keep the frames: a handler that doesn't raise again drops a traceback that Cython takes
- * for granted, and the engine's only such handlers are theirs (tests/engine/test_house.py sees to that). Builds with
- * FASTGRAD_DEBUG have all of these frames. */
+ * own line instead. MemoryErrors keep the frames: a handler that doesn't raise again drops a traceback that Cython
+ * takes for granted, and the engine's only such handlers are theirs (tests/engine/test_house.py sees to that). Builds
+ * with FASTGRAD_DEBUG have all of these frames. */
 #ifndef FG_FRAMES
 static inline void fg_add_frame(PyFrameObject *frame)
 {
@@ -78,7 +78,7 @@ static inline void *fg_running_frame(void)
 #endif
 }
 
-/* Whether a tool of sys.monitoring (from CPython 3.12 on) asks for events of the running code: a debugger, a profiler. */
+/* Whether a tool of sys.monitoring (from CPython 3.12 on), such as a debugger, asks for events of the running code. */
 static inline bool fg_is_monitored(void)
 {
 #if PY_VERSION_HEX >= 0x030C0000

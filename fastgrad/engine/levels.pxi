@@ -1,8 +1,8 @@
 # Levels: a loop, or a loop within a loop, with its columns, its program and its output.
 #
 # fastgrad/loops/meaning.py says what a loop means as a tree of levels. A level goes over sequences. Its columns are
-# operands that are read from objects. Its program computes others from them, and its output is a list, a sum, the largest
-# or smallest number, or places that are assigned (stores.pxi). Sums of operands that are read are fused sums.
+# operands that are read from objects. Its program computes others from them, and its output is a list, a sum, the
+# largest or smallest number, or places that are assigned (stores.pxi). Sums of operands that are read are fused sums.
 
 cdef enum:
     ELEMENTS_AT_A_TIME = 256    # in a loop that assigns
@@ -112,7 +112,7 @@ cdef class Level:
     cdef int ahead
     cdef list values            # of STORES: the registers of Values whose data or grad is read or assigned
     cdef fg_column *kept[2]     # their columns, if they're fixed, until the loop's end
-    cdef int rows               # which of the two is a list that the loop around goes over, the other being fixed; or -1
+    cdef int rows               # which of the two is a list that the loop around goes over (the other is fixed), or -1
     # While the level runs:
     cdef Py_ssize_t n           # elements
     cdef char *room             # of all registers
@@ -317,8 +317,8 @@ cdef class Level:
         return True
 
     cdef bint suits_numpys(self, Frame *frame, Py_ssize_t n) noexcept:
-        """Whether the level does the same with numbers of NumPy's as with Python's: it may change their sign, each other
-        operation has a Value for an operand as well, and all results are Values."""
+        """Whether the level does the same with numbers of NumPy's as with Python's: it may change their sign, each
+        other operation has a Value for an operand as well, and all results are Values."""
         cdef bint are_values[MOST_OF_NUMPYS]
         cdef fg_instruction *each
         cdef uint32_t i
@@ -442,8 +442,8 @@ cdef class Level:
         read = column_of(<object>row)
         if read is NULL:
             return False
-        if not fg_program_terms(&frame.rules, read if self.rows == 0 else fixed, fixed if self.rows == 0 else read, &start,
-                                &terms[n_waiting]):
+        if not fg_program_terms(&frame.rules, read if self.rows == 0 else fixed, fixed if self.rows == 0 else read,
+                                &start, &terms[n_waiting]):
             fg_column_release(&arena, read)
             return False
         fixed.refs += 1

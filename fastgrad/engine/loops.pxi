@@ -253,7 +253,8 @@ cdef class Loop:
                 or self.is_module_level and PyEval_GetLocals() is not frame.globals:
             self.decline(b"variables that aren't globals")
             return False
-        frame.level, frame.methods, frame.absent = <PyObject *>self.level, <PyObject *>self.methods, <PyObject *>self.absent
+        frame.level, frame.methods = <PyObject *>self.level, <PyObject *>self.methods
+        frame.absent = <PyObject *>self.absent
         frame.operators = <PyObject *>self.operators
         frame.cls = NULL
         frame.result = NULL
@@ -360,8 +361,8 @@ cdef bint is_true(object result) noexcept:
 
 
 cdef void be_callable(PyTypeObject *cls, Py_ssize_t offset) noexcept:
-    """Let Python call instances of a class by the function at this offset. (Cython's __call__ takes a tuple of arguments,
-    and adds a line to a traceback.)"""
+    """Let Python call instances of a class by the function at this offset. (Cython's __call__ takes a tuple of
+    arguments, and adds a line to a traceback.)"""
     cls.tp_vectorcall_offset = offset
     cls.tp_call = <void *>PyVectorcall_Call
     cls.tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL

@@ -1,7 +1,7 @@
 # Operands: objects that a loop has read from places, as what a program (csrc/program.h) computes with.
 #
-# A run meets Values of one class at most. When it meets the first, it finds out whether all that the loop does with them
-# is the engine's own: operators, methods, attributes. Subclasses may have others, so their Values aren't operands.
+# A run meets Values of one class at most. When it meets the first, it finds out whether all that the loop does with
+# them is the engine's own: operators, methods, attributes. Subclasses may have others, so their Values aren't operands.
 
 cdef bint meet(Frame *frame, PyTypeObject *cls) noexcept:
     """Note the class of the first Value that a run meets. False if the run has to decline: then frame.reason says why.

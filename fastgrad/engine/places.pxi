@@ -70,7 +70,8 @@ cdef PyObject *plain_attribute(PyObject *x, object name) noexcept:
     if cls.tp_getattro is not <void *>PyObject_GenericGetAttr:
         return NULL
     attribute = PyType_Lookup(cls, name)
-    if attribute is not NULL and type_of(attribute).tp_descr_get is not NULL and type_of(attribute) is not &PyMemberDescr_Type:
+    if attribute is not NULL and type_of(attribute).tp_descr_get is not NULL \
+            and type_of(attribute) is not &PyMemberDescr_Type:
         return NULL
     attribute = PyObject_GetAttr_or_null(x, name)
     if attribute is NULL:

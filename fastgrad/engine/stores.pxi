@@ -1,7 +1,7 @@
 # Stores: places to which a loop assigns.
 #
-# A `for` that assigns runs in portions of ELEMENTS_AT_A_TIME elements. All results of a portion are computed first. Then
-# all that could fail is done, and then all is assigned. So a portion is assigned as a whole or not at all, and the
+# A `for` that assigns runs in portions of ELEMENTS_AT_A_TIME elements. All results of a portion are computed first.
+# Then all that could fail is done, and then all is assigned. So a portion is assigned as a whole or not at all, and the
 # author's loop goes on where C has stopped. That is right if no element reads what another one assigns: all Values are
 # different ones, and no list has two names.
 

@@ -259,8 +259,8 @@ cdef bint are_rows(object rows, object others, PyTypeObject **cls) noexcept:
 
 
 cdef object sums_as_leaves(PyTypeObject *cls, us, vs, starts):
-    """What _fused_products returns under no_grad(), where each sum is a leaf. Declines if no factor of a product is a Value:
-    then the product is a number, and sum() adds numbers in its own way."""
+    """What _fused_products returns under no_grad(), where each sum is a leaf. Declines if no factor of a product is a
+    Value: then the product is a number, and sum() adds numbers in its own way."""
     cdef list results = []
     cdef Number x, y
     cdef double total

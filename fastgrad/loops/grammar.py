@@ -53,8 +53,8 @@ class Unfit(Exception):
 class Loop:
     """What a loop is: over what it goes, and what it makes of it.
 
-    output: "list", "lists", "objects" (a list of places), "sum", "max", "min" or "stores". sequences: over what it goes, as (kind, slot, places...):
-    see Sequence in loops.pxi.
+    output: "list", "lists", "objects" (a list of places), "sum", "max", "min" or "stores". sequences: over what it
+    goes, as (kind, slot, places...): see Sequence in loops.pxi.
     """
 
     def __init__(self, output, sequences=None, element=(), start=None):
@@ -77,7 +77,7 @@ class Parser:
         self.math = {}                  # functions of math that have to be its own
         # Methods and operators that the class of the Values has to have from us, and names that it mustn't have.
         self.methods, self.operators, self.absent = set(), set(), set()
-        self.unpacked, self.read = set(), set()         # places of items that a target unpacks, and places that are used
+        self.unpacked, self.read = set(), set()     # places of items that a target unpacks, and places that are used
 
     # ---- Loops ----
 

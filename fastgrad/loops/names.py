@@ -88,7 +88,8 @@ class Scope:
                 raise Unfit(f"{name}, which is no variable")
             if scope.kind == "class" and not is_inner:
                 raise Unfit("a class statement's own variables")
-            if scope.kind != "class" and name in scope.own | scope.deleted and name not in scope.globals - scope.deleted:
+            if scope.kind != "class" and name in scope.own | scope.deleted \
+                    and name not in scope.globals - scope.deleted:
                 if name not in scope.bound:
                     raise Unfit(f"{name} may not be bound here")
                 return "local"

@@ -12,8 +12,9 @@ A loop that assigns, or adds, leaves the last element to the author's body. What
 again, one after the other: they are evaluated once, when the author's code would have evaluated them. All else that a
 loop reads from outside it reads without any effect.
 
-`loop` and `rest` aren't names: they're constants of the code object. So the author's names, `locals()` and `globals()` are as they
-were. ast allows no such constants. So the tree has strings in their places, which are replaced in the compiled code.
+`loop` and `rest` aren't names: they're constants of the code object. So the author's names, `locals()` and `globals()`
+are as they were. ast allows no such constants. So the tree has strings in their places, which are replaced in the
+compiled code.
 """
 import ast
 import itertools
@@ -102,7 +103,8 @@ _numbers = itertools.count()
 class Rewriter(ast.NodeTransformer):
     """Rewrites a tree, in place.
 
-    loops: those it has made, by the string that stands for each. left: (line, reason) of each that isn't of the grammar.
+    loops: those it has made, by the string that stands for each. left: (line, reason) of each that isn't of the
+    grammar.
     """
 
     def __init__(self, filename):

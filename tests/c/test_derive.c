@@ -1,5 +1,5 @@
-/* The promises of derive.h: the sweep's bits beside the nodes, as numbers and as nodes, in portions of any size, without
- * a change to anybody's gradient, and nothing lost when there's no memory. */
+/* The promises of derive.h: the sweep's bits beside the nodes, as numbers and as nodes, in portions of any size,
+ * without a change to anybody's gradient, and nothing lost when there's no memory. */
 #include "check.h"
 #include "derive.h"
 

@@ -199,7 +199,8 @@ def act(rng, n):
 
 
 CALM = (        # no Python runs in the sweep
-    (14, dot), (8, total), (8, linear), (8, layer), (5, matmul), (6, of_one), (2, of_two), (1, attention), (2, cross_entropy),
+    (14, dot), (8, total), (8, linear), (8, layer), (5, matmul), (6, of_one), (2, of_two), (1, attention),
+    (2, cross_entropy),
     (4, rnn), (3, chain),
     (8, programs.value_value),
     (4, lambda rng, n: ("unary", pick(rng, (".tanh", ".relu", "x+x", "x*x", "-", "abs", "detach")), index(rng, n))),

@@ -995,7 +995,8 @@ def allocating(xs, ys):
         return F.dot(xs, ys)._topological()
 
     def parents():      # in the order of their operands; they come in none
-        return sorted((F.linear(xs, rows), xs[0]._parents())[1], key=lambda v: [(xs + ys).index(x) for x in v._children])
+        return sorted((F.linear(xs, rows), xs[0]._parents())[1],
+                      key=lambda v: [(xs + ys).index(x) for x in v._children])
 
     def swept(times):
         out = F.dot(F.linear(xs, rows), F.tanh(F.linear(ys, rows)), F.dot(xs, xs))

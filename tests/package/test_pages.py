@@ -85,7 +85,8 @@ def test_the_site_builds_strictly_and_has_all_pages(tmp_path):
     value = (tmp_path / "api" / "value.html").read_text(encoding="utf-8")
     assert 'id="backward"' in value and "the derivative at 0 is 0" in value
     api = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "api").iterdir())
-    for module in (fastgrad, fastgrad.functional, fastgrad.nn, fastgrad.optim, fastgrad.optim.lr_scheduler, fastgrad.viz):
+    for module in (fastgrad, fastgrad.functional, fastgrad.nn, fastgrad.optim, fastgrad.optim.lr_scheduler,
+                   fastgrad.viz):
         for name in set(module.__all__) - {"Value", "backend", "__version__", "NONLINEARITIES", "lr_scheduler"}:
             assert re.search(rf'id="fastgrad\.[\w.]*\b{name}"', api), f"the pages of the API are without {name}"
     assert (tmp_path / "source" / "csrc" / "arena.h.html").exists()

@@ -1,5 +1,5 @@
-"""python -m fastgrad: loops over Values in scripts, modules and cells are run by C, and what the author sees of the code
-stays the author's. (tests/loops has what loops compute.)
+"""python -m fastgrad: loops over Values in scripts, modules and cells are run by C, and what the author sees of the
+code stays the author's. (tests/loops has what loops compute.)
 """
 import json
 import re

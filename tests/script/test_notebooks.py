@@ -284,7 +284,8 @@ def test_load_ext_says_what_it_replaces(folder, before, said, kinds):
 
 def test_detect_anomaly_names_the_cell(folder):
     pytest.importorskip("IPython")
-    sources = ["from fastgrad import *", "a = Value(1e200, label='a')", "with detect_anomaly():\n    b = a + 1\n    b * b"]
+    sources = ["from fastgrad import *", "a = Value(1e200, label='a')",
+               "with detect_anomaly():\n    b = a + 1\n    b * b"]
     folder.write("cells.py", "from IPython.core.interactiveshell import InteractiveShell\n"
                  "shell = InteractiveShell.instance()\n"
                  "shell.compile.get_code_name = lambda raw, code, n: f'/tmp/ipykernel_5/{hash(raw)}.py'\n"

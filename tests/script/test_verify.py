@@ -42,7 +42,8 @@ def test_it_finds_another_output(folder):
 @pytest.mark.parametrize("demo, finding", [
     ("a = Value(3.0 + {})\n(a * a).backward()\n", r"at backward\(\) number 1 a value \(data\) is 3\.0\d+ with its own"),
     ("print('loss', 3.0 + {})\n(Value(1.0) * 2).backward()\n", r"line 1 of the output is 'loss 3\.0\d+' "),
-    ("a = Value(3.0)\nb = a * 2\nb.backward()\na.grad += {}\nc = a + 1\nc.backward()\n", r"number 2 a derivative \(grad\) is 3\.0\d+"),
+    ("a = Value(3.0)\nb = a * 2\nb.backward()\na.grad += {}\nc = a + 1\nc.backward()\n",
+     r"number 2 a derivative \(grad\) is 3\.0\d+"),
 ])
 def test_a_small_difference(folder, demo, finding, error):
     """The tolerance is 1e-9: not 1e-3, not 1e-7."""
@@ -57,7 +58,8 @@ def test_last_bits_are_no_difference(folder):
 
 @pytest.mark.parametrize("own, ours, is_ordered, finding", [
     ([1.0, 2.0], [1.0, 2.0], True, None), ([1.0, 2.0], [1.0, 2.0 + 1e-8], True, "a derivative (grad) is 2.0 "),
-    ([1.0 + 1e-8, 2.0], [1.0, 2.0], False, "a value (data) is 1.00000001 "), ([1.0, 1e-9], [1.0, 1.1e-9], True, "a derivative (grad) is"),
+    ([1.0 + 1e-8, 2.0], [1.0, 2.0], False, "a value (data) is 1.00000001 "),
+    ([1.0, 1e-9], [1.0, 1.1e-9], True, "a derivative (grad) is"),
     ([1.0, 1e-9], [1.0, 1.0005e-9], False, None), ([1.0, 1e-9], [1.0, 1.1e-9], False, "a derivative (grad) is"),
     ([1.0, float("nan")], [1.0, 2.0], False, "a derivative (grad) is nan"),
     ([1.0, float("inf")], [1.0, 2.0], False, "a derivative (grad) is inf"),
