@@ -1,6 +1,6 @@
 #!/bin/sh
-# How many instructions a training step of microgpt takes, with its loops in Python and in C (@fuse), and how many of
-# plain floats: a slow-down shows without a clock. Callgrind counts a run with few steps and one with more; the
+# How many instructions a training step of microgpt takes, with its loops in Python, in C (@fuse), and as a script with a
+# class of its own under `python -m fastgrad`; and how many of plain floats: a slow-down shows without a clock. Callgrind counts a run with few steps and one with more; the
 # difference is the steps' alone, without the start of Python. Two counts differ by a tenth of a percent at most, on the
 # busiest machine.
 #
@@ -22,6 +22,12 @@ trap 'rm -f "$log"' EXIT
 program='
 import sys, train_microgpt as script
 engine, steps = sys.argv[1], int(sys.argv[2])
+if engine == "published":
+    from script_steps import steps_of
+    run = steps_of("microgpt_script.py", {"names": script.NAMES}, "loss")
+    for _ in range(steps):
+        next(run)
+    sys.exit()
 options = script.parse_arguments(["--steps", "1000", *sys.argv[3:]])[1]
 try:
     run = script.Run(engine, script.read_documents(options.data), options)
@@ -57,8 +63,9 @@ a_step() {
 floats=$(a_step floats)
 plain=$(a_step c --no-fuse)
 fused=$(a_step c)
+published=$(a_step published)
 echo "instructions a step, steps $((few + 1)) to $many, and times floats"
-for row in "floats $floats" "fastgrad $plain" "@fuse $fused"; do
+for row in "floats $floats" "fastgrad $plain" "@fuse $fused" "published $published"; do
     # shellcheck disable=SC2086
     set -- $row
     awk "BEGIN { printf \"%-10s%12d%9.3f\\n\", \"$1\", $2, $2 / $floats }"

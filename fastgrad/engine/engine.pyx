@@ -232,8 +232,9 @@ cdef class Node:
 
     @property
     def __dict__(self):
+        cdef dict attributes = attributes_of(self)
         set_closure(self.index)         # the caller may put a `_backward` into the dict
-        return attributes_of(self)
+        return attributes
 
     @__dict__.setter
     def __dict__(self, dict attributes not None):
@@ -345,7 +346,7 @@ cdef class Node:
         """
         cdef bint call_all = must_call_all()
         # Python may give a leaf a `_backward` meanwhile, so the walk lists leaves if Python may run.
-        cdef Walk walk = Walk(self, call_all or may_run_python, FG_APART_ALL if call_all else FG_APART_IF_TOUCHED)
+        cdef Walk walk = Walk(self, call_all or may_sweeps_run_python(), FG_APART_ALL if call_all else FG_APART_IF_TOUCHED)
         cdef fg_index index
         cdef fg_status status
         cdef uint32_t n_passed = 0

@@ -36,7 +36,8 @@ cdef uint32_t n_candidates = 0, candidates_capacity = 0
 cdef bint untidy = False                # whether there's trash, or a cycle candidate
 cdef bint tidying = False
 cdef Py_ssize_t n_attachments = 0
-cdef bint may_run_python = False        # whether a sweep may: there has been a closure, or a subclass's instance
+cdef bint may_run_python = False        # whether there has been a closure, or an instance of a subclass: see
+                                        # may_sweeps_run_python
 
 
 # ---- New nodes ----
@@ -315,6 +316,16 @@ cdef inline int set_closure(fg_index index) except -1:
     arena.edits += 1            # a walk that runs begins again, and lists the node even if it's a leaf
     arena.on_cycle_candidate = note_candidate
     may_run_python = True
+
+
+cdef bint may_sweeps_run_python() noexcept:
+    """Whether the author's Python may run in a sweep that begins now. A closure, like a subclass's instance, is an
+    attachment: if there's none any more, it's as if there had never been one."""
+    global may_run_python
+    if n_attachments == 0:
+        may_run_python = False
+        arena.on_cycle_candidate = NULL
+    return may_run_python
 
 
 cdef int share_attributes(Node handle) except -1:

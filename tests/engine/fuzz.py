@@ -10,7 +10,7 @@ same --kind, runs that program again. These are the kinds of programs:
     scalar      those of programs.py
     fused       those of fused_programs.py: with fused sums on the C engine, and loops on the oracle
     calm        the same without closures, subclasses and looks. Then no Python runs in a sweep, and a walk lists no
-                leaves. Once a process has had a closure, all its walks do.
+                leaves. As long as any Value has attributes, such as a closure, all walks may do.
     dialects    the same with classes that python -m fastgrad makes, such as deferred ones. Both run on the C engine,
                 since the oracle has no such classes: once with fused sums, once with loops.
 """
