@@ -4,6 +4,9 @@ An engine is a generator that yields, step by step, the loss and its seconds: fo
 one where they can't be told apart. "floats" is the same program without any autograd: what the interpreter alone
 costs, and so the floor that the ratios are of. Numbers are compared too, since being fast at something else proves
 nothing: every row says whether its losses have the bits of the oracle's, fastgrad/reference.py.
+
+The first step of a turn isn't timed, in no row: it finds the processor's caches full of another engine's data, which
+no training run does.
 """
 import argparse
 import importlib.util
@@ -37,7 +40,8 @@ def add_options(parser, engines, steps):
     parser.add_argument("--engines", metavar="A,B", type=names, default=list(engines),
                         help=f"some of {', '.join(engines)} (default: all)")
     parser.add_argument("--steps", type=integer(1), default=steps, help=f"default {steps}")
-    parser.add_argument("--block", type=integer(1), default=5, help="steps that each takes in its turn (default 5)")
+    parser.add_argument("--block", type=integer(1), default=5,
+                        help="steps that each takes in its turn, of which the first isn't timed if there are more (default 5)")
     parser.add_argument("--seconds", type=float, default=20,
                         help="an engine that has trained so long stops (default 20)")
     parser.add_argument("--warm", type=float, default=2, metavar="SECONDS", help="warm each up so long (default 2)")
@@ -165,6 +169,11 @@ def compare(losses, measure, exact):
     return f"differ by {error:.1g} in step {step}", False
 
 
+def timed(seconds, block):
+    """A row's steps without the first one of each turn; all, if turns have one step."""
+    return [each for step, each in enumerate(seconds) if step % block > 0] or seconds
+
+
 def table(rows, options):
     """Print the rows, and add to each its figures: milliseconds of the phases and of a step, and times floats."""
     floor = next((row["seconds"] for row in rows if row["engine"] == "floats" and "seconds" in row), None)
@@ -173,15 +182,16 @@ def table(rows, options):
         if row.get("missing"):
             lines.append([row["name"], f"not measured: {row['missing']}"])
             continue
-        steps = [sum(seconds) for seconds in row["seconds"]]
-        phases = zip(*row["seconds"]) if len(row["seconds"][0]) == len(PHASES) else []
-        row["ms"] = {phase: figure(1000 * s for s in seconds) for phase, seconds in zip(PHASES, phases)}
+        seconds = timed(row["seconds"], options.block)
+        steps = [sum(each) for each in seconds]
+        phases = zip(*seconds) if len(seconds[0]) == len(PHASES) else []
+        row["ms"] = {phase: figure(1000 * s for s in each) for phase, each in zip(PHASES, phases)}
         if row["engine"] in WITHOUT_GRADIENTS:
             row["ms"].pop("backward", None)
         row["ms"]["step"] = figure(1000 * s for s in steps)
-        row["times_floats"] = ratio(steps, map(sum, floor)) if floor else None
+        row["times_floats"] = ratio(steps, map(sum, timed(floor, options.block))) if floor else None
         lines.append([row["name"], *(shown(row["ms"].get(phase), spread=False) for phase in PHASES),
                       shown(row["ms"]["step"]), shown(row["times_floats"]), megabytes(row["peak_bytes"]),
-                      str(len(steps)), row["numbers"]])
+                      str(len(row["seconds"])), row["numbers"]])
     print_table(["ms a step", *PHASES, "a step", "times floats", "peak MB", "steps", "losses"], lines)
     print("Medians (and quartiles) of the steps. Steps differ in length with their data, so ratios go step by step.")
