@@ -538,9 +538,9 @@ void fg_node_pass_on(fg_arena *arena, fg_index index)
     pass_on(arena->nodes, fg_at(arena->nodes, index));
 }
 
-/* So many terms of a fused sum take at most as long as a node; with running gradients more, as each portion has to load
- * and store all of those. */
-enum { TERMS = 8, RUNNING_TERMS = 32 };
+/* So many terms of a fused sum take at most as long as a node, as powers of 2; with running gradients more, as each
+ * portion has to load and store all of those. */
+enum { TERMS = 3, RUNNING_TERMS = 5 };
 
 fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
 {
@@ -558,7 +558,7 @@ fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
         if (node->arity == FG_FUSED) {
             const fg_event event = walk->events[--walk->n_events];
             fg_sum_pass_on(arena, end[-1], event.from, event.to);
-            const uint32_t time = (event.to - event.from) / (node->sum->u->is_running ? RUNNING_TERMS : TERMS);
+            const uint32_t time = (event.to - event.from) >> (node->sum->u->is_running ? RUNNING_TERMS : TERMS);
             if (budget > time) {
                 budget -= time;
                 continue;

@@ -342,7 +342,8 @@ static fg_index new_sum(fg_arena *arena, const fg_terms *terms, double total, ui
     const bool is_int = (kind & fg_kind(0, 0, FG_GRAD_INT)) != 0;
     *sum = (fg_sum){.n = u->n, .n_inner = n_inner_of(u->n, u, v, is_single, terms->start), .left = u->n, .u = u, .v = v,
                     .inner_is_int = is_int, .rest_is_int = is_int, .start_number = terms->number,
-                    .start_is_int = terms->number_is_int, .is_single = is_single, .kind = kind};
+                    .start_is_int = terms->number_is_int, .is_single = is_single, .kind = kind,
+                    .is_plain = !is_single && u->n > 1 && !u->has_ints && !v->has_ints};
     arena->n_fused++;
     arena->n_terms += u->n;
     arena->n_stood_for += sum->n_inner + 1;
@@ -515,22 +516,22 @@ void fg_columns_stop_running(fg_arena *arena)
     arena->running = NULL;
 }
 
-static void add_multiples(double *restrict sums, const double *restrict numbers, double factor, uint32_t n)
+static void add_multiples(double *restrict sums, const double *restrict numbers, double factor, size_t n)
 {
-    for (uint32_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++)
         sums[i] += numbers[i] * factor;
 }
 
 /* Pass on the gradients of the products from, ..., to - 1 of a usual sum, from the last. are_floats: the operands'
  * gradients are known to be floats. */
-static inline void pass_on_terms(fg_node *nodes, const fg_sum *sum, uint32_t from, uint32_t to, const bool are_floats)
+static inline void pass_on_terms(fg_node *nodes, const fg_sum *sum, size_t from, size_t to, const bool are_floats)
 {
     const double inner = sum->inner;
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
     const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
     if (sum->u->is_running) { /* then no operand of v is one of u's, and the two loops don't meet */
         add_multiples(sum->u->grads + from, of_vs + from, inner, to - from);
-        for (uint32_t k = to; k-- > from;) {
+        for (size_t k = to; k-- > from;) {
             fg_node *v = fg_at(nodes, vs[k]);
             v->grad += of_us[k] * inner;
             if (!are_floats)
@@ -538,7 +539,7 @@ static inline void pass_on_terms(fg_node *nodes, const fg_sum *sum, uint32_t fro
         }
         return;
     }
-    for (uint32_t k = to; k-- > from;) {
+    for (size_t k = to; k-- > from;) {
         fg_node *u = fg_at(nodes, us[k]), *v = fg_at(nodes, vs[k]);
         u->grad += of_vs[k] * inner;
         v->grad += of_us[k] * inner;
@@ -560,22 +561,24 @@ static void pass_on_operands(fg_node *nodes, const fg_node *node, uint32_t from,
     }
 }
 
-void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
+/* Whether all contributions to a sum's operands are floats, made of the numbers in the columns. With a single term A_0
+ * is the sum itself, whose gradient may be -0.0 where `inner` is 0.0. */
+static bool is_usual(const fg_node *node)
 {
-    fg_node *const nodes = arena->nodes, *const node = fg_at(nodes, index);
-    fg_sum *const sum = node->sum;
-    if (to == sum->n) {
-        sum->inner = 0.0 + node->grad;
-        sum->inner_is_int = sum->rest_is_int && node->flags & FG_GRAD_INT;
-    }
-    sum->left = from;
-    /* All contributions to operands are floats, made of the numbers in the columns. With a single term A_0 is the sum
-     * itself, whose gradient may be -0.0 where `inner` is 0.0. */
-    const bool is_usual = !sum->is_single && !(node->flags & FG_DEFERRED) && sum->n > 1
-                          && !(sum->inner_is_int && (sum->u->has_ints || sum->v->has_ints));
-    if (sum->v->is_running || (sum->u->is_running && !is_usual))
+    const fg_sum *sum = node->sum;
+    return !(node->flags & FG_DEFERRED)
+           && (sum->is_plain || (!sum->is_single && sum->n > 1 && !sum->inner_is_int));
+}
+
+/* fg_sum_pass_on for any run of terms. */
+FG_SELDOM void pass_on_run(fg_arena *arena, fg_node *node, uint32_t from, uint32_t to)
+{
+    fg_node *const nodes = arena->nodes;
+    const fg_sum *const sum = node->sum;
+    const bool is_whole = from == 0 && to == sum->n;
+    if (sum->v->is_running || (sum->u->is_running && !is_usual(node)))
         fg_columns_stop_running(arena); /* only u of a usual sum may have running gradients */
-    if (!is_usual) {
+    if (!is_usual(node)) {
         if (sum->is_single && !(sum->inner_is_int || node->flags & FG_GRAD_INT))
             pass_on_operands(nodes, node, from, to);
         else
@@ -583,7 +586,6 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
                 pass_on_term(nodes, node, k);
         return;
     }
-    const bool is_whole = from == 0 && to == sum->n;
     if (is_whole) {
         if (sum->u != sum->v)
             start_running(arena, sum->u);
@@ -599,6 +601,22 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
         pass_on_terms(nodes, sum, from, to, true);
     else
         pass_on_terms(nodes, sum, from, to, false);
+}
+
+void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
+{
+    fg_node *const node = fg_at(arena->nodes, index);
+    fg_sum *const sum = node->sum;
+    if (to == sum->n) {
+        sum->inner = 0.0 + node->grad;
+        sum->inner_is_int = sum->rest_is_int && node->flags & FG_GRAD_INT;
+    }
+    sum->left = from;
+    /* Half of all events have one term: the first rows' of layers. */
+    if (to - from == 1 && from > 0 && is_usual(node) && !sum->u->is_running && !sum->v->is_running)
+        pass_on_terms(arena->nodes, sum, from, to, false);
+    else
+        pass_on_run(arena, node, from, to);
 }
 
 void fg_sum_zero(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to)

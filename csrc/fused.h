@@ -86,6 +86,7 @@ typedef struct fg_sum {
     double start_number;    /* the start's number, as it was. A start that is a node is the fused node's child[0] */
     bool start_is_int;      /* whether start_number is an int, if the start is a number */
     bool is_single;         /* terms are single operands */
+    bool is_plain;          /* two terms or more, of products, and no operand's number is an int */
     bool inner_is_int;      /* whether `inner` is an int */
     bool rest_is_int;       /* whether the gradients of the other inner nodes, which are all 0, are ints */
     uint32_t kind;          /* the flags of the nodes that it stands for, as fg_kind makes them */
