@@ -20,6 +20,7 @@ from fastgrad.autograd import grad
 from fastgrad.engine import Value, arena_stats
 from fastgrad.gradcheck import GradcheckError, gradcheck
 from fastgrad.value.grad_mode import no_grad
+from fastgrad.value.public import public
 
 __version__ = "0.1.0"
 __all__ = ["Value", "no_grad", "grad", "jacobian", "hessian", "hvp", "value_and_grad", "arena_stats", "gradcheck",
@@ -40,6 +41,7 @@ _LATER = {"jacobian": "autograd", "hessian": "autograd", "hvp": "autograd", "val
           "load_ipython_extension": "script.notebook", "unload_ipython_extension": "script.notebook"}
 
 
+@public
 def __getattr__(name):
     if name not in _LATER:
         raise AttributeError(f"module 'fastgrad' has no attribute {name!r}")

@@ -9,10 +9,12 @@ import sys
 
 from fastgrad.engine import Value, _gradients
 from fastgrad.value.base import input_name
+from fastgrad.value.public import public
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "value_and_grad"]
 
 
+@public
 def grad(outputs, inputs, grad_outputs=None, create_graph=False, allow_unused=False):
     """The derivatives of the sum of outputs by the inputs, as torch.autograd.grad gives them. No `.grad` changes.
 
@@ -48,6 +50,7 @@ def grad(outputs, inputs, grad_outputs=None, create_graph=False, allow_unused=Fa
     return tuple(grads)
 
 
+@public
 def jacobian(f, inputs, create_graph=False):
     """The derivatives of each of f's results by each input.
 
@@ -67,6 +70,7 @@ def jacobian(f, inputs, create_graph=False):
     return [_row(x, inputs, create_graph) for x in y]
 
 
+@public
 def hessian(f, inputs, create_graph=False):
     """The second derivatives of f's result by each two inputs: row i has the derivatives of that by input i.
 
@@ -78,6 +82,7 @@ def hessian(f, inputs, create_graph=False):
     return [_row(slope, inputs, create_graph) for slope in _row(_result(f, inputs), inputs, True)]
 
 
+@public
 def hvp(f, inputs, v, create_graph=False):
     """The product of f's Hessian with a vector, at the cost of two sweeps.
 
@@ -93,6 +98,7 @@ def hvp(f, inputs, v, create_graph=False):
     return _returned(grad(slopes, inputs, v, create_graph, True), create_graph)
 
 
+@public
 def value_and_grad(f, create_graph=False):
     """A function that returns what f returns, and its derivatives: `loss, slopes = value_and_grad(f)(1.0, 2.0)`.
 
@@ -103,6 +109,7 @@ def value_and_grad(f, create_graph=False):
     if not callable(f):
         raise TypeError(f"f must be a function of Values, not {type(f).__name__!r}")
 
+    @public
     @functools.wraps(f)
     def function(*inputs, **named):
         inputs = _inputs(f, inputs)

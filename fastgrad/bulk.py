@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from fastgrad import engine
 from fastgrad.value.base import AnyValue
+from fastgrad.value.public import public
 
 __all__ = ["get_data", "set_data", "get_grad", "set_grad"]
 
@@ -21,6 +22,7 @@ _set_numbers = getattr(engine, "_set_numbers", lambda values, numbers, of_grads:
 _add_grads = getattr(engine, "_add_grads", lambda values, numbers: False)
 
 
+@public
 def get_data(params):
     """The data of Values as an array of doubles, array('d').
 
@@ -29,6 +31,7 @@ def get_data(params):
     return _get(params, "data")
 
 
+@public
 def get_grad(params):
     """The gradients of Values as an array of doubles, array('d').
 
@@ -37,6 +40,7 @@ def get_grad(params):
     return _get(params, "grad")
 
 
+@public
 def set_data(params, numbers):
     """Set the data of Values: p.data = number for each.
 
@@ -49,6 +53,7 @@ def set_data(params, numbers):
     _set(params, numbers, "data")
 
 
+@public
 def set_grad(params, numbers):
     """Set the gradients of Values: p.grad = number for each. Arguments and errors are those of set_data."""
     _set(params, numbers, "grad")

@@ -21,12 +21,15 @@ import struct
 import tempfile
 from collections.abc import Mapping
 
+from fastgrad.value.public import public
+
 __all__ = ["save", "load"]
 
 VERSION = 1
 MARKS = ("float", "tuple", "dict")
 
 
+@public
 def save(path, content=None, /, **named):
     """Write a checkpoint.
 
@@ -43,6 +46,7 @@ def save(path, content=None, /, **named):
     _write(path, f"{_head(text)}{text}}}\n")
 
 
+@public
 def load(path, /, **targets):
     """Read a checkpoint, and give what it holds to those that it was saved of.
 

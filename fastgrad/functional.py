@@ -18,6 +18,7 @@ from fastgrad import engine
 from fastgrad.engine import Value
 from fastgrad.value.arguments import is_number
 from fastgrad.value.base import AnyValue
+from fastgrad.value.public import public
 
 __all__ = ["dot", "linear", "matmul", "add", "mul", "sum", "mean", "softmax", "log_softmax", "cross_entropy",
            "mse_loss", "rms_norm", "layer_norm", "relu", "tanh", "sigmoid", "exp", "log", "gelu", "silu",
@@ -136,6 +137,7 @@ def _check_rows(rows, name, y, y_name):
 
 # ---- Sums of products ----
 
+@public
 def dot(a, b, start=0):
     """The sum of products of two vectors.
 
@@ -150,6 +152,7 @@ def dot(a, b, start=0):
     return _products((a,), (b,), (start,))[0]
 
 
+@public
 def linear(x, weight, bias=None):
     """A layer: the sum of products of x and each row of weights, and a bias.
 
@@ -172,6 +175,7 @@ def linear(x, weight, bias=None):
     return _products(weight, (x,), bias)
 
 
+@public
 def matmul(a, b):
     """The product of two matrices.
 
@@ -188,6 +192,7 @@ def matmul(a, b):
     return [products[i:i + m] for i in range(0, len(products), m)]
 
 
+@public
 def sum(xs, start=0):
     """The sum of a vector.
 
@@ -201,6 +206,7 @@ def sum(xs, start=0):
     return _total(_vector(xs, "xs"), start)
 
 
+@public
 def mean(xs):
     """The arithmetic mean of a vector.
 
@@ -214,6 +220,7 @@ def mean(xs):
     return _total(xs) / len(xs)
 
 
+@public
 def scaled_dot_product_attention(q, k, v):
     """The output of one head of attention for one query (Vaswani et al. 2017, "Attention is all you need", equation 1).
 
@@ -240,6 +247,7 @@ def scaled_dot_product_attention(q, k, v):
 
 # ---- Element by element ----
 
+@public
 def add(a, b):
     """The sums of two vectors' elements.
 
@@ -252,6 +260,7 @@ def add(a, b):
     return _with("+", *_pair(a, b))
 
 
+@public
 def mul(a, b):
     """The products of two vectors' elements.
 
@@ -264,6 +273,7 @@ def mul(a, b):
     return _with("*", *_pair(a, b))
 
 
+@public
 def relu(xs):
     """max(0, x) of each element.
 
@@ -276,6 +286,7 @@ def relu(xs):
     return _each("relu", _values(xs, "xs"))
 
 
+@public
 def tanh(xs):
     """The hyperbolic tangent of each element.
 
@@ -288,6 +299,7 @@ def tanh(xs):
     return _each("tanh", _values(xs, "xs"))
 
 
+@public
 def sigmoid(xs):
     """1 / (1 + exp(-x)) of each element.
 
@@ -300,6 +312,7 @@ def sigmoid(xs):
     return _each("sigmoid", _values(xs, "xs"))
 
 
+@public
 def exp(xs):
     """e to the power of each element.
 
@@ -312,6 +325,7 @@ def exp(xs):
     return _each("exp", _values(xs, "xs"))
 
 
+@public
 def log(xs):
     """The natural logarithm of each element.
 
@@ -324,6 +338,7 @@ def log(xs):
     return _each("log", _values(xs, "xs"))
 
 
+@public
 def gelu(xs):
     """x times the normal distribution's cumulative probability of x (Hendrycks and Gimpel 2016, arXiv:1606.08415).
 
@@ -337,6 +352,7 @@ def gelu(xs):
     return _with("*", _with("*", xs, 0.5), _with("+", _each("erf", _with("/", xs, 2 ** 0.5)), 1))
 
 
+@public
 def silu(xs):
     """x * sigmoid(x) of each element (Elfwing et al. 2017, arXiv:1702.03118).
 
@@ -352,6 +368,7 @@ def silu(xs):
 
 # ---- Probabilities and losses ----
 
+@public
 def softmax(xs):
     """Probabilities in proportion to e to the power of each element, as microgpt computes them.
 
@@ -369,6 +386,7 @@ def softmax(xs):
     return _with("/", exps, _total(exps))
 
 
+@public
 def log_softmax(xs):
     """The logarithms of softmax's probabilities, also where those are too small for a number.
 
@@ -386,6 +404,7 @@ def log_softmax(xs):
     return _with("-", shifted, _total(_each("exp", shifted)).log())
 
 
+@public
 def cross_entropy(logits, target):
     """Minus the logarithm of the probability that softmax gives to the target.
 
@@ -405,6 +424,7 @@ def cross_entropy(logits, target):
     return -log_softmax(logits)[index]
 
 
+@public
 def mse_loss(a, b):
     """The mean of the squares of the differences of two vectors' elements.
 
@@ -420,6 +440,7 @@ def mse_loss(a, b):
 
 # ---- Normalisation ----
 
+@public
 def rms_norm(x, eps=1e-5):
     """A vector divided by the root of the mean of its squares, as in microgpt (Zhang and Sennrich 2019,
     arXiv:1910.07467).
@@ -436,6 +457,7 @@ def rms_norm(x, eps=1e-5):
     return _with("*", x, scale)
 
 
+@public
 def layer_norm(x, weight=None, bias=None, eps=1e-5):
     """A vector with the mean 0 and the variance 1, then weights and biases (Ba et al. 2016, arXiv:1607.06450).
 

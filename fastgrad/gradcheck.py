@@ -5,12 +5,14 @@ from fastgrad.autograd import grad
 from fastgrad.engine import Value
 from fastgrad.value.base import AnyValue, input_name
 from fastgrad.value.grad_mode import is_recording
+from fastgrad.value.public import public
 
 
 class GradcheckError(AssertionError):
     """Backward and central differences disagree."""
 
 
+@public
 def gradcheck(f, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-4, order=1):
     """Compare the derivatives that `backward()` gives for f(*inputs) with central differences.
 

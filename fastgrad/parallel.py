@@ -26,10 +26,12 @@ from concurrent.futures import BrokenExecutor, CancelledError
 from fastgrad import engine
 from fastgrad.bulk import add_grad, get_data, get_grad, set_grad
 from fastgrad.value.base import AnyValue
+from fastgrad.value.public import public
 
 __all__ = ["gradients"]
 
 
+@public
 def gradients(loss, params, batches, executor):
     """Add the gradients of the losses of all batches to the parameters' gradients.
 

@@ -15,6 +15,7 @@ from fastgrad.drawing.picture import FILL, check_value, explore, make, number
 from fastgrad.drawing.play import Page, page
 from fastgrad.drawing.plots import grad_flow, grad_histogram, need, plot_loss
 from fastgrad.drawing.svg import Drawing, draw
+from fastgrad.value.public import public
 
 __all__ = ["trace", "draw_dot", "draw_svg", "draw_text", "play", "to_networkx", "mimebundle", "plot_loss",
            "grad_histogram", "grad_flow", "Drawing", "Page"]
@@ -22,6 +23,7 @@ __all__ = ["trace", "draw_dot", "draw_svg", "draw_text", "play", "to_networkx", 
 DIRECTIONS = ("LR", "RL", "TB", "BT")
 
 
+@public
 def trace(root):
     """The lecture's: all Values from root down as a set, and the pairs (child, parent) as a set.
 
@@ -32,6 +34,7 @@ def trace(root):
     return set(nodes), {(child, v) for v in nodes for child in children[id(v)]}
 
 
+@public
 def draw_dot(root, format="svg", rankdir="LR", *, max_nodes=500, depth=None, collapse=False):
     """The graph below root as a `graphviz.Digraph`, as in the lecture: a record per Value, a round node per operation.
 
@@ -61,6 +64,7 @@ def draw_dot(root, format="svg", rankdir="LR", *, max_nodes=500, depth=None, col
     return dot
 
 
+@public
 def draw_text(root, *, max_nodes=500, depth=None, collapse=False):
     """The graph below root as a str for a terminal: a tree, in which a node used twice is shown once and then named.
 
@@ -91,6 +95,7 @@ def draw_text(root, *, max_nodes=500, depth=None, collapse=False):
     return "\n".join(lines)
 
 
+@public
 def draw_svg(root, rankdir=None, *, max_nodes=100, depth=None, collapse=None):
     """The graph below root as a Drawing, for which nothing has to be installed. It fits its page, down to a size that
     can still be read, then scrolls; the wheel and two fingers zoom.
@@ -103,6 +108,7 @@ def draw_svg(root, rankdir=None, *, max_nodes=100, depth=None, collapse=None):
     return Drawing(draw(make(root, max_nodes, depth, collapse), rankdir))
 
 
+@public
 def play(root, *, max_nodes=300, depth=None, collapse=None):
     """A Page that steps through the forward and backward of the graph below root: which node, its formula with numbers,
     and what is added to which grad. Buttons, a slider and the arrow keys move it. It needs no network.
@@ -115,6 +121,7 @@ def play(root, *, max_nodes=300, depth=None, collapse=None):
     return page(root, max_nodes, depth, collapse)
 
 
+@public
 def to_networkx(root):
     """The graph below root as a `networkx.MultiDiGraph`, whose nodes are the Values and whose edges lead to the root.
 

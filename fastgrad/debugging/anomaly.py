@@ -20,6 +20,7 @@ from fastgrad.value import operations
 from fastgrad.value.base import printable
 from fastgrad.value.decorating import decorated
 from fastgrad.value.grad_mode import is_recording
+from fastgrad.value.public import public
 
 # The watched methods: name in the class: symbol of the operation.
 OPERATIONS = {name: x.symbol for x in operations.OPERATIONS for name in (x.method, x.reflected) if name}
@@ -43,6 +44,7 @@ class AnomalyError(FloatingPointError, RuntimeError):
     value = op = operands = place = None
 
 
+@public
 class detect_anomaly:
     """A context manager or decorator that raises AnomalyError as soon as a nan or an inf is made.
 
@@ -188,6 +190,7 @@ def _put_back():
 def _watched_operation(name, original):
     op = OPERATIONS[name]
 
+    @public
     @functools.wraps(original)
     def operation(*operands, **named):
         if not _open_blocks:
@@ -215,6 +218,7 @@ def _watched_operation(name, original):
 
 
 def _watched_init(original):
+    @public
     @functools.wraps(original)
     def __init__(self, *args, **named):
         original(self, *args, **named)
@@ -268,6 +272,7 @@ def _in_order(name, operands):
 
 
 def _watched_backward(original):
+    @public
     @functools.wraps(original)
     def backward(self):
         if _open_blocks:

@@ -8,6 +8,7 @@ from fastgrad.value.arguments import rounded
 from fastgrad.value.base import printable
 from fastgrad.value.grad_mode import no_grad
 from fastgrad.value.operations import OPERATIONS
+from fastgrad.value.public import public
 
 WIDTH = 100                 # of the screen, in columns
 SHOWN = 8                   # operands, or uses, that are listed
@@ -27,6 +28,7 @@ class Explanation(str):
         return str(self)
 
 
+@public
 def explain(v, root=None):
     """Explain a Value on one screen: how it was made, its local derivatives, and the sum that gives its grad.
 

@@ -4,11 +4,13 @@ from html import escape
 
 from fastgrad.drawing.picture import WALK, check_value, explore, make, plural, text
 from fastgrad.drawing.svg import Drawing, draw
+from fastgrad.value.public import public
 
 SHOWN = 40      # a notebook draws a graph of up to so many nodes, and sums up a larger one
 DISPLAY = "fastgrad.value.display"     # the module of Value's own _repr_html_ and _repr_mimebundle_
 
 
+@public
 def mimebundle(value):
     """What a notebook shows of a Value, by MIME type: a picture of a small graph, a summary of a large one.
 

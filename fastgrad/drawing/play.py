@@ -18,11 +18,13 @@ from fastgrad.debugging.explanation import formulas_of, is_close, recomputed
 from fastgrad.drawing.picture import make, number, plural, text
 from fastgrad.drawing.svg import fields_of, length, narrow
 from fastgrad.value.arguments import rounded
+from fastgrad.value.public import public
 
 MANY = 2000     # steps; when there would be more, what nodes that aren't shown do is summed up
 UNKNOWN = "data ..."
 
 
+@public
 class Page:
     """A page of HTML that needs nothing else, neither files nor network: shows itself in a notebook; str() is its text.
 

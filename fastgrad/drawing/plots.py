@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 
 from fastgrad.value.base import AnyValue
+from fastgrad.value.public import public
 
 CURVES = ("#1f5fa8", "#b3261e", "#2e7d32", "#8e44ad", "#b26a00", "#00796b")
 
@@ -19,6 +20,7 @@ def need(package, function):
         raise ImportError(f"fastgrad.viz.{function} needs {package}: pip install fastgrad[viz]") from error
 
 
+@public
 def plot_loss(losses, *, smooth=0.0, log=None, ax=None, path=None):
     """Losses by step, and with smooth also their running mean. What isn't finite is a gap, and a cross marks its step.
 
@@ -84,6 +86,7 @@ def _is_curve(x):
     return isinstance(x, Iterable) and not isinstance(x, (str, bytes))
 
 
+@public
 def grad_histogram(parameters, *, bins=50, log=None, ax=None, path=None):
     """A histogram of the gradients of parameters.
 
@@ -105,6 +108,7 @@ def grad_histogram(parameters, *, bins=50, log=None, ax=None, path=None):
     return done(f"Gradients of {len(grads):,} parameters", len(grads) - len(finite))
 
 
+@public
 def grad_flow(parameters, *, by="layer", log=None, ax=None, path=None):
     """The mean and the largest magnitude of the gradients of each layer, from which vanishing and exploding ones show.
 

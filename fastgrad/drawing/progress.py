@@ -18,6 +18,7 @@ from shutil import get_terminal_size
 
 from fastgrad.drawing.picture import check_count
 from fastgrad.drawing.plots import _float
+from fastgrad.value.public import public
 
 EVERY = 0.1                 # seconds between two looks
 CURVE = 32                  # columns of the curve in a terminal
@@ -25,6 +26,7 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII = "_.-~=*#@"          # where the terminal's encoding has no blocks
 
 
+@public
 def progress(iterable, *, total=None, label="loss", tqdm=None, file=None):
     """Iterate over iterable, and show how far that is. Called with a number or a Value, the result shows that too.
 
@@ -37,6 +39,7 @@ def progress(iterable, *, total=None, label="loss", tqdm=None, file=None):
     return Progress(iterable, total, label, tqdm, file)
 
 
+@public
 class Progress:
     """What progress() returns: an iterator that shows itself. Call it with the loss of a step."""
 

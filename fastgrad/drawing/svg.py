@@ -12,6 +12,7 @@ from importlib import resources
 
 from fastgrad.drawing.layout import layered
 from fastgrad.drawing.picture import FILL, number, plural
+from fastgrad.value.public import public
 
 INK, LINE = "#111111", "#444444"
 FONT = "font-family=\"'DejaVu Sans Mono', Menlo, Consolas, monospace\" font-size=\"13\""
@@ -22,6 +23,7 @@ PAGE = 1000.0                           # the width of a page; what's wider is d
 LEAST = 0.75                            # of its size: what a narrow page may make of it
 
 
+@public
 class Drawing:
     """A picture as SVG: shows itself in a notebook, and str() gives its text."""
 

@@ -26,10 +26,12 @@ from libc.string cimport memcmp, memset
 import gc
 import math
 import operator
+import os
 import sys
+import types
 import weakref
 
-from fastgrad.value import arguments, grad_mode, operations
+from fastgrad.value import arguments, grad_mode, operations, public
 from fastgrad.value.copying import Copying
 from fastgrad.value.display import Display
 from fastgrad.engine.core cimport *
@@ -62,6 +64,7 @@ include "cycles.pxi"
 include "dialects.pxi"
 include "optim.pxi"
 include "gradients.pxi"
+include "public.pxi"
 
 fg_arena_init(&arena, on_node_death)
 

@@ -12,14 +12,24 @@
 
 #include "arena.h"
 
-/* Cython would add a frame of engine.pyx to the traceback of each error that passes it. A traceback ends at the user's
- * own line instead. MemoryErrors keep the frames: a handler that doesn't raise again drops a traceback that Cython
- * takes for granted, and the engine's only such handlers are theirs (tests/engine/test_house.py sees to that). Builds
- * with FASTGRAD_DEBUG have all of these frames. */
+/* Whether the error that is set keeps the package's frames in its traceback. Else that ends at the user's own line:
+ * Cython would add a frame of engine.pyx for each function that the error passes, which the macro below prevents, and
+ * public.pxi leaves out those of what is in Python. MemoryErrors keep them: a handler that doesn't raise again drops a
+ * traceback that Cython takes for granted, and the engine's only such handlers are theirs (tests/engine/test_house.py
+ * sees to that). Builds with FASTGRAD_DEBUG have all of these frames. */
+static inline bool fg_keeps_frames(void)
+{
+#ifdef FG_FRAMES
+    return true;
+#else
+    return PyErr_ExceptionMatches(PyExc_MemoryError);
+#endif
+}
+
 #ifndef FG_FRAMES
 static inline void fg_add_frame(PyFrameObject *frame)
 {
-    if (PyErr_ExceptionMatches(PyExc_MemoryError))
+    if (fg_keeps_frames())
         PyTraceBack_Here(frame);
 }
 #undef PyTraceBack_Here

@@ -78,6 +78,7 @@ cdef extern from "Python.h":
         Py_TPFLAGS_DEFAULT
         Py_TPFLAGS_BASETYPE
         Py_TPFLAGS_HAVE_VECTORCALL
+        Py_TPFLAGS_METHOD_DESCRIPTOR
         Py_tp_doc
         Py_tp_dealloc
         Py_tp_getattro
@@ -105,8 +106,11 @@ cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1                                                  # runs signal handlers
     void PyErr_Clear() noexcept
     void PyErr_SetString(object, const char *) noexcept
+    void PyErr_Fetch(PyObject **, PyObject **, PyObject **) noexcept                    # new references, or NULL
+    void PyErr_Restore(PyObject *, PyObject *, PyObject *) noexcept                     # steals them
     ctypedef PyObject *(*vectorcallfunc)(PyObject *, PyObject **, size_t, PyObject *) noexcept
     PyObject *PyVectorcall_Call(PyObject *, PyObject *, PyObject *) noexcept
+    PyObject *PyObject_Vectorcall_or_null "PyObject_Vectorcall" (PyObject *, PyObject **, size_t, PyObject *) noexcept
     void PyErr_NoMemory() noexcept
     int PyObject_IsTrue_or_minus "PyObject_IsTrue" (PyObject *) noexcept
     PyObject *PyObject_Call_or_null "PyObject_Call" (PyObject *, object, object) noexcept
@@ -143,6 +147,7 @@ cdef extern from "face.h":
     PyObject *new_reference "fg_revived" (PyObject *)
     PyObject *float_of "fg_float" (PyObject **spare, double x)
     void *running_frame "fg_running_frame" () noexcept
+    bint keeps_frames "fg_keeps_frames" () noexcept        # the error that is set
     bint is_monitored "fg_is_monitored" () noexcept
     bint is_of_c_class "fg_is_of_c_class" (PyObject *, const char *) noexcept
     uint64_t dict_version "fg_dict_version" (PyObject *) noexcept     # 0 if it isn't known
@@ -151,5 +156,6 @@ cdef extern from "face.h":
 # Types of slots. Cython checks what a function that returns an object has returned, and adds a line to the traceback if
 # it's an exception. A slot that returns another function's result as it is needs neither: it calls that function by
 # one of these types, `(<Binary>add_in_general)(left, right)`.
+ctypedef PyObject *(*Unary)(PyObject *) noexcept
 ctypedef PyObject *(*Binary)(PyObject *, PyObject *) noexcept
 ctypedef int (*Setter)(PyObject *, PyObject *, PyObject *) noexcept

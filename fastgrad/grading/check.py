@@ -9,8 +9,10 @@ from fastgrad.grading.interface import NotGradable
 from fastgrad.grading.originals import original_of
 from fastgrad.grading.own import examine_own
 from fastgrad.grading.report import Report, new
+from fastgrad.value.public import public
 
 
+@public
 def check(cls, *, require=None):
     """Examine a scalar autograd engine of any make, method by method, and name its mistakes.
 

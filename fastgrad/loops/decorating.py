@@ -13,6 +13,7 @@ import weakref
 from types import CodeType, FunctionType, MethodDescriptorType, WrapperDescriptorType
 
 from fastgrad.loops import switch
+from fastgrad.value.public import public
 
 FUTURES = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names})
 IN_C = MethodDescriptorType, WrapperDescriptorType      # what the functions of a class are that is written in C
@@ -21,6 +22,7 @@ MOST_FILES = 64         # whose codes are kept
 _as_they_are: weakref.WeakSet = weakref.WeakSet()       # functions that @fuse(False) has been put on
 
 
+@public
 def fuse(thing=True):
     """Let C run the loops over Values of a function or a class. A decorator.
 

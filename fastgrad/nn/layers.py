@@ -14,6 +14,7 @@ from fastgrad.engine import Value
 from fastgrad.nn.module import Module
 from fastgrad.value.arguments import count
 from fastgrad.value.base import AnyValue
+from fastgrad.value.public import public
 
 
 def _vectors(x, name, size):
@@ -33,6 +34,7 @@ def _vectors(x, name, size):
     return rows, is_one
 
 
+@public
 class Linear(Module):
     """A matrix times a vector, plus a bias: functional.linear(x, weight, bias).
 
@@ -62,6 +64,7 @@ class Linear(Module):
                 f"bias={self.bias is not None})")
 
 
+@public
 class Embedding(Module):
     """A vector for each of so many tokens.
 
@@ -99,6 +102,7 @@ class Embedding(Module):
         return f"Embedding({self.num_embeddings}, {self.embedding_dim})"
 
 
+@public
 class RMSNorm(Module):
     """A vector divided by the root of the mean of its squares, times a weight: functional.rms_norm.
 
@@ -126,6 +130,7 @@ class RMSNorm(Module):
         return f"RMSNorm({self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None})"
 
 
+@public
 class LayerNorm(Module):
     """A vector with the mean 0 and the variance 1, times a weight, plus a bias: functional.layer_norm.
 
@@ -154,6 +159,7 @@ class LayerNorm(Module):
                 f"bias={self.bias is not None})")
 
 
+@public
 class Sequential(Module):
     """Modules and functions one after the other: each is called with what the one before has returned.
 
@@ -193,6 +199,7 @@ class Sequential(Module):
         return f"Sequential({', '.join(getattr(part, '__qualname__', repr(part)) for part in self)})"
 
 
+@public
 class CausalSelfAttention(Module):
     """Attention in which each vector of a list looks at itself and at those before it (Vaswani et al. 2017, "Attention
     is all you need").

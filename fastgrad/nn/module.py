@@ -13,6 +13,7 @@ from contextvars import ContextVar
 
 from fastgrad.bulk import set_data
 from fastgrad.value.base import AnyValue, printable
+from fastgrad.value.public import public
 
 _IncompatibleKeys = namedtuple("_IncompatibleKeys", "missing_keys unexpected_keys")
 
@@ -26,6 +27,7 @@ class NoParameters(list):
     looked_through = ""
 
 
+@public
 class Module:
     """The base of everything that has parameters. A subclass sets them as attributes, and defines `forward`.
 

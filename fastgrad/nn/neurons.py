@@ -11,10 +11,12 @@ from fastgrad import functional
 from fastgrad.engine import Value
 from fastgrad.nn.module import Module
 from fastgrad.value.base import AnyValue
+from fastgrad.value.public import public
 
 NONLINEARITIES = {"relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid"}     # methods of Value, and what reprs call them
 
 
+@public
 class Neuron(Module):
     """A weighted sum of nin inputs and a bias, then a nonlinearity.
 
@@ -88,6 +90,7 @@ def _activations(neurons, acts):
     return [n._activate(act) for n, act in zip(neurons, acts)]
 
 
+@public
 class Layer(Module):
     """nout neurons side by side, each of nin inputs; gives a list of Values, or the Value itself when nout is 1.
 
@@ -113,6 +116,7 @@ class Layer(Module):
         return f"Layer of [{', '.join(map(repr, self.neurons))}]"
 
 
+@public
 class MLP(Module):
     """Layers one after the other: nin inputs, then nouts[0], nouts[1], ... neurons.
 

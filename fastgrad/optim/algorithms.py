@@ -4,12 +4,14 @@ Arguments are in torch's order with torch's defaults; what comes after * is by n
 """
 from fastgrad.optim import checks
 from fastgrad.optim.optimizer import Optimizer, Setting
+from fastgrad.value.public import public
 
 
 def _below_1(name, x):
     return checks.number(name, x, 1, "less than 1")
 
 
+@public
 class SGD(Optimizer):
     """Stochastic gradient descent: p.data -= lr * p.grad.
 
@@ -52,6 +54,7 @@ class SGD(Optimizer):
         group.steps += 1
 
 
+@public
 class Adam(Optimizer):
     """Adam: a step is lr times the gradient's running mean, divided by the root of its running mean square.
 
@@ -100,6 +103,7 @@ class Adam(Optimizer):
         group.steps += 1
 
 
+@public
 class AdamW(Adam):
     """Adam whose weight decay stays out of the running means: p.data *= 1 - lr * weight_decay before each step.
 
@@ -114,6 +118,7 @@ class AdamW(Adam):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
 
+@public
 class RMSprop(Optimizer):
     """RMSprop: a step is lr times the gradient, divided by the root of its running mean square.
 

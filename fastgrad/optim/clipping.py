@@ -2,8 +2,10 @@
 import math
 
 from fastgrad.optim import checks
+from fastgrad.value.public import public
 
 
+@public
 def clip_grad_norm_(params, max_norm, norm_type=2.0, error_if_nonfinite=False):
     """Scale the gradients of params down so that their norm, by default the root of the sum of squares, is at most
     max_norm.
@@ -45,6 +47,7 @@ def _norm(sizes, p):
         raise OverflowError(f"a gradient is too large to be raised to the power {p}: {max(sizes)!r}") from None
 
 
+@public
 def clip_grad_value_(params, clip_value):
     """Bring the gradients of params into the range from -clip_value to clip_value. One that is nan stays nan.
 

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from fastgrad.optim import checks
 from fastgrad.optim.optimizer import Optimizer
 from fastgrad.value.arguments import count
+from fastgrad.value.public import public
 
 __all__ = ["LRScheduler", "StepLR", "CosineAnnealingLR", "LambdaLR", "LinearLR"]
 
 
+@public
 class LRScheduler:
     """The base class of schedules: get_lr() of a subclass gives the rates of all groups for step last_epoch.
 
@@ -88,6 +90,7 @@ class LRScheduler:
         return [group["lr"] for group in self.optimizer.param_groups]
 
 
+@public
 class StepLR(LRScheduler):
     """The rate times gamma every step_size steps. step_size: an int, at least 1. gamma: a number, at least 0."""
 
@@ -100,6 +103,7 @@ class StepLR(LRScheduler):
         return [rate * self.gamma for rate in self._rates()] if falls else self._rates()
 
 
+@public
 class CosineAnnealingLR(LRScheduler):
     """The rate along half a cosine, down to eta_min at step T_max, and up again after that.
 
@@ -122,6 +126,7 @@ class CosineAnnealingLR(LRScheduler):
         return [low + now / before * (rate - low) for rate in self._rates()]
 
 
+@public
 class LambdaLR(LRScheduler):
     """The rate at the start times lr_lambda(step).
 
@@ -150,6 +155,7 @@ class LambdaLR(LRScheduler):
         return {name: x for name, x in super().state_dict().items() if name != "lr_lambdas"}
 
 
+@public
 class LinearLR(LRScheduler):
     """The rate times a factor that goes from start_factor to end_factor in total_iters steps, and stays there.
 

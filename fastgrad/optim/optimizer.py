@@ -9,8 +9,10 @@ from collections.abc import Mapping, MutableMapping
 
 from fastgrad.optim import checks
 from fastgrad.value.arguments import is_number
+from fastgrad.value.public import public
 
 
+@public
 class Setting:
     """An attribute of an optimiser that each of its groups has. Assigning x gives all groups what check(name, x)
     returns, or raises what it raises. Reading it raises ValueError if groups have different ones."""
@@ -35,6 +37,7 @@ class Setting:
             group[self.name] = x
 
 
+@public
 class ParamGroup(MutableMapping):
     """Parameters of an optimiser, their settings, and what it remembers of them; to users a dict, as in torch.
 
@@ -135,6 +138,7 @@ class ParamGroup(MutableMapping):
         return memory
 
 
+@public
 class Optimizer:
     """The base class of optimisers.
 

@@ -3,7 +3,10 @@ import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from fastgrad.value.public import public
 
+
+@public
 def install():
     """Make `micrograd` importable: micrograd.engine and micrograd.nn become those of fastgrad.micrograd, even if
     another micrograd is installed. (The package `micrograd` is a module of its own, not fastgrad.micrograd, since an

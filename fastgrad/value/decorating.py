@@ -5,6 +5,8 @@ at each yield, and a new one is entered when the consumer asks for the next item
 """
 import functools
 
+from fastgrad.value.public import public
+
 
 def decorated(function, new_block):
     """Wrap a function so that it runs in a block.
@@ -60,6 +62,7 @@ def decorated(function, new_block):
             with new_block():
                 return await function(*args, **kwargs)
     else:
+        @public
         @functools.wraps(function)
         def in_block(*args, **kwargs):
             with new_block():

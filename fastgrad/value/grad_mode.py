@@ -15,6 +15,7 @@ lock that another thread holds during a fork stays locked in the forked process.
 import contextvars
 
 from fastgrad.value.decorating import decorated
+from fastgrad.value.public import public
 
 innermost = contextvars.ContextVar("fastgrad_innermost_no_grad", default=None)
 
@@ -41,6 +42,7 @@ def is_recording():
     return innermost_open() is None
 
 
+@public
 class no_grad:
     """Record no graph: within the block (or the decorated function) results are leaves without children.
 

@@ -1,0 +1,10 @@
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+SPECIAL: set[str]
+NO_FUNCTIONS: int
+
+def begin(wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None: ...
+def public(thing: _T) -> _T: ...
