@@ -16,12 +16,13 @@ from importlib import resources
 from fastgrad.debugging import words
 from fastgrad.debugging.explanation import formulas_of, is_close, recomputed
 from fastgrad.drawing.picture import make, number, plural, text
-from fastgrad.drawing.svg import fields_of, length, narrow
+from fastgrad.drawing.svg import draw, fields_of, length, narrow, still
 from fastgrad.value.arguments import rounded
 from fastgrad.value.public import public
 
 MANY = 2000     # steps; when there would be more, what nodes that aren't shown do is summed up
 UNKNOWN = "data ..."
+UNTRUSTED = "Trust this notebook (in Jupyter: File, Trust Notebook) to go through this graph step by step."
 
 
 @public
@@ -29,11 +30,11 @@ class Page:
     """A page of HTML that needs nothing else, neither files nor network: shows itself in a notebook; str() is its text.
 
     steps: what it shows, a list of dicts: `phase`, `lines`, and `set`, in which [item, 'data' or 'grad', number, text]
-    says what a step changes.
+    says what a step changes. picture: of the graph, as SVG.
     """
 
-    def __init__(self, html, steps):
-        self._html, self.steps = html, steps
+    def __init__(self, html, steps, picture):
+        self._html, self.steps, self._picture = html, steps, picture
 
     def __str__(self):
         return self._html
@@ -42,9 +43,12 @@ class Page:
         return (f"<fastgrad.viz.Page of {len(self.steps)} steps: shows itself in a notebook; "
                 ".save('play.html') writes it>")
 
-    def _repr_html_(self):      # in a frame: its styles and keys are its own
-        return (f'<iframe srcdoc="{escape(self._html)}" sandbox="allow-scripts" title="A graph, step by step" '
-                'style="width:100%;height:640px;border:1px solid #8888"></iframe>')
+    def _repr_html_(self):
+        # In a frame: its styles and keys are its own. A notebook that isn't trusted shows what's below it.
+        return ('<div style="position:relative;height:640px"><div style="height:640px;overflow:auto">'
+                f'<p>{UNTRUSTED}</p>{still(self._picture)}</div>'
+                f'<iframe srcdoc="{escape(self._html)}" sandbox="allow-scripts" title="A graph, step by step" '
+                'style="position:absolute;top:0;left:0;width:100%;height:640px;border:1px solid #8888"></iframe></div>')
 
     def save(self, path):
         """Write it to a file, which any browser shows. Raises ValueError if the name has an ending other than .html."""
@@ -69,7 +73,7 @@ def page(root, max_nodes, depth, collapse):
                 if at == i and length(f"{what} {shown}") > length(texts[what]):
                     texts[what] = f"{what} {shown}"
         fields.append(fields_of(item) if item.kind == "cut" else [steps.name(item.value), *texts.values()])
-    return Page(_html(narrow(items, ("TB", "LR"), fields), steps.list), steps.list)
+    return Page(_html(narrow(items, ("TB", "LR"), fields), steps.list), steps.list, draw(items))
 
 
 def _html(svg, steps):

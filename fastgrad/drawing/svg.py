@@ -4,9 +4,14 @@ The text is self-contained: no style sheet and no ids, which in a notebook would
 pictures; and a white page, so that it can be read on a dark one. Letters are of a typewriter's font, so that their
 widths are known. It's as wide as its container, but never smaller than can be read, and zoom.js is in it. What is drawn
 says in data attributes which item it's of, for play.js.
+
+In a notebook it's an image first, and a script puts the picture itself in its place. Where no script runs, as in a
+notebook from elsewhere that its reader hasn't called trusted, the image stays; of the picture only words would.
 """
 import os
+import re
 import unicodedata
+from base64 import b64encode
 from html import escape
 from importlib import resources
 
@@ -21,6 +26,17 @@ STEP, ARROW, MARGIN = 26.0, 8.0, 16.0   # between operation and Value; an arrowh
 ASIDE = 12.0                            # the distance of edges with the same ends, below MARGIN
 PAGE = 1000.0                           # the width of a page; what's wider is drawn downwards
 LEAST = 0.75                            # of its size: what a narrow page may make of it
+# Puts the picture itself in the place of the image before. A script runs only if it's new in the page, not as a text's.
+UNFOLD = """(function (here) {
+  if (!here) { return; }
+  var image = here.previousElementSibling, box = document.createElement("div"), script = document.createElement("script");
+  var bytes = Uint8Array.from(atob(image.src.split(",")[1]), function (c) { return c.charCodeAt(0); });
+  box.innerHTML = new TextDecoder().decode(bytes);
+  var old = box.querySelector("script");
+  script.textContent = old.textContent;
+  old.replaceWith(script);
+  image.replaceWith(box.firstChild);
+})(document.currentScript);"""
 
 
 @public
@@ -40,7 +56,7 @@ class Drawing:
         return self._svg
 
     def _repr_html_(self):
-        return f'<div style="overflow:auto;max-height:800px">{self._svg}</div>'
+        return f'<div style="overflow:auto;max-height:800px">{still(self._svg)}<script>{UNFOLD}</script></div>'
 
     def save(self, path):
         """Write it to a file: SVG, or by matplotlib PNG, PDF or JPEG, as the name's ending says.
@@ -92,6 +108,12 @@ class _Box:
             left, top = (left, top + h) if self.stacked else (left + w, top)
         title = f"<title>{escape(self.title)}</title>" if self.title else ""
         return f'<g data-{self.kind}="{self.item}">{title}{"".join(out)}</g>'
+
+
+def still(svg):
+    """A picture as an HTML image, which a page shows that runs no script: a notebook that its reader doesn't trust."""
+    style = re.search(' style="[^"]*"', svg)[0]
+    return f'<img src="data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}" alt="A graph"{style}>'
 
 
 def length(text):

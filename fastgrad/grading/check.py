@@ -1,5 +1,4 @@
 """fastgrad.check(): examine a class, and report."""
-import os
 import sys
 
 from fastgrad.grading import ground, methods, sources, sweeps
@@ -9,6 +8,7 @@ from fastgrad.grading.interface import NotGradable
 from fastgrad.grading.originals import original_of
 from fastgrad.grading.own import examine_own
 from fastgrad.grading.report import Report, new
+from fastgrad.value.base import is_of_cells, shown_file
 from fastgrad.value.public import public
 
 
@@ -43,7 +43,7 @@ def examine(cls, namespace=None, file=None, require=None, progress=lambda method
         namespace = function.__globals__ if function else vars(sys.modules.get(cls.__module__, sys))
     line = sources.class_line(cls, function) if function else None
     if file is None and source_file:
-        file = os.path.basename(source_file) if not source_file.startswith("<") else None
+        file = shown_file(source_file) if not source_file.startswith("<") or is_of_cells(source_file) else None
     with quiet(), Guard() as guard:
         try:
             exam = Examination(cls, namespace, guard, file, line, source_file, require)

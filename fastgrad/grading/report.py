@@ -42,7 +42,8 @@ class Report:
     __repr__ = __str__
 
     def _repr_html_(self):
-        return f"<pre>{html.escape(str(self))}</pre>"
+        # JupyterLab would break lines within words.
+        return f'<pre style="white-space:pre-wrap;word-break:normal">{html.escape(str(self))}</pre>'
 
     def lines(self):
         n = len(self.findings)

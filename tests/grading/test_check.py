@@ -142,7 +142,7 @@ def test_a_deep_chain_is_no_mistake():
 def test_the_report_as_text_html_and_json():
     report = checked("closures", "def __radd__", "def radd")
     assert str(report) == repr(report) and str(report).startswith("class Value (student.py, line 5): 1 mistake\n")
-    assert report._repr_html_().startswith("<pre>class Value")
+    assert report._repr_html_().startswith("<pre ") and ">class Value" in report._repr_html_()
     assert json.loads(report.json()) == report.data
     assert report.codes == ["missing-reflected"]
     assert str(checked("closures")).startswith("class Value (student.py, line 5): all that it has is right\n")

@@ -282,6 +282,19 @@ def test_load_ext_says_what_it_replaces(folder, before, said, kinds):
     assert f"class Value (cell {n}:1) is replaced" in "\n".join(lines[2:])
 
 
+def test_messages_name_a_cell_by_its_last_number(folder):
+    """A kernel gives a cell's file the same name when it runs again."""
+    pytest.importorskip("IPython")
+    sources = ["%load_ext fastgrad", "import math", ENGINE, ENGINE, "%fastgrad report", "%fastgrad check Value"]
+    folder.write("cells.py", "from IPython.core.interactiveshell import InteractiveShell\n"
+                 "shell = InteractiveShell.instance()\n"
+                 "shell.compile.get_code_name = lambda raw, code, n: f'/tmp/ipykernel_5/{hash(raw)}.py'\n"
+                 f"for cell in {sources!r}:\n    shell.run_cell(cell, store_history=True)\n")
+    out = python("cells.py", cwd=folder.path).stdout
+    assert re.findall(r"^class Value .*replaced", out, re.M) == ["class Value (cell 4:1) is replaced"]
+    assert "class Value (cell 4, line 1): " in out
+
+
 def test_detect_anomaly_names_the_cell(folder):
     pytest.importorskip("IPython")
     sources = ["from fastgrad import *", "a = Value(1e200, label='a')",

@@ -228,8 +228,9 @@ def test_a_page_needs_nothing_else(Value, tmp_path):
 
 def test_a_notebook_shows_it_in_a_frame(Value):
     page = viz.play(diamond(Value))
-    frame = page._repr_html_()
-    assert frame.startswith("<iframe srcdoc=") and unescape(re.search('srcdoc="([^"]*)"', frame)[1]) == str(page)
+    html = page._repr_html_()
+    assert unescape(re.search('<iframe srcdoc="([^"]*)"', html)[1]) == str(page)
+    assert re.search('<img src="(.*?)"', html)[1] in viz.draw_svg(diamond(Value))._repr_html_()   # if it isn't trusted
 
 
 def test_labels_are_shown_as_they_are(Value):
@@ -327,6 +328,26 @@ def test_buttons_slider_and_play(browser, tmp_path):
     assert at(browser) == 1
     press(browser, " ")
     assert browser.value("document.getElementById('play').textContent") == "Play"
+
+
+def test_a_page_without_scripts_shows_an_image(browser, tmp_path):
+    """As notebooks do that aren't trusted: they leave out scripts, frames, and pictures as SVG."""
+    v = diamond(fastgrad.Value)
+    (tmp_path / "drawing.html").write_text(f"<body>{viz.draw_svg(v)._repr_html_()}")
+    browser.open((tmp_path / "drawing.html").as_uri())
+    assert browser.value("[document.images.length, document.querySelectorAll('svg').length]") == [0, 1]
+    size = "(e => [e.getBoundingClientRect().width, e.getBoundingClientRect().height])(document.querySelector({}))"
+    drawn = browser.value(size.format("'svg'"))
+    browser.ask("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.ask("Page.reload")
+        browser.wait("document.readyState === 'complete' && document.images.length === 1 && document.images[0].complete")
+        assert browser.value(size.format("'img'")) == drawn and drawn[0] > 100
+        assert browser.value("document.querySelectorAll('svg').length") == 0
+        if folder := os.environ.get("FASTGRAD_PICTURES"):
+            browser.picture(os.path.join(folder, "image.png"))
+    finally:
+        browser.ask("Emulation.setScriptExecutionDisabled", value=False)
 
 
 def test_a_drawing_zooms_and_comes_back(browser, tmp_path):

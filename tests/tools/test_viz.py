@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,9 @@ def test_a_drawing_displays_itself_and_can_be_saved(Value, tmp_path):
     assert (tmp_path / "v.svg").read_text(encoding="utf-8") == str(drawing) == drawing._repr_svg_()
     assert str(drawing).startswith("<svg ")
     assert " id=" not in str(drawing) and "<style" not in str(drawing)     # nothing that other pictures could mix with
-    assert drawing._repr_html_().count(str(drawing)) == 1 and "overflow:auto" in drawing._repr_html_()
+    html = drawing._repr_html_()
+    assert "overflow:auto" in html and str(drawing) not in html
+    assert b64decode(re.search('<img src="data:image/svg[+]xml;base64,([^"]*)"', html)[1]).decode() == str(drawing)
     assert ".save('graph.svg')" in repr(drawing)
 
 
@@ -661,7 +664,7 @@ def test_what_ipython_makes_of_it(Value):
     formatter = formatters.DisplayFormatter()
     v = neuron(Value)
     data, _ = formatter.format(v)
-    assert data == viz.mimebundle(v) and data["image/svg+xml"] in data["text/html"]
+    assert data == viz.mimebundle(v) and data["text/html"] == viz.Drawing(data["image/svg+xml"])._repr_html_()
 
     class Html(Value):
         def _repr_html_(self):
