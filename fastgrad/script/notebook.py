@@ -110,7 +110,8 @@ def magic(shell, line):
 
 
 def report_lines():
-    last = {(report.cls.__qualname__, report.file, report.line): report for report in replace.reports}  # a cell runs again
+    # A cell may have run more than once.
+    last = {(report.cls.__qualname__, report.file, report.line): report for report in replace.reports}
     lines = [*map(str, last.values())] or ["fastgrad: no class looks like a scalar autograd engine"]
     if fusing.is_on:
         from fastgrad.loops import report
