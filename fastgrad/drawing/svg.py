@@ -29,7 +29,8 @@ LEAST = 0.75                            # of its size: what a narrow page may ma
 # Puts the picture itself in the place of the image before. A script runs only if it's new in the page, not as a text's.
 UNFOLD = """(function (here) {
   if (!here) { return; }
-  var image = here.previousElementSibling, box = document.createElement("div"), script = document.createElement("script");
+  var image = here.previousElementSibling;
+  var box = document.createElement("div"), script = document.createElement("script");
   var bytes = Uint8Array.from(atob(image.src.split(",")[1]), function (c) { return c.charCodeAt(0); });
   box.innerHTML = new TextDecoder().decode(bytes);
   var old = box.querySelector("script");

@@ -10,7 +10,7 @@ import fastgrad.reference
 from fastgrad import check
 from fastgrad.grading import trying
 from others import OTHERS
-from planted import CLASSES, ENGINES, PLANTED, load, text_of
+from planted import CLASSES, ENGINES, PLANTED, RDIV, RSUB, load, text_of
 
 
 def checked(engine, *changes, name="student.py", **how):
@@ -67,6 +67,88 @@ def test_a_class_of_ours_with_a_wrong_method_of_its_own():
     report = check(Own)
     assert [(x["code"], x["method"]) for x in report.findings] == [("wrong-derivative", "cube")]
     assert next(x for x in report.methods if x["method"] == "twice")["gradient"] == "right"
+
+
+OWN = """
+    def leaky_relu(self, slope=0.1):
+        x = self.data
+        out = Value(x if x > 0 else slope * x, (self,), 'leaky')
+
+        def _backward():
+            self.grad += (1.0 if x > 0 else slope) * out.grad
+        out._backward = _backward
+        return out
+
+    def max(self, other):
+        out = Value(max(self.data, other.data), (self, other), 'max')
+
+        def _backward():
+            self.grad += (self.data >= other.data) * out.grad
+            other.grad += (self.data < other.data) * out.grad
+        out._backward = _backward
+        return out
+
+    def minimum(self, other):
+        return self if self.data < other.data else other
+
+    def clip(self, lo, hi):
+        out = Value(min(max(self.data, lo), hi), (self,), 'clip')
+
+        def _backward():
+            self.grad += (lo < self.data < hi) * out.grad
+        out._backward = _backward
+        return out
+
+    def elu(self, alpha):
+        return self if self.data > 0 else (self.exp() - 1) * alpha
+
+    def pow(self, n):
+        return self ** n
+
+    def blend(self, other, t):
+        return self * t + other * (1 - t)
+
+    def __iadd__(self, other):
+        self.data += other.data
+        return self
+
+    def backward(self):"""
+
+
+def with_own(old="", new=""):
+    return checked("closures", "\n    def backward(self):", OWN.replace(old, new) if old else OWN)
+
+
+def test_methods_with_arguments():
+    report = with_own()
+    assert report, str(report)
+    rows = {x["shown"]: x for x in report.methods if x["value"] == "unknown"}
+    assert {text: x["gradient"] for text, x in rows.items()} == dict.fromkeys(
+        ["a.leaky_relu()", "a.max(b)", "a.minimum(b)", "a.clip(-1, 1)", "a.elu(0.1)", "a.pow(3)"], "right")
+    assert "not tried: `a += b`, `a.blend(other, t)`" in report.remarks
+    assert "No mistake, but good to know: not tried: `a += b`" in str(report)
+
+
+@pytest.mark.parametrize("old, new, code, method, said", [
+    ("else slope) *", "else 1) *", "wrong-derivative", "leaky_relu",
+     "`a.leaky_relu()` at a = -1.5: your gradient is 1, it should be 0.1, by the differences of its own values"),
+    ("(self.data < other.data) *", "0 *", "no-gradient", "max",
+     "`a.max(b)` at a = 2, b = 3: your gradient of b is 0, it should be 1, by the differences of its own values; "
+     "b gets no gradient"),
+    ("(self.data >= other.data) *", "(self.data < other.data) *", "wrong-derivative", "max",
+     "`a.max(b)` at a = 2, b = 3: your gradient of a is 1, it should be 0"),
+    ("(lo < self.data < hi) *", "(lo < self.data) *", "wrong-derivative", "clip",
+     "`a.clip(-1, 1)` at a = 2: your gradient is 1, it should be 0")])
+def test_a_mistake_in_a_method_with_arguments(old, new, code, method, said):
+    report = with_own(old, new)
+    assert [(x["code"], x["method"]) for x in report.findings] == [(code, method)], str(report)
+    assert report.findings[0]["message"].startswith(said) and report.findings[0]["line"]
+
+
+def test_the_lecture_s_class_is_right_if_the_lecture_is_what_is_asked_for():
+    """It lacks `2 - a` and `2 / a`, which are mistakes by default."""
+    assert checked("closures", RSUB, "", RDIV, "", require="lecture")
+    assert checked("closures", RSUB, "", RDIV, "").codes == ["missing-reflected"]
 
 
 # What is wrong
