@@ -253,7 +253,7 @@ def test_in_ipython(tmp_path):
     done = subprocess.run([sys.executable, "cells.py"], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     shown, report, errors = done.stdout.split("---\n")
-    assert "class Value: all that it has is right" in shown
+    assert re.search(r"^class Value \(cell \d+, line \d+\): all that it has is right", shown, re.M), shown
     assert "is replaced" in report and "__add__        ours" in report
     said = errors + done.stderr
     assert "UsageError: %fastgrad check: 3 is no class" in said and "NameError: name 'nothing'" in said
