@@ -42,6 +42,8 @@ def save(path, content=None, /, **named):
     """
     if named and content is not None:
         raise TypeError("save() takes one content, or several by name, not both")
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(f"the file's name comes first, save('model.json', model), and isn't {type(path).__name__!r}")
     text = _text(_encoded(named or content, "", ()))
     _write(path, f"{_head(text)}{text}}}\n")
 

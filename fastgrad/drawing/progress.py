@@ -36,6 +36,8 @@ def progress(iterable, *, total=None, label="loss", tqdm=None, file=None):
     Raises TypeError if iterable can't be iterated over, TypeError or ValueError for a total that's no count, and
     ImportError for tqdm=True without tqdm.
     """
+    if isinstance(iterable, int):
+        raise TypeError(f"progress() takes what a loop goes over, not 'int': write range({iterable})")
     return Progress(iterable, total, label, tqdm, file)
 
 

@@ -8,7 +8,8 @@ from fastgrad.grading.interface import NotGradable
 from fastgrad.grading.originals import original_of
 from fastgrad.grading.own import examine_own
 from fastgrad.grading.report import Report, new
-from fastgrad.value.base import is_of_cells, shown_file
+from fastgrad.script.author import looks_like_engine
+from fastgrad.value.base import AnyValue, is_of_cells, shown_file
 from fastgrad.value.public import public
 
 
@@ -27,7 +28,11 @@ def check(cls, *, require=None):
     without its output.
     """
     if not isinstance(cls, type):
-        raise TypeError(f"check() takes a class, not {type(cls).__name__!r}")
+        kind = type(cls).__name__
+        raise TypeError(f"check() takes a class, and this is one of the class's instances: write check({kind})"
+                        if isinstance(cls, AnyValue) or looks_like_engine(type(cls)) else
+                        f"check() takes a class, not {kind!r}"
+                        + ("; python -m fastgrad --check takes a file" if isinstance(cls, str) else ""))
     if isinstance(require, str):
         require = [require]
     cls, namespace = original_of(cls)

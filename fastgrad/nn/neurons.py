@@ -5,6 +5,7 @@ seed gives the same network. Three things are new. `nonlin` also takes the name 
 Value. A wrong number of inputs raises ValueError, where micrograd's zip ignores what is too much. Weighted sums are
 those of fastgrad.functional, which give the same graph and bits in less time.
 """
+import operator
 import random
 
 from fastgrad import functional
@@ -29,7 +30,7 @@ class Neuron(Module):
         if isinstance(nonlin, str) and nonlin not in NONLINEARITIES:
             raise ValueError(f"nonlin is {', '.join(map(repr, NONLINEARITIES))}, True, False or a function of a Value, "
                              f"not {nonlin!r}")
-        self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
+        self.w = [Value(random.uniform(-1, 1)) for _ in range(_whole("nin", nin))]
         self.b = Value(0)
         self.nonlin = nonlin
 
@@ -59,6 +60,14 @@ class Neuron(Module):
 _NEURON_CALL = Neuron.__call__
 
 
+def _whole(name, n):
+    """A size as an int."""
+    try:
+        return operator.index(n)
+    except TypeError:
+        raise TypeError(f"{name} must be an int, not {type(n).__name__!r}") from None
+
+
 def _weighted_sums(neurons, x):
     """[sum((wi * xi for wi, xi in zip(n.w, x)), n.b) for n in neurons]"""
     if type(x) not in (list, tuple):
@@ -68,12 +77,13 @@ def _weighted_sums(neurons, x):
             x = list(x)
         if not isinstance(x, list):
             raise TypeError(f"a network takes a list of numbers, not {type(x).__name__!r}"
-                            + (f": write [{x}]" if isinstance(x, (int, float)) else ""))
+                            + (f": write [{x}]" if isinstance(x, (int, float)) else
+                               ": write [x]" if isinstance(x, AnyValue) else ""))
     weights, biases = [n.w for n in neurons], [n.b for n in neurons]
     fused = functional._fused_products(weights, (x,), biases)
     if fused is not None:
         return fused
-    if any(hasattr(type(xi), "__len__") for xi in x):
+    if any(hasattr(type(xi), "__len__") and not isinstance(xi, (str, bytes)) for xi in x):
         raise TypeError("a network takes one example at a time, a list of numbers, and this is a list of lists: write "
                         "[model(x) for x in xs]")
     for n_inputs in set(map(len, weights)) - {len(x)}:
@@ -98,9 +108,9 @@ class Layer(Module):
     """
 
     def __init__(self, nin, nout, **kwargs):
-        if hasattr(type(nout), "__iter__"):
+        if isinstance(nout, (list, tuple)):
             raise TypeError("nout is a number, how many neurons the layer has; MLP(nin, nouts) takes a list")
-        self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
+        self.neurons = [Neuron(nin, **kwargs) for _ in range(_whole("nout", nout))]
 
     def __call__(self, x):
         if set(map(type, self.neurons)) <= {Neuron} and Neuron.__call__ is _NEURON_CALL:

@@ -3,6 +3,7 @@ import math
 
 from fastgrad import engine
 from fastgrad.value.arguments import is_number
+from fastgrad.value.base import AnyValue
 from fastgrad.value.parameters import Parameters
 
 ROUNDING = 1e-12        # as far below 0 rounding may take a rate that decays to 0
@@ -63,7 +64,9 @@ def gather(params):
     except TypeError:
         if hasattr(type(params), "__iter__"):
             raise
-        hint = f": give it {type(params).__name__}'s parameters()" if hasattr(type(params), "parameters") else ""
+        hint = f": give it {type(params).__name__}'s parameters()" if hasattr(type(params), "parameters") else \
+            ": are the () of a call missing?" if callable(params) else \
+            ": write [p]" if isinstance(params, AnyValue) else ""
         raise TypeError(f"params must be an iterable of Values, not {type(params).__name__!r}{hint}") from None
     where = getattr(params, "looked_through", "")
     if not values and where:

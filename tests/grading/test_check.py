@@ -278,6 +278,10 @@ def test_what_can_not_be_examined_says_so(old, new):
 
 
 def test_bad_arguments():
+    with pytest.raises(TypeError, match=r"one of the class's instances: write check\(Value\)"):
+        check(fastgrad.Value(1.0))
+    with pytest.raises(TypeError, match="takes a class, not 'str'; python -m fastgrad --check takes a file"):
+        check("student.py")
     with pytest.raises(TypeError, match="takes a class, not 'int'"):
         check(3)
     with pytest.raises(ValueError, match="'tan' can't be required"):

@@ -189,6 +189,11 @@ def test_what_cannot_be_saved(tmp_path):
         save(tmp_path / "none" / "c.json", 1)
 
 
+def test_arguments_in_torch_s_order(tmp_path):
+    with pytest.raises(TypeError, match=r"the file's name comes first, save\('model.json', model\), and isn't 'MLP'"):
+        fastgrad.save(fastgrad.nn.MLP(2, [1]), tmp_path / "model.json")
+
+
 def test_an_error_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "c.json"
     save(path, "old")

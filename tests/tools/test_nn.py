@@ -249,7 +249,8 @@ def test_a_wrong_number_of_inputs(call):
 @pytest.mark.parametrize("x, words", [
     ([[1.0, 2.0, 3.0]] * 3, "[model(x) for x in xs]"), ([[1, 2, 3]], "[model(x) for x in xs]"),
     (np.ones((3, 3)), "[model(x) for x in xs]"), ([[Value(1.0)] * 3] * 2, "[model(x) for x in xs]"),
-    (["abc"] * 3, "a list of lists"), (2.0, "not 'float': write [2.0]"), (np.array(2), "not 'int': write [2]"),
+    (["abc"] * 3, "Values or numbers, but element 0 is 'str'"), (2.0, "not 'float': write [2.0]"),
+    (np.array(2), "not 'int': write [2]"),
     ("abc", "not 'str'"), (None, "not 'NoneType'")], ids=repr)
 def test_what_is_no_list_of_numbers(call, x, words):
     with pytest.raises(TypeError) as info:
@@ -262,6 +263,20 @@ def test_sizes_that_are_no_sizes():
         MLP(3, 1)
     with pytest.raises(TypeError, match=r"nout is a number.*MLP\(nin, nouts\) takes a list"):
         Layer(3, [4, 1])
+    for make, words in ((lambda: MLP(2.5, [3]), "nin must be an int, not 'float'"),
+                        (lambda: MLP([2], [3]), "nin must be an int, not 'list'"),
+                        (lambda: MLP(2, ["a"]), "nout must be an int, not 'str'"),
+                        (lambda: MLP(2, [3, 1.0]), "nout must be an int, not 'float'"),
+                        (lambda: Neuron("2"), "nin must be an int, not 'str'")):
+        with pytest.raises(TypeError) as info:
+            make()
+        assert str(info.value) == words
+    assert len(MLP(np.int64(2), [np.int64(3)]).parameters()) == 9
+
+
+def test_a_value_in_place_of_a_list():
+    with pytest.raises(TypeError, match=r"a list of numbers, not 'Value': write \[x\]"):
+        Neuron(1)(Value(1.0))
 
 
 def test_inputs_of_other_kinds():

@@ -313,6 +313,7 @@ def test_bad_parameters(Value, kind):
         ((p for p in []), ValueError, "params is empty"),
         (a, TypeError, "params must be an iterable of Values, not 'Value'"),
         (None, TypeError, "params must be an iterable of Values, not 'NoneType'"),
+        (list, TypeError, "params must be an iterable of Values, not 'type': are the .. of a call missing?"),
         (1.0, TypeError, "params must be an iterable of Values, not 'float'"),
         ([1.0, a], TypeError, "parameter 0 must be a Value, not 'float'"),
         ([a, None], TypeError, "parameter 1 must be a Value, not 'NoneType'"),

@@ -152,7 +152,7 @@ def test_an_old_terminal_gets_ascii(clock):
 
 
 @pytest.mark.parametrize("call, kind, error", [
-    (lambda: fastgrad.progress(3), TypeError, "not iterable"),
+    (lambda: fastgrad.progress(3), TypeError, r"not 'int': write range\(3\)"),
     (lambda: fastgrad.progress([1], total=-1), ValueError, "total must be at least 0, not -1"),
     (lambda: fastgrad.progress([1], total="x"), TypeError, "total must be an int"),
     (lambda: fastgrad.progress([1], tqdm=False, file=io.StringIO())("x"), TypeError, "loss must be a number, not 's"),
