@@ -6,7 +6,7 @@ import os
 import runpy
 import sys
 from importlib.machinery import SourceFileLoader
-from types import FunctionType, ModuleType
+from types import FunctionType, ModuleType, TracebackType
 
 from fastgrad.script import fusing
 from fastgrad.value import arguments
@@ -96,31 +96,54 @@ def _status(error):
 
 def show(error):
     """Show an error as Python does, without the frames that run the author's lines: this package's and IPython's."""
+    import linecache
     import traceback
     sys.stdout.flush()
     hook = getattr(sys.excepthook, "__module__", None) or ""
     if sys.excepthook is not sys.__excepthook__ and not hook.startswith("exceptiongroup"):     # IPython imports it
         sys.excepthook(type(error), error, error.__traceback__)
         return
-    shown = told = traceback.TracebackException.from_exception(error)
-    while told is not None:
-        frames = [frame for frame in told.stack if not _is_ours(frame.filename)]
-        authors = [i for i, frame in enumerate(frames) if not _is_ipythons(frame.filename)]
-        told.stack[:] = [frame for i, frame in enumerate(frames) if i in authors or authors and i > authors[-1]]
+    files = [tb.tb_frame.f_code.co_filename for tb in entries(error)]
+    told, shown = error, {}
+    while told is not None and id(told) not in shown:
+        leave_out_others(told)
+        shown[id(told)] = [tb.tb_frame.f_code.co_filename for tb in entries(told)]
         told = told.__cause__ or told.__context__
-    print("".join(shown.format()), end="", file=sys.stderr)
-    hint(error)
+    if any(file in linecache.cache and not os.path.exists(file) for each in shown.values() for file in each):
+        traceback.print_exception(type(error), error, error.__traceback__)      # cells: Python's own reads files only
+    else:
+        sys.excepthook(type(error), error, error.__traceback__)     # it knows what was meant: "Did you mean ..."
+    hint(error, files)
 
 
-def hint(error):
-    """Suggest --keep if an error may come from an object that a replaced class can't hold and the author's can."""
+def entries(error):
+    """The entries of an error's traceback as a list."""
+    found, tb = [], error.__traceback__
+    while tb is not None:
+        found.append(tb)
+        tb = tb.tb_next
+    return found
+
+
+def leave_out_others(error):
+    """Leave out of an error's traceback the package's frames, and IPython's before the author's last one."""
+    kept = [(tb, tb.tb_frame.f_code.co_filename) for tb in entries(error)]
+    kept = [(tb, file) for tb, file in kept if not _is_ours(file)]
+    authors = [i for i, (_, file) in enumerate(kept) if not _is_ipythons(file)]
+    left = None
+    for i, (tb, _) in reversed([*enumerate(kept)]):
+        if i in authors or authors and i > authors[-1]:
+            left = TracebackType(left, tb.tb_frame, tb.tb_lasti, tb.tb_lineno)
+    error.__traceback__ = left
+
+
+def hint(error, files):
+    """Suggest --keep if an error may come from an object that a replaced class can't hold and the author's can. files:
+    those of the frames that it has passed."""
     from fastgrad.script import replace
-    innermost = error.__traceback__
-    while innermost is not None and innermost.tb_next is not None:
-        innermost = innermost.tb_next
     names = [report.cls.__name__ for report in replace.reports if report.twin is not None]
-    if names and isinstance(error, (TypeError, OverflowError)) and innermost is not None \
-            and (_is_ours(innermost.tb_frame.f_code.co_filename) or str(error).startswith(arguments.REFUSALS)):
+    if names and isinstance(error, (TypeError, OverflowError)) and files \
+            and (_is_ours(files[-1]) or str(error).startswith(arguments.REFUSALS)):
         print(f"fastgrad: a replaced class holds numbers only; python -m fastgrad --keep {names[-1]} runs the script "
               "with its own class", file=sys.stderr)
 

@@ -426,6 +426,12 @@ def test_exit_status(folder, end, status):
     assert ours.stdout == plain.stdout and ours.stderr.splitlines()[-1:] == plain.stderr.splitlines()[-1:]
 
 
+def test_an_error_says_what_was_meant_as_python_does(folder):
+    name = folder.write("script.py", "from fastgrad import Value\nValue(1.0).backwards()\n")
+    plain, ours = (python(*how, name, cwd=folder.path, status=1).stderr for how in ((), ("-m", "fastgrad")))
+    assert plain.endswith("Did you mean: 'backward'?\n") and ours.splitlines()[-1] == plain.splitlines()[-1]
+
+
 def test_tracebacks_show_the_authors_lines(folder):
     name = folder.write("script.py", "def f():\n    raise KeyError('here')\nf()\n")
     plain = python(name, cwd=folder.path, status=1).stderr
