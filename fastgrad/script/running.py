@@ -127,14 +127,14 @@ def entries(error):
 
 def leave_out_others(error):
     """Leave out of an error's traceback the package's frames, and IPython's before the author's last one."""
-    kept = [(tb, tb.tb_frame.f_code.co_filename) for tb in entries(error)]
-    kept = [(tb, file) for tb, file in kept if not _is_ours(file)]
-    authors = [i for i, (_, file) in enumerate(kept) if not _is_ipythons(file)]
-    left = None
-    for i, (tb, _) in reversed([*enumerate(kept)]):
-        if i in authors or authors and i > authors[-1]:
+    left, below = None, True        # below: of the author's last one
+    for tb in reversed(entries(error)):
+        file = tb.tb_frame.f_code.co_filename
+        is_authors = not _is_ours(file) and not _is_ipythons(file)
+        if is_authors or below and not _is_ours(file):
             left = TracebackType(left, tb.tb_frame, tb.tb_lasti, tb.tb_lineno)
-    error.__traceback__ = left
+        below = below and not is_authors
+    error.__traceback__ = None if below else left
 
 
 def hint(error, files):
