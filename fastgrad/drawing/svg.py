@@ -27,9 +27,11 @@ ASIDE = 12.0                            # the distance of edges with the same en
 PAGE = 1000.0                           # the width of a page; what's wider is drawn downwards
 LEAST = 0.75                            # of its size: what a narrow page may make of it
 # Puts the picture itself in the place of the image before. A script runs only if it's new in the page, not as a text's.
+# Jupyter runs this one where it is, and VS Code after all the rest.
 UNFOLD = """(function (here) {
-  if (!here) { return; }
-  var image = here.previousElementSibling;
+  var before = here ? here.previousElementSibling : null;
+  var image = before ? (before.matches("img") ? before : before.querySelector("img")) : null;
+  if (!image) { return; }
   var box = document.createElement("div"), script = document.createElement("script");
   var bytes = Uint8Array.from(atob(image.src.split(",")[1]), function (c) { return c.charCodeAt(0); });
   box.innerHTML = new TextDecoder().decode(bytes);

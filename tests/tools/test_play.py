@@ -351,6 +351,24 @@ def test_a_page_without_scripts_shows_an_image(browser, tmp_path):
         browser.ask("Emulation.setScriptExecutionDisabled", value=False)
 
 
+@pytest.mark.parametrize("run", ["old.replaceWith(made)", "box.appendChild(made).remove()"])
+def test_front_ends_that_run_scripts_themselves(browser, tmp_path, run):
+    """Jupyter puts a new script in the place of an output's; VS Code appends it to the output, and removes it."""
+    (tmp_path / "page.html").write_text("<body><div></div>")
+    browser.open((tmp_path / "page.html").as_uri())
+    browser.value(f"""(box => {{
+        box.innerHTML = {json.dumps(viz.draw_svg(diamond(fastgrad.Value))._repr_html_())};
+        for (const old of Array.from(box.querySelectorAll("script"))) {{
+            const made = document.createElement("script");
+            made.textContent = old.textContent;
+            {run};
+        }} }})(document.querySelector("div"))""")
+    assert browser.value("[document.images.length, document.querySelectorAll('svg').length]") == [0, 1]
+    whole = browser.value("document.querySelector('svg').getAttribute('viewBox')")
+    browser.ask("Input.dispatchMouseEvent", type="mouseWheel", x=60, y=60, deltaX=0, deltaY=-200, modifiers=2)
+    browser.wait(f"document.querySelector('svg').getAttribute('viewBox') !== '{whole}'", 5)
+
+
 def test_a_drawing_zooms_and_comes_back(browser, tmp_path):
     viz.draw_svg(diamond(fastgrad.Value)).save(tmp_path / "drawing.svg")
     (tmp_path / "drawing.html").write_text(f"<body>{viz.draw_svg(diamond(fastgrad.Value))._repr_html_()}")
