@@ -1,4 +1,5 @@
 """What the tests share: most of them run twice, once on the C engine and once on the oracle in plain Python."""
+import gc
 import importlib
 import os
 import subprocess
@@ -17,6 +18,15 @@ def engine(request):
     if request.param == "c" and fastgrad.backend != "c":
         pytest.skip("the C engine isn't in use (FASTGRAD_PURE or PyPy)")
     return importlib.import_module(ENGINES[request.param])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def what_was_there_is_not_looked_at():
+    """The collector, which many tests run, passes by all that pytest and other files' tests have made: else most of the
+    suite's time would go there."""
+    gc.collect()
+    if hasattr(gc, "freeze"):       # PyPy has none
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

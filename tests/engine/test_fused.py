@@ -47,15 +47,6 @@ class Sub(Value):
     pass
 
 
-@pytest.fixture(autouse=True, scope="module")
-def what_was_there_is_not_looked_at():
-    """The collector passes by all that other tests have left."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 @pytest.fixture(autouse=True)
 def nothing_is_left():
     """Every test ends without live nodes of its own and without fused sums, and with an arena that adds up."""
