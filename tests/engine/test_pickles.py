@@ -61,7 +61,7 @@ def make():
     e.backward()
     (a * a).backward()
     deep = a
-    for i in range(50_000):
+    for i in range(10_000):
         deep = deep + b if i % 3 else deep.relu()
     optimizer = Adam([a, n])
     optimizer.step()

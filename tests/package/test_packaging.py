@@ -284,20 +284,21 @@ def source_files(under):
             and path.suffix not in (".o", ".so", ".pyd", ".pyc")}
 
 
-def build(folder, *options):
+def build(folder, *options, **environment):
     """Build the source archive from a copy of the checkout, and a wheel from that archive; returns their paths."""
     pytest.importorskip("build")
     if not (ROOT / "setup.py").exists():
         pytest.skip("needs a checkout")
     shutil.copytree(ROOT, folder / "checkout", ignore=IGNORED)
-    check("-m", "build", *options, "--outdir", folder / "dist", folder / "checkout", cwd=folder)
+    check("-m", "build", *options, "--outdir", folder / "dist", folder / "checkout", cwd=folder, **environment)
     (archive,), (wheel,) = (folder / "dist").glob("*.tar.gz"), (folder / "dist").glob("*.whl")
     return archive, wheel
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """Archive and wheel, built with the Cython and setuptools that are installed here."""
+    """Archive and wheel, built with the Cython and setuptools that are installed here. They have the same files and the
+    same metadata without optimisation, which takes half as long; tests/wheels.py tries the others."""
     pytest.importorskip("Cython")
     pytest.importorskip("setuptools", minversion="77")
     return build(tmp_path_factory.mktemp("built"), "--no-isolation")
