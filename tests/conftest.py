@@ -12,6 +12,16 @@ import fastgrad
 ENGINES = {"c": "fastgrad.engine", "python": "fastgrad.reference"}
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Under `pytest -n auto` (pytest-xdist) a file's tests stay together in one process, since they share what they
+    build."""
+    if config.getoption("dist") != "load":
+        return None         # somebody has asked for something else
+    from xdist.scheduler import LoadFileScheduling
+    return LoadFileScheduling(config, log)
+
+
 @pytest.fixture(params=list(ENGINES))
 def engine(request):
     """The module of one engine."""

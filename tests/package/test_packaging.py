@@ -301,7 +301,7 @@ def built(tmp_path_factory):
     same metadata without optimisation, which takes half as long; tests/wheels.py tries the others."""
     pytest.importorskip("Cython")
     pytest.importorskip("setuptools", minversion="77")
-    return build(tmp_path_factory.mktemp("built"), "--no-isolation")
+    return build(tmp_path_factory.mktemp("built"), "--no-isolation", FASTGRAD_DEBUG="1")
 
 
 def names_in_archive(archive):
@@ -452,7 +452,7 @@ def test_the_readme_s_examples_run_as_they_stand(tmp_path, monkeypatch):
 
 
 def test_continuous_integration_runs_the_readme_s_test_command():
-    command = "pip install -e '.[test]' && pytest"
+    command = "pip install -e '.[test]' && pytest -n auto"
     assert command in README.read_text(encoding="utf-8")
     assert f'command="{command}"' in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 

@@ -584,10 +584,13 @@ def test_operations_are_as_fast_as_before():
         a, b = Value(1.5), Value(2.5)
         return [min(timeit.repeat(f, number=2000, repeat=20)) for f in (
             lambda: a * b, lambda: a - b, lambda: 2.0 * a, lambda: a / b, lambda: a.exp(), lambda: Value(1.0))]
-    before = seconds()
-    with detect_anomaly():
-        within = seconds()
-    after = seconds()
+    for _ in range(5):      # on a busy machine one of these may be slow as a whole
+        before = seconds()
+        with detect_anomaly():
+            within = seconds()
+        after = seconds()
+        if all(y < 2.5 * x for x, y in zip(before, after)):
+            break
     assert all(y < 2.5 * x for x, y in zip(before, after)), (before, after)
     if fastgrad.backend == "c":
         assert all(y > 5 * x for x, y in zip(before, within))       # so that the line above has something to find
