@@ -3,6 +3,8 @@
 Each script prints the same with its own class and under python -m fastgrad. Take a judge out, and its script doesn't:
 mutants.py has them, one by one.
 """
+import re
+
 import pytest
 
 import fastgrad
@@ -35,13 +37,15 @@ def neg(*lines):
 
 @pytest.mark.parametrize("mistake, said", [
     (("reversed(topo)", "topo"),
-     "at a = 0.7, b = -1.3 the derivative of (a + b) + (a + b) by a is 0.0, ours 2.0"),
+     re.escape("at a = 0.7, b = -1.3 the derivative of (a + b) + (a + b) by a is 0.0, ours 2.0")),
     (("self.grad += other.data * out.grad", "self.grad = other.data * out.grad"),
-     "backward() doesn't do on our nodes what it does on its own: at a = 2.5, b = 0.3 the derivative of "
-     "(a + b) * (a + (b * a)) by "),
-    (("self.grad += 1.0 * out.grad", "self.grad += 2.0 * out.grad"), "the derivative of a + b by a is 2.0, ours 1.0")])
+     # which example shows it first depends on the order of a set of Values
+     r"(backward\(\) doesn't do on our nodes what it does on its own:|in a random program) at a = \S+, b = .+ "
+     r"the derivative of .+ by \w is \S+, ours \S"),
+    (("self.grad += 1.0 * out.grad", "self.grad += 2.0 * out.grad"),
+     re.escape("the derivative of a + b by a is 2.0, ours 1.0"))])
 def test_a_refusal_names_the_example_and_both_numbers(folder, mistake, said):
-    assert said in folder.report(engine(*mistake) + "print(Value(2.0))\n")
+    assert re.search(said, folder.report(engine(*mistake) + "print(Value(2.0))\n"))
 
 
 # ---- What a method may use (closed.py) ----
