@@ -55,6 +55,7 @@ void fg_arena_clear(fg_arena *arena)
     fg_allocate(arena->block, 0);
     fg_allocate(arena->taken, 0);
     fg_allocate(arena->vacant, 0);
+    fg_allocate(arena->spare, 0);
     fg_sums_clear(arena);
     fg_columns_clear(arena);
     void (*on_cycle_candidate)(fg_index) = arena->on_cycle_candidate;

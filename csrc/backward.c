@@ -228,13 +228,18 @@ first:
             goto not_binary;
         child = node->child[0];
         if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
-            *top++ = at | SECOND;
-            goto enter;
+            if (!with_leaves || fg_at(nodes, child)->arity != FG_NULLARY) {
+                *top++ = at | SECOND;
+                goto enter;
+            }
+            fg_at(nodes, child)->mark = epoch;
+            order[n++] = child;
         }
 second:
         child = node->child[1];
         if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
-            if (!has_done_both(nodes, fg_at(nodes, child), epoch, with_leaves)) {
+            if (!(with_leaves && fg_at(nodes, child)->arity == FG_NULLARY)
+                && !has_done_both(nodes, fg_at(nodes, child), epoch, with_leaves)) {
                 *top++ = at | END;
                 goto enter;
             }

@@ -7,91 +7,82 @@
 #include "fused.h"
 #include "numbers.h"
 
-enum { NOWHERE = UINT32_MAX };
-enum { INPUT = 1, ABOVE = 2 }; /* bits of `is_above`: a node is an input; a child of it has a bit */
+/* ---- Tables ---- */
+
+/* Memory for a table with elements of a size, for as many nodes as there are slots. *bytes: how much there is, for
+ * give_back. NULL if there's none. Only what the walk lists will be set. */
+static void *new_table(fg_arena *arena, size_t size, size_t *bytes)
+{
+    const size_t needed = (size_t)arena->used_slabs * FG_SLAB_STEP / FG_STEP * size;
+    void *table = arena->spare;
+    *bytes = arena->spare_bytes;
+    arena->spare = NULL;
+    arena->spare_bytes = 0;
+    if (table && *bytes >= needed)
+        return table;
+    fg_allocate(table, 0);
+    *bytes = needed;
+    return fg_allocate(NULL, needed);
+}
+
+/* Keep a table's memory for the next one, or free it if a walk's would be freed too (fg_walk_end). */
+static void give_back(fg_arena *arena, void *table, size_t bytes, bool keep)
+{
+    if (!keep || arena->spare || bytes > (size_t)arena->kept * FG_SLAB * FG_NODE_BYTES) {
+        fg_allocate(table, 0);
+        return;
+    }
+    arena->spare = table;
+    arena->spare_bytes = bytes;
+}
 
 /* ---- Start and end ---- */
-
-/* The number of a node's slot, counted over all slabs. */
-static inline uint32_t slot_of(fg_index index)
-{
-    return index / FG_SLAB_STEP * FG_SLAB + index % FG_SLAB_STEP / FG_STEP;
-}
-
-/* Where each listed node is in the list, by its slot; for inputs that aren't listed, NOWHERE. The memory isn't cleared:
- * of other slots nobody asks. NULL if there's no memory. */
-static uint32_t *new_places(const fg_arena *arena, const fg_walk *walk, uint32_t n_inputs, const fg_index *inputs)
-{
-    uint32_t *places = fg_allocate(NULL, (size_t)arena->used_slabs * FG_SLAB * sizeof *places);
-    if (!places)
-        return NULL;
-    for (uint32_t i = 0; i < n_inputs; i++)
-        places[slot_of(inputs[i])] = NOWHERE;
-    for (uint32_t i = 0; i < walk->n; i++)
-        places[slot_of(walk->order[i])] = i;
-    return places;
-}
 
 bool fg_derivation_start(fg_arena *arena, fg_derivation *derivation, const fg_walk *walk, uint32_t n_inputs,
                          const fg_index *inputs)
 {
-    const size_t n = walk->n;
     derivation->walk = walk;
     derivation->edits = arena->edits;
     derivation->marked = 0;
     derivation->left = walk->n;
     derivation->status = FG_OK;
-    derivation->places = new_places(arena, walk, n_inputs, inputs);
-    derivation->is_above = fg_allocate(NULL, n);
-    derivation->grads = fg_allocate(NULL, n * sizeof *derivation->grads);
-    if (derivation->grads)
-        memset(derivation->grads, 0, n * sizeof *derivation->grads);
-    if (!derivation->places || !derivation->is_above || !derivation->grads) {
-        fg_derivation_end(arena, derivation);
+    derivation->grads = new_table(arena, sizeof *derivation->grads, &derivation->bytes);
+    if (!derivation->grads)
         return false;
-    }
-    memset(derivation->is_above, 0, n);
+    for (uint32_t i = 0; i < walk->n; i++)
+        *fg_derivation_at(derivation, walk->order[i]) = FG_NONE;
     for (uint32_t i = 0; i < n_inputs; i++)
-        if (fg_derivation_place(derivation, inputs[i]) != NOWHERE)
-            derivation->is_above[fg_derivation_place(derivation, inputs[i])] = INPUT;
+        *fg_derivation_at(derivation, inputs[i]) = FG_NONE | FG_INPUT;
     return true;
 }
 
 void fg_derivation_end(fg_arena *arena, fg_derivation *derivation)
 {
-    for (uint32_t i = 0; derivation->grads && i < derivation->walk->n; i++)
-        if (derivation->grads[i] != FG_NONE)
-            fg_node_release(arena, derivation->grads[i]);
-    fg_allocate(derivation->places, 0);
-    fg_allocate(derivation->is_above, 0);
-    fg_allocate(derivation->grads, 0);
-    derivation->places = NULL;
-    derivation->is_above = NULL;
+    const fg_walk *const walk = derivation->walk;
+    if (!derivation->grads)
+        return;
+    for (uint32_t i = 0; i < walk->n; i++)
+        if (fg_derivation_grad(derivation, walk->order[i]) != FG_NONE)
+            fg_node_release(arena, fg_derivation_grad(derivation, walk->order[i]));
+    give_back(arena, derivation->grads, derivation->bytes, derivation->left == 0);
     derivation->grads = NULL;
-}
-
-static inline uint32_t place_of(const fg_derivation *derivation, fg_index index)
-{
-    return derivation->places[slot_of(index)];
-}
-
-uint32_t fg_derivation_place(const fg_derivation *derivation, fg_index index)
-{
-    return place_of(derivation, index);
 }
 
 fg_status fg_derivation_mark(fg_arena *arena, fg_derivation *derivation, uint32_t budget)
 {
     const fg_walk *const walk = derivation->walk;
-    uint8_t *const is_above = derivation->is_above;
     const uint32_t end = walk->n - derivation->marked > budget ? derivation->marked + budget : walk->n;
     for (uint32_t i = derivation->marked; i < end; i++) {
         const fg_node *node = fg_at(arena->nodes, walk->order[i]);
-        const uint32_t n = fg_node_n_children(node);
-        uint8_t below = 0;
-        for (uint32_t k = 0; k < n; k++)
-            below |= is_above[place_of(derivation, fg_node_child(node, k))];
-        is_above[i] |= below ? ABOVE : 0;
+        uint32_t below = 0;
+        if (FG_LIKELY(node->arity == FG_BINARY)) {
+            below = fg_derivation_role(derivation, node->child[0]) | fg_derivation_role(derivation, node->child[1]);
+        } else {
+            const uint32_t n = fg_node_n_children(node);
+            for (uint32_t k = 0; k < n; k++)
+                below |= fg_derivation_role(derivation, fg_node_child(node, k));
+        }
+        *fg_derivation_at(derivation, walk->order[i]) |= below ? FG_ABOVE : 0;
     }
     derivation->marked = end;
     return end < walk->n ? FG_MORE : FG_OK;
@@ -114,6 +105,7 @@ static inline fg_index new_node(fg_arena *arena, fg_derivation *derivation, uint
     return index;
 }
 
+/* It takes over the caller's references to a and b, unless it's FG_NONE. */
 static inline fg_index new_binary(fg_arena *arena, fg_derivation *derivation, uint8_t op, uint16_t flags, double data,
                                   fg_index a, fg_index b, double by_a, double by_b)
 {
@@ -125,8 +117,6 @@ static inline fg_index new_binary(fg_arena *arena, fg_derivation *derivation, ui
     node->child[1] = b;
     node->local[0] = by_a;
     node->local[1] = by_b;
-    fg_node_retain(arena, a);
-    fg_node_retain(arena, b);
     return index;
 }
 
@@ -154,6 +144,7 @@ static inline bool data_is_int(const fg_node *node)
     return (node->flags & FG_DATA_INT) != 0;
 }
 
+/* It takes over the caller's references to a and b, unless it's FG_NONE. */
 static inline fg_index new_sum(fg_arena *arena, fg_derivation *derivation, fg_index a, fg_index b)
 {
     const fg_node *x = fg_at(arena->nodes, a), *y = fg_at(arena->nodes, b);
@@ -165,11 +156,17 @@ static inline fg_index new_sum(fg_arena *arena, fg_derivation *derivation, fg_in
 
 static inline fg_index new_product(fg_arena *arena, fg_derivation *derivation, fg_index a, fg_index b)
 {
-    const fg_node *x = fg_at(arena->nodes, a), *y = fg_at(arena->nodes, b);
+    fg_node *x = fg_at(arena->nodes, a), *y = fg_at(arena->nodes, b);
     bool is_int = data_is_int(x) && data_is_int(y);
     const uint16_t flags = (data_is_int(y) ? FG_LOCAL0_INT : 0) | (data_is_int(x) ? FG_LOCAL1_INT : 0);
     const double product = is_int ? fg_int_mul(x->data, y->data, &is_int) : x->data * y->data;
-    return new_binary(arena, derivation, FG_MUL, flags | (is_int ? FG_DATA_INT : 0), product, a, b, y->data, x->data);
+    const fg_index index = new_binary(arena, derivation, FG_MUL, flags | (is_int ? FG_DATA_INT : 0), product, a, b,
+                                      y->data, x->data);
+    if (index != FG_NONE) {
+        fg_node_retain(arena, a);
+        fg_node_retain(arena, b);
+    }
+    return index;
 }
 
 /* ---- What an operation computes ---- */
@@ -301,7 +298,12 @@ static inline fg_index new_of_two(fg_arena *arena, fg_derivation *derivation, ui
             a = b;
         b.node = leaf;
     }
-    result = op == FG_ADD ? new_sum(arena, derivation, a.node, b.node) : new_product(arena, derivation, a.node, b.node);
+    if (op == FG_MUL) {
+        result = new_product(arena, derivation, a.node, b.node);
+    } else if ((result = new_sum(arena, derivation, a.node, b.node)) != FG_NONE) {
+        fg_node_retain(arena, a.node);
+        fg_node_retain(arena, b.node);
+    }
     if (leaf != FG_NONE)
         fg_node_release(arena, leaf);
     return result;
@@ -317,8 +319,13 @@ static fg_index new_power(fg_arena *arena, fg_derivation *derivation, fg_term a,
     if (b.node == FG_NONE)
         return new_unary(arena, derivation, FG_POW_CONST, flags | (n.is_int ? FG_LOCAL1_INT : 0), y.value, a.node,
                          by_x.value, n.value);
-    return new_binary(arena, derivation, FG_POW, flags, y.value, a.node, b.node, by_x.value,
-                      y.value * log_of_base(x.value));
+    const fg_index index = new_binary(arena, derivation, FG_POW, flags, y.value, a.node, b.node, by_x.value,
+                                      y.value * log_of_base(x.value));
+    if (index != FG_NONE) {
+        fg_node_retain(arena, a.node);
+        fg_node_retain(arena, b.node);
+    }
+    return index;
 }
 
 static fg_index new_function(fg_arena *arena, fg_derivation *derivation, uint8_t op, fg_index a)
@@ -366,17 +373,16 @@ static const fg_formula *formula_of(const fg_derivation *derivation, const fg_no
     return &derivation->formulas[2 * node->op + i];
 }
 
-/* Give child i of the listed node `place` its part of the node's gradient, with the local derivative by a formula. */
-static fg_status pass_on_by_formula(fg_arena *arena, fg_derivation *derivation, uint32_t place, uint32_t i)
+/* Give child i of a listed node its part of the node's gradient, with the local derivative by a formula. */
+static fg_status pass_on_by_formula(fg_arena *arena, fg_derivation *derivation, fg_index index, uint32_t i)
 {
-    const fg_index index = derivation->walk->order[place];
     const fg_node *node = fg_at(arena->nodes, index);
     const fg_formula *formula = formula_of(derivation, node, i);
     const fg_index child = node->child[i];
     const fg_term constant = {FG_NONE, node->local[1], (node->flags & FG_LOCAL1_INT) != 0};
     const fg_term stored = {FG_NONE, node->local[i], (node->flags & (FG_LOCAL0_INT << i)) != 0};
     if (formula->what == FG_FORMULA_STORED || (node->op == FG_POW_CONST && constant.value == 1.0)) /* x ** 1 has 1 */
-        return fg_derivation_give(arena, derivation, child, stored, place);
+        return fg_derivation_give(arena, derivation, child, stored, index);
 
     const fg_term first = {node->child[0], 0.0, false};
     const fg_term second = {node->arity == FG_BINARY ? node->child[1] : FG_NONE, 0.0, false};
@@ -398,7 +404,7 @@ static fg_status pass_on_by_formula(fg_arena *arena, fg_derivation *derivation, 
         } else if (formula->n > 0) {
             local = stored;
         }
-        status = fg_derivation_give(arena, derivation, child, local, place);
+        status = fg_derivation_give(arena, derivation, child, local, index);
     }
     while (n-- > 0)
         if (registers[3 + n].node != FG_NONE)
@@ -408,85 +414,172 @@ static fg_status pass_on_by_formula(fg_arena *arena, fg_derivation *derivation, 
 
 /* ---- The sweep ---- */
 
-/* Add a contribution to the gradient of the listed node `place`, and take over the caller's reference to it. */
-static inline fg_status add_to(fg_arena *arena, fg_derivation *derivation, uint32_t place, fg_index contribution)
+/* Add a contribution to a listed node's gradient, and take over the caller's reference to it. at: the node's element of
+ * the table. */
+static inline fg_status add_to(fg_arena *arena, fg_derivation *derivation, fg_index *at, fg_index contribution)
 {
-    fg_index *const sum = &derivation->grads[place];
-    const fg_index old = *sum;
+    const uint32_t role = *at % FG_STEP;
+    const fg_index old = *at - role;
     if (contribution == FG_NONE)
         return derivation->status;
-    fg_index result = contribution;
     if (old != FG_NONE) {
-        result = new_sum(arena, derivation, old, contribution);
-    } else { /* the first is added to the int 0, which changes -0.0 alone */
-        const fg_node *node = fg_at(arena->nodes, contribution);
-        if (FG_LIKELY(node->data != 0.0 || !signbit(node->data))) {
-            *sum = contribution;
-            return FG_OK;
+        const fg_index sum = new_sum(arena, derivation, old, contribution);
+        if (sum == FG_NONE) {
+            fg_node_release(arena, contribution);
+            return derivation->status;
         }
-        const fg_term first = {contribution, 0.0, false}, zero = {FG_NONE, 0.0, true};
-        result = new_of_two(arena, derivation, FG_ADD, first, zero);
+        *at = sum | role;
+        return FG_OK;
     }
+    const fg_node *node = fg_at(arena->nodes, contribution); /* the first is added to the int 0: -0.0 alone changes */
+    if (FG_LIKELY(node->data != 0.0 || !signbit(node->data))) {
+        *at = contribution | role;
+        return FG_OK;
+    }
+    const fg_term first = {contribution, 0.0, false}, zero = {FG_NONE, 0.0, true};
+    const fg_index sum = new_of_two(arena, derivation, FG_ADD, first, zero);
     fg_node_release(arena, contribution);
-    if (result == FG_NONE)
+    if (sum == FG_NONE)
         return derivation->status;
-    *sum = result;
-    if (old != FG_NONE)
-        fg_node_release(arena, old);
+    *at = sum | role;
     return FG_OK;
 }
 
-fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local, uint32_t parent)
+fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local, fg_index parent)
 {
-    const uint32_t place = place_of(derivation, child);
-    if (!derivation->is_above[place])
+    fg_index *const at = fg_derivation_at(derivation, child);
+    if (*at % FG_STEP == 0)
         return FG_OK;
-    if (parent == NOWHERE)
-        return add_to(arena, derivation, place, node_of(arena, derivation, local));
-    const fg_term grad = {derivation->grads[parent], 0.0, false};
-    return add_to(arena, derivation, place, new_of_two(arena, derivation, FG_MUL, local, grad));
+    if (parent == FG_NONE)
+        return add_to(arena, derivation, at, node_of(arena, derivation, local));
+    const fg_term grad = {fg_derivation_grad(derivation, parent), 0.0, false};
+    return add_to(arena, derivation, at, new_of_two(arena, derivation, FG_MUL, local, grad));
 }
 
 /* A sum's children get its gradient, and a product's get it times the other factor. These are most nodes, so they don't
  * go by formulas. */
-static inline fg_status pass_on_to_two(fg_arena *arena, fg_derivation *derivation, uint32_t i, fg_index index)
+FG_SELDOM fg_status pass_on_to_two(fg_arena *arena, fg_derivation *derivation, fg_index index, fg_index grad)
 {
     const fg_node *node = fg_at(arena->nodes, index);
-    const fg_index children[2] = {node->child[0], node->child[1]}, grad = derivation->grads[i];
+    const fg_index children[2] = {node->child[0], node->child[1]};
     const bool is_product = node->op == FG_MUL;
     if (is_product ? !has_its_factors(arena->nodes, node) : node->local[0] != 1.0 || node->local[1] != 1.0)
         return FG_CHANGED;
     for (int k = 0; k < 2; k++) {
-        const uint32_t place = place_of(derivation, children[k]);
-        if (!derivation->is_above[place])
+        fg_index *const at = fg_derivation_at(derivation, children[k]);
+        if (*at % FG_STEP == 0)
             continue;
         fg_index contribution = grad;
         if (is_product)
             contribution = new_product(arena, derivation, children[1 - k], grad);
         else
             fg_node_retain(arena, grad);
-        const fg_status status = add_to(arena, derivation, place, contribution);
+        const fg_status status = add_to(arena, derivation, at, contribution);
         if (status != FG_OK)
             return status;
     }
     return FG_OK;
 }
 
-fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, uint32_t i)
+/* ---- Floats ----
+ *
+ * pass_on_to_two as it nearly always is: the gradient is a float, and so all that is made of it, and the run has room for
+ * what the node may make. So nothing can fail in the middle. */
+
+/* A new node. It takes over the caller's references to a and b. */
+static inline fg_index take_binary(fg_arena *arena, uint32_t kind, double data, fg_index a, fg_index b, double by_a,
+                                   double by_b)
 {
-    const fg_index index = derivation->walk->order[i];
+    const fg_index index = fg_node_take(arena);
+    fg_node *const node = fg_at(arena->nodes, index);
+    fg_node_init(node, kind, 0, data);
+    node->child[0] = a;
+    node->child[1] = b;
+    node->local[0] = by_a;
+    node->local[1] = by_b;
+    return index;
+}
+
+/* The kind of a product of a factor and a gradient that is a float. */
+static inline uint32_t kind_of_product(const fg_derivation *derivation, const fg_node *factor)
+{
+    return derivation->kind | fg_kind(FG_MUL, FG_BINARY, data_is_int(factor) ? FG_LOCAL1_INT : 0);
+}
+
+/* Add a contribution with this number, as add_to does. */
+static inline void add_float(fg_arena *arena, const fg_derivation *derivation, fg_index *at, fg_index contribution,
+                             double number)
+{
+    const uint32_t sum = derivation->kind | fg_kind(FG_ADD, FG_BINARY, FG_LOCAL0_INT | FG_LOCAL1_INT);
+    const uint32_t role = *at % FG_STEP;
+    const fg_index old = *at - role;
+    if (old != FG_NONE) {
+        contribution = take_binary(arena, sum, fg_at(arena->nodes, old)->data + number, old, contribution, 1.0, 1.0);
+    } else if (number == 0.0 && signbit(number)) { /* seldom, but for relu's derivatives */
+        const fg_index zero = fg_node_take(arena);
+        fg_node_init(fg_at(arena->nodes, zero), derivation->kind | fg_kind(FG_LEAF, FG_NULLARY, FG_DATA_INT),
+                     FG_PASSED_OVER, 0.0);
+        contribution = take_binary(arena, sum, 0.0, contribution, zero, 1.0, 1.0);
+    }
+    *at = contribution | role;
+}
+
+/* False if it isn't so, and then nothing has happened. */
+static inline bool pass_on_floats(fg_arena *arena, const fg_derivation *derivation, const fg_node *node, fg_index grad)
+{
+    enum { MOST_MADE = 6 }; /* for each child a product, a zero and a sum */
+    fg_node *const nodes = arena->nodes;
+    fg_node *const g = fg_at(nodes, grad);
+    const fg_index a = node->child[0], b = node->child[1];
+    fg_index *const at_a = fg_derivation_at(derivation, a), *const at_b = fg_derivation_at(derivation, b);
+    if (arena->end - arena->next < MOST_MADE * FG_STEP || data_is_int(g))
+        return false;
+    if (node->op == FG_ADD) {
+        if (node->local[0] != 1.0 || node->local[1] != 1.0)
+            return false;
+        if (*at_a % FG_STEP) {
+            g->refs++;
+            add_float(arena, derivation, at_a, grad, g->data);
+        }
+        if (*at_b % FG_STEP) {
+            g->refs++;
+            add_float(arena, derivation, at_b, grad, g->data);
+        }
+        return true;
+    }
+    if (!has_its_factors(nodes, node))
+        return false;
+    fg_node *const x = fg_at(nodes, a), *const y = fg_at(nodes, b);
+    const double to_a = y->data * g->data, to_b = x->data * g->data;
+    if (*at_a % FG_STEP) {
+        g->refs++;
+        y->refs++;
+        add_float(arena, derivation, at_a, take_binary(arena, kind_of_product(derivation, y), to_a, b, grad, g->data,
+                                                       y->data), to_a);
+    }
+    if (*at_b % FG_STEP) {
+        g->refs++;
+        x->refs++;
+        add_float(arena, derivation, at_b, take_binary(arena, kind_of_product(derivation, x), to_b, a, grad, g->data,
+                                                       x->data), to_b);
+    }
+    return true;
+}
+
+fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, fg_index index)
+{
     const uint32_t n = fg_node_n_children(fg_at(arena->nodes, index));
     if (fg_at(arena->nodes, index)->op == FG_ADD || fg_at(arena->nodes, index)->op == FG_MUL)
-        return pass_on_to_two(arena, derivation, i, index);
+        return pass_on_to_two(arena, derivation, index, fg_derivation_grad(derivation, index));
     const fg_status status = check(arena, derivation, index);
     if (status != FG_OK)
         return status;
     if (derivation->edits != arena->edits)
         return FG_CHANGED;
     for (uint32_t k = 0; k < n; k++) {
-        if (!derivation->is_above[fg_derivation_place(derivation, fg_at(arena->nodes, index)->child[k])])
+        if (!fg_derivation_role(derivation, fg_at(arena->nodes, index)->child[k]))
             continue;
-        const fg_status of_child = pass_on_by_formula(arena, derivation, i, k);
+        const fg_status of_child = pass_on_by_formula(arena, derivation, index, k);
         if (of_child != FG_OK)
             return of_child;
         if (derivation->edits != arena->edits)
@@ -500,21 +593,27 @@ fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32
     const fg_index *const order = derivation->walk->order;
     const uint32_t end = derivation->left > budget ? derivation->left - budget : 0;
     for (; derivation->left > end; derivation->left--) {
-        const uint32_t i = derivation->left - 1;
-        const fg_node *node = fg_at(arena->nodes, order[i]);
+        const fg_index index = order[derivation->left - 1];
+        const fg_node *node = fg_at(arena->nodes, index);
+        fg_index *const at = fg_derivation_at(derivation, index);
         fg_status status;
-        if (!(derivation->is_above[i] & ABOVE))
+        if (!(*at & FG_ABOVE))
             continue;
         if (derivation->edits != arena->edits) /* Python has run, and has replaced edges */
             return FG_CHANGED;
         if (fg_node_is_binary_without(node, FG_CLOSURE) && (node->op == FG_ADD || node->op == FG_MUL))
-            status = pass_on_to_two(arena, derivation, i, order[i]);
+            status = pass_on_floats(arena, derivation, node, fg_derivation_grad(derivation, index))
+                         ? FG_OK : pass_on_to_two(arena, derivation, index, fg_derivation_grad(derivation, index));
         else if (node->flags & FG_CLOSURE || node->arity == FG_WIDE || node->op == FG_CUSTOM || node->op == FG_LEAF)
             return FG_CALLERS;
         else
-            status = fg_derivation_pass_on(arena, derivation, i);
+            status = fg_derivation_pass_on(arena, derivation, index);
         if (status != FG_OK)
             return status;
+        if (!(*at & FG_INPUT)) {
+            fg_node_release(arena, *at - FG_ABOVE);
+            *at = FG_NONE | FG_ABOVE;
+        }
     }
     return end > 0 ? FG_MORE : FG_OK;
 }
@@ -523,39 +622,31 @@ fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32
 
 bool fg_tally_start(fg_arena *arena, fg_tally *tally, const fg_walk *walk, uint32_t n_inputs, const fg_index *inputs)
 {
+    const size_t size = sizeof *tally->grads, sums = walk->n_events > 0;
     *tally = (fg_tally){.walk = walk, .edits = arena->edits, .left = walk->n, .events_left = walk->n_events};
-    tally->places = new_places(arena, walk, n_inputs, inputs);
-    tally->grads = fg_allocate(NULL, walk->n * sizeof *tally->grads);
-    tally->inner = walk->n_events > 0 ? fg_allocate(NULL, walk->n * sizeof *tally->inner) : NULL;
-    if (!tally->places || !tally->grads || (walk->n_events > 0 && !tally->inner)) {
-        fg_tally_end(tally);
+    tally->grads = new_table(arena, (1 + sums) * size, &tally->bytes);
+    if (!tally->grads)
         return false;
-    }
+    if (sums)
+        tally->inner = tally->grads + (size_t)arena->used_slabs * FG_SLAB_STEP / FG_STEP;
+    for (uint32_t i = 0; i < n_inputs; i++)
+        *fg_tally_at(tally, inputs[i]) = (fg_number){0.0, true, false};
     for (uint32_t i = 0; i < walk->n; i++)
-        tally->grads[i] = (fg_number){0.0, true};
+        *fg_tally_at(tally, walk->order[i]) = (fg_number){0.0, true, true};
     return true;
 }
 
-void fg_tally_end(fg_tally *tally)
+void fg_tally_end(fg_arena *arena, fg_tally *tally)
 {
-    fg_allocate(tally->places, 0);
-    fg_allocate(tally->grads, 0);
-    fg_allocate(tally->inner, 0);
+    if (tally->grads)
+        give_back(arena, tally->grads, tally->bytes, tally->left == 0);
     *tally = (fg_tally){0};
-}
-
-bool fg_tally_grad(const fg_tally *tally, fg_index input, fg_number *grad)
-{
-    const uint32_t place = tally->places[slot_of(input)];
-    if (place != NOWHERE)
-        *grad = tally->grads[place];
-    return place != NOWHERE;
 }
 
 /* Add local * grad to a node's gradient, as gradients.h does. */
 static inline void tally_add(fg_tally *tally, fg_index node, double local, bool local_is_int, fg_number grad)
 {
-    fg_number *sum = &tally->grads[tally->places[slot_of(node)]];
+    fg_number *sum = fg_tally_at(tally, node);
     bool is_int = local_is_int && grad.is_int;
     const double product = is_int ? fg_int_mul(local, grad.value, &is_int) : local * grad.value;
     is_int = is_int && sum->is_int;
@@ -569,12 +660,13 @@ static void tally_event(const fg_arena *arena, fg_tally *tally, fg_index index, 
     const fg_node *node = fg_at(arena->nodes, index);
     const fg_sum *sum = node->sum;
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
-    const uint32_t place = tally->places[slot_of(index)];
+    const fg_number whole = *fg_tally_at(tally, index);
+    fg_number *const kept = &tally->inner[index / FG_STEP];
     if (event.to == sum->n)
-        tally->inner[place] = (fg_number){0.0 + tally->grads[place].value, tally->grads[place].is_int};
-    const fg_number inner = tally->inner[place];
+        *kept = (fg_number){0.0 + whole.value, whole.is_int, true};
+    const fg_number inner = *kept;
     for (uint32_t k = event.to; k-- > event.from;) {
-        const fg_number grad = k == sum->n - 1 ? tally->grads[place] : inner; /* of the partial sum */
+        const fg_number grad = k == sum->n - 1 ? whole : inner; /* of the partial sum */
         if (k == 0 && node->child[0] != FG_NONE)
             tally_add(tally, node->child[0], 1.0, true, grad);
         if (sum->is_single) {
@@ -606,7 +698,7 @@ fg_status fg_tally_go_on(fg_arena *arena, fg_tally *tally, uint32_t budget)
             budget -= event.to - event.from < budget ? event.to - event.from : budget;
             continue;
         }
-        const fg_number grad = tally->grads[i];
+        const fg_number grad = *fg_tally_at(tally, order[i]);
         const uint32_t n_children = fg_node_n_children(node), n_locals = fg_node_n_locals(node);
         for (uint32_t k = 0; k < n_children && k < n_locals; k++)
             tally_add(tally, fg_node_child(node, k), fg_node_local(node, k), fg_node_local_is_int(node, k), grad);

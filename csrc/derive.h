@@ -2,8 +2,8 @@
  *
  * fastgrad.grad(..., create_graph=True) asks for it. Where the sweep of backward.h adds local * gradient into a child's
  * gradient, this one makes the product and the sum as nodes, in the same order. So the numbers have the same bits, and
- * the gradients can be differentiated again. The nodes' own gradients are left alone: the new ones are kept beside the
- * walk's list.
+ * the gradients can be differentiated again. The nodes' own gradients are left alone: the new ones are kept in a table
+ * beside the arena.
  *
  * A node's local derivatives become nodes by formulas, which the face compiles from the table of operations (see
  * fastgrad/value/derivatives.py, which says what a formula is). The number of a local derivative was taken when the
@@ -12,6 +12,12 @@
  *
  * Only nodes above an input are swept. Gradients by others would be thrown away, and a user's operation without
  * derivatives as nodes may stand there.
+ *
+ * The table has an element for each node that there may be in the arena, and it isn't set for those that the sweep
+ * doesn't meet. The element of the node with the index i begins at byte i * size / FG_STEP, so that a node's slot needn't
+ * be computed. (No index is of the second half of a slab, so half of the table is never touched.) When a sweep ends, the
+ * arena keeps the table's memory for the next: to fetch a few hundred KB anew each time takes as long as a tenth of the
+ * sweep.
  */
 #ifndef FG_DERIVE_H
 #define FG_DERIVE_H
@@ -55,9 +61,9 @@ typedef struct {
     uint32_t edits;      /* the arena's when the sweep began */
     uint32_t marked;     /* so many listed nodes, the first ones, are known to be above an input or not */
     uint32_t left;       /* so many are still to be swept */
-    uint32_t *places;    /* of each slot that is listed: where */
-    uint8_t *is_above;   /* of each listed node: not 0 if it's an input or above one */
-    fg_index *grads;     /* of each: its gradient, to which it has a reference, or FG_NONE */
+    fg_index *grads;     /* a table: of each listed node and each input, its gradient, to which it has a reference, or
+                          * FG_NONE; and in the two lowest bits what the node is: fg_derivation_role */
+    size_t bytes;        /* of the table */
     fg_status status;    /* why no node was made: FG_NO_MEMORY or FG_RAISED */
 } fg_derivation;
 
@@ -78,16 +84,31 @@ fg_status fg_derivation_mark(fg_arena *arena, fg_derivation *derivation, uint32_
  *   FG_RAISED, FG_NO_MEMORY */
 fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32_t budget);
 
-/* Sweep one node, the listed one number i: FG_OK, FG_CHANGED, FG_RAISED or FG_NO_MEMORY. */
-fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, uint32_t i);
+/* Sweep one listed node: FG_OK, FG_CHANGED, FG_RAISED or FG_NO_MEMORY. */
+fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, fg_index index);
 
-/* Where a node below the root is listed; not for other nodes, but for inputs, of which it may be UINT32_MAX. */
-uint32_t fg_derivation_place(const fg_derivation *derivation, fg_index index);
+/* What a listed node or an input is: these bits. */
+enum { FG_INPUT = 1, FG_ABOVE = 2 }; /* it's an input; it's above one */
+static inline fg_index *fg_derivation_at(const fg_derivation *derivation, fg_index index)
+{
+    return (fg_index *)((char *)derivation->grads + index);
+}
+static inline uint32_t fg_derivation_role(const fg_derivation *derivation, fg_index index)
+{
+    return *fg_derivation_at(derivation, index) % FG_STEP;
+}
 
-/* Add to a listed node's gradient, if it's above an input: `local` times the gradient of the listed node `parent`, or
- * if parent is UINT32_MAX, `local` itself. FG_OK or FG_NO_MEMORY. */
+/* An input's gradient, if all nodes are swept; FG_NONE if it isn't listed. (A node's that isn't an input is dropped when
+ * it has been passed on.) */
+static inline fg_index fg_derivation_grad(const fg_derivation *derivation, fg_index index)
+{
+    return *fg_derivation_at(derivation, index) / FG_STEP * FG_STEP;
+}
+
+/* Add to a listed node's gradient, if it's an input or above one: `local` times the gradient of the listed node
+ * `parent`, or if that is FG_NONE, `local` itself. FG_OK or FG_NO_MEMORY. */
 fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local,
-                             uint32_t parent);
+                             fg_index parent);
 
 /* End a sweep: drop its references and its memory. */
 void fg_derivation_end(fg_arena *arena, fg_derivation *derivation);
@@ -97,17 +118,18 @@ void fg_derivation_end(fg_arena *arena, fg_derivation *derivation);
 typedef struct {
     double value;
     bool is_int;
+    bool is_listed;
 } fg_number;
 
-/* The reverse sweep with gradients beside the walk's list in place of those in the nodes, which stay as they are. It
- * gives the numbers that fg_sweep gives if all gradients are 0 before. */
+/* The reverse sweep with gradients in a table in place of those in the nodes, which stay as they are. It gives the
+ * numbers that fg_sweep gives if all gradients are 0 before. */
 typedef struct {
     const fg_walk *walk;
     uint32_t edits, left;
     uint32_t events_left; /* so many events of fused sums are still to be swept */
-    uint32_t *places;
-    fg_number *grads;     /* of each listed node. The caller sets the root's, which is the last */
+    fg_number *grads;     /* a table: of each listed node and each input, its gradient. The caller sets the root's */
     fg_number *inner;     /* of each listed fused sum: the gradient of its inner nodes; NULL if there are no sums */
+    size_t bytes;         /* of both tables */
 } fg_tally;
 
 /* Start a sweep over a complete walk with leaves, none of whose nodes has FG_CLOSURE or FG_DEFERRED. False if there's
@@ -117,9 +139,12 @@ bool fg_tally_start(fg_arena *arena, fg_tally *tally, const fg_walk *walk, uint3
 /* Sweep about `budget` more nodes: FG_OK, FG_MORE, or FG_CHANGED if edges have been replaced since the start. */
 fg_status fg_tally_go_on(fg_arena *arena, fg_tally *tally, uint32_t budget);
 
-/* An input's gradient; false if it isn't listed. */
-bool fg_tally_grad(const fg_tally *tally, fg_index input, fg_number *grad);
+/* The gradient of a listed node or an input. */
+static inline fg_number *fg_tally_at(const fg_tally *tally, fg_index index)
+{
+    return (fg_number *)((char *)tally->grads + (size_t)index * (sizeof *tally->grads / FG_STEP));
+}
 
-void fg_tally_end(fg_tally *tally);
+void fg_tally_end(fg_arena *arena, fg_tally *tally);
 
 #endif

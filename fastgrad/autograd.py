@@ -7,11 +7,14 @@ Python.
 import functools
 import sys
 
+from fastgrad import engine
 from fastgrad.engine import Value, _gradients
-from fastgrad.value.base import input_name
 from fastgrad.value.public import public
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "value_and_grad"]
+
+# Whether a list or a tuple that isn't empty has Values alone: there may be thousands, and the compiled engine is quick.
+_are_values = getattr(engine, "_are_values", lambda values: False)
 
 
 @public
@@ -43,11 +46,7 @@ def grad(outputs, inputs, grad_outputs=None, create_graph=False, allow_unused=Fa
     anomaly = sys.modules.get("fastgrad.debugging.anomaly")
     if create_graph and anomaly is not None and anomaly._open_blocks:
         _gradients(outputs, seeds, inputs, False)       # the same numbers, watched
-    grads = _gradients(outputs, seeds, inputs, bool(create_graph))
-    if not allow_unused and type(None) in set(map(type, grads)):
-        i = [x is None for x in grads].index(True)
-        raise RuntimeError(f"no output was made of {input_name(i, inputs[i])}: allow_unused=True gives None for it")
-    return tuple(grads)
+    return _gradients(outputs, seeds, inputs, bool(create_graph), bool(allow_unused))
 
 
 @public
@@ -126,11 +125,12 @@ def _values(name, given):
     if not hasattr(type(given), "__iter__"):
         raise TypeError(f"{name} must be a Value or a sequence of Values, not {type(given).__name__!r}")
     given = tuple(given)
-    for cls in dict.fromkeys(map(type, given)):         # not one by one: there may be thousands
-        if not issubclass(cls, Value):
-            raise TypeError(f"{name} must be Values, not {cls.__name__!r}")
-    if not given:
-        raise ValueError(f"{name} is empty")
+    if not _are_values(given):
+        for x in given:
+            if not isinstance(x, Value):
+                raise TypeError(f"{name} must be Values, not {type(x).__name__!r}")
+        if not given:
+            raise ValueError(f"{name} is empty")
     return given
 
 

@@ -367,10 +367,14 @@ class Value(Copying, Display):
 Value._constant = Value     # the class of numbers that operators have made Values of
 
 
-def _gradients(outputs, seeds, inputs, create_graph):
+def _gradients(outputs, seeds, inputs, create_graph, allow_unused=True):
     """What fastgrad.grad asks its engine for: value/gradients.py."""
     from fastgrad.value import gradients
-    return (gradients.as_values if create_graph else gradients.as_numbers)(Value, outputs, seeds, inputs)
+    found = (gradients.as_values if create_graph else gradients.as_numbers)(Value, outputs, seeds, inputs)
+    for i, x in enumerate(found):
+        if x is None and not allow_unused:
+            raise gradients.unused(inputs, i)
+    return found
 
 
 def _make_class(module, name, doc=None, *, micrograd_relu=False):

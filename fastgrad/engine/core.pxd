@@ -287,13 +287,12 @@ cdef extern from "derive.h":
         fg_bool (*ask)(uint8_t op, fg_term x, fg_term n, fg_term *y, fg_term *by_x) noexcept
         uint32_t edits
         uint32_t left
-        uint8_t *is_above
-        fg_index *grads
     ctypedef struct fg_number:
         double value
         fg_bool is_int
+        fg_bool is_listed
     ctypedef struct fg_tally:
-        fg_number *grads
+        pass
     enum:
         FG_FORMULA_ONE
         FG_FORMULA_STORED
@@ -305,16 +304,17 @@ cdef extern from "derive.h":
                                 const fg_index *inputs)
     fg_status fg_derivation_mark(fg_arena *arena, fg_derivation *derivation, uint32_t budget)
     fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32_t budget)
-    fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, uint32_t i)
-    uint32_t fg_derivation_place(const fg_derivation *derivation, fg_index index)
+    fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, fg_index index)
+    uint32_t fg_derivation_role(const fg_derivation *derivation, fg_index index)
+    fg_index fg_derivation_grad(const fg_derivation *derivation, fg_index index)
     fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local,
-                                 uint32_t parent)
+                                 fg_index parent)
     void fg_derivation_end(fg_arena *arena, fg_derivation *derivation)
     fg_bool fg_tally_start(fg_arena *arena, fg_tally *tally, const fg_walk *walk, uint32_t n_inputs,
                            const fg_index *inputs)
     fg_status fg_tally_go_on(fg_arena *arena, fg_tally *tally, uint32_t budget)
-    fg_bool fg_tally_grad(const fg_tally *tally, fg_index input, fg_number *grad)
-    void fg_tally_end(fg_tally *tally)
+    fg_number *fg_tally_at(const fg_tally *tally, fg_index index)
+    void fg_tally_end(fg_arena *arena, fg_tally *tally)
 
 cdef extern from "optim.h":
     ctypedef struct fg_sgd:

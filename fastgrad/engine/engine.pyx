@@ -19,6 +19,7 @@ from cpython.array cimport array, clone
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.list cimport PyList_New
 from cpython.long cimport PyLong_CheckExact, PyLong_AsDouble, PyLong_AsLongLongAndOverflow
+from cpython.tuple cimport PyTuple_New
 from libc.math cimport INFINITY, NAN, fabs, isfinite, log as c_log
 from libc.stdint cimport UINT32_MAX, uint64_t
 from libc.string cimport memcmp, memset

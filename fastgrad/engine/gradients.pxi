@@ -1,7 +1,6 @@
 # What fastgrad.grad asks its engine for: derivatives that leave every `.grad` as it is, as numbers or as a graph.
 #
-# Both are sweeps of csrc/derive.h, which keep gradients beside the walk's list, so that nobody's `.grad` changes even
-# for a moment. Python runs in them for signals, for errors and for a user's own operations. If it replaces edges, the
+# Both are sweeps of csrc/derive.h, which keep gradients in a table, so that nobody's `.grad` changes even for a moment. Python runs in them for signals, for errors and for a user's own operations. If it replaces edges, the
 # sweep begins again, for the FG_RESTARTS-th time without a look for signals.
 #
 # Where backward() runs Python, for closures, odd classes or detect_anomaly, fastgrad/value/gradients.py does the work.
@@ -91,17 +90,43 @@ cdef int look_for_signals(int restarts) except -1:
     return 0
 
 
-cdef array indices_of(tuple values):
-    cdef Py_ssize_t i
-    cdef array indices = array("I", bytes(4 * len(values)))
-    for i in range(len(values)):
-        indices.data.as_uints[i] = (<Node>values[i]).index
+cdef fg_index *indices_of(tuple values) except NULL:
+    """The indices of a tuple of Values that isn't empty, in memory that the caller frees."""
+    cdef Py_ssize_t i, n = len(values)
+    cdef PyObject **items = items_of(values)
+    cdef fg_index *indices = <fg_index *>fg_allocate(NULL, n * sizeof(fg_index))
+    if indices is NULL:
+        raise MemoryError("no memory for gradients")
+    for i in range(n):
+        indices[i] = (<Node>items[i]).index
     return indices
+
+
+cdef inline PyObject *gradient_of(fg_index index) except NULL:
+    """The handle of a gradient, as a new reference: nearly always its first, of the active class."""
+    cdef fg_node *node = node_at(index)
+    cdef PyObject *handle
+    cdef Node found
+    if node.face is NULL and free_handle[0] is not NULL and dialect_at(index) is active_dialect:
+        handle = pop_free_handle()
+        (<Node>handle).index = index
+        node.face = <void *>handle
+        node.refs += 1
+        return new_reference(handle)
+    found = handle_of(index)
+    return borrowed_to_new(<PyObject *>found)
+
+
+cdef inline bint may_defer() noexcept:
+    """Whether there may be nodes with FG_DEFERRED, which are of classes that _make_class has made."""
+    return n_dialects > 1
 
 
 cdef bint runs_python(fg_walk *walk) noexcept:
     """Whether backward() would come to a node that the core leaves to Python."""
     cdef uint32_t i
+    if not may_run_python and not may_defer():
+        return False
     for i in range(walk.n):
         if node_at(walk.order[i]).flags & (FG_CLOSURE | FG_DEFERRED):
             return True
@@ -116,36 +141,41 @@ cdef class Tally:
     cdef Walk walk
 
     def __cinit__(self, Walk walk not None, tuple inputs not None):
-        self.walk = walk
-        if not fg_tally_start(&arena, &self.tally, walk.scratch, <uint32_t>len(inputs),
-                              indices_of(inputs).data.as_uints):
+        cdef fg_index *indices = indices_of(inputs)
+        cdef bint is_started = fg_tally_start(&arena, &self.tally, walk.scratch, <uint32_t>len(inputs), indices)
+        fg_allocate(indices, 0)
+        if not is_started:
             raise MemoryError("no memory for gradients")
+        self.walk = walk
 
     def __dealloc__(self):
-        fg_tally_end(&self.tally)
+        fg_tally_end(&arena, &self.tally)
 
     cdef bint run(self, fg_number seed, int restarts) except -1:
         """Sweep all nodes. False if Python has replaced edges meanwhile."""
         cdef fg_status status
-        self.tally.grads[self.walk.scratch.n - 1] = seed
+        fg_tally_at(&self.tally, self.walk.root.index)[0] = seed
         while True:
             status = fg_tally_go_on(&arena, &self.tally, PORTION)
             if status != FG_MORE:
                 return status == FG_OK
             look_for_signals(restarts)
 
-    cdef list grads_of(self, tuple inputs):
-        cdef Py_ssize_t i
-        cdef fg_number grad
-        cdef list grads = [None] * len(inputs)
-        for i in range(len(inputs)):
-            if fg_tally_grad(&self.tally, (<Node>inputs[i]).index, &grad):
-                grads[i] = as_object(grad.value, grad.is_int)
+    cdef tuple grads_of(self, tuple inputs):
+        cdef Py_ssize_t i, n = len(inputs)
+        cdef fg_number *grad
+        cdef tuple grads = PyTuple_New(n)
+        cdef PyObject **values = items_of(inputs)
+        cdef PyObject **made = items_of(grads)
+        for i in range(n):
+            grad = fg_tally_at(&self.tally, (<Node>values[i]).index)
+            x = as_object(grad.value, grad.is_int) if grad.is_listed else None
+            made[i] = borrowed_to_new(<PyObject *>x)
         return grads
 
 
 cdef object gradient_numbers(tuple outputs, object seeds, tuple inputs):
-    """A list of numbers, with None for inputs that aren't below the outputs. None if backward() has to be asked."""
+    """A tuple of numbers, with None for inputs that aren't below the outputs. None if backward() has to be asked."""
     cdef Node root
     cdef Walk walk
     cdef Tally tally
@@ -159,7 +189,7 @@ cdef object gradient_numbers(tuple outputs, object seeds, tuple inputs):
         if runs_python(walk.scratch):
             return None
         tally = Tally(walk, inputs)
-        if tally.run(fg_number(1.0, not dialect_at(root.index).float_seed), restarts):
+        if tally.run(fg_number(1.0, not dialect_at(root.index).float_seed, True), restarts):
             return tally.grads_of(inputs)
         walk = tally = None
         restarts += 1
@@ -177,17 +207,18 @@ cdef class Derivation:
         self.derivation.formulas = formulas
         self.derivation.kind = fg_kind(0, 0, dialects[0].new_flags)
         self.derivation.ask = answer_core
-        if not fg_derivation_start(&arena, &self.derivation, walk.scratch, <uint32_t>len(inputs),
-                                   indices_of(inputs).data.as_uints):
+        cdef fg_index *indices = indices_of(inputs)
+        self.is_started = fg_derivation_start(&arena, &self.derivation, walk.scratch, <uint32_t>len(inputs), indices)
+        fg_allocate(indices, 0)
+        if not self.is_started:
             raise MemoryError("no memory for gradients")
         self.walk = walk
-        self.is_started = True
 
     def __dealloc__(self):
         if self.is_started:
             fg_derivation_end(&arena, &self.derivation)
 
-    cdef int give(self, Node child, object local, uint32_t parent) except -1:
+    cdef int give(self, Node child, object local, fg_index parent) except -1:
         cdef Number number
         cdef fg_term term
         read_number(local, &number)
@@ -196,19 +227,20 @@ cdef class Derivation:
             return out_of_nodes()
         return 0
 
-    cdef list grads_of(self, tuple inputs):
-        cdef Py_ssize_t i
-        cdef uint32_t place
-        cdef list grads = [None] * len(inputs)
-        for i in range(len(inputs)):
-            place = fg_derivation_place(&self.derivation, (<Node>inputs[i]).index)
-            if place != UINT32_MAX:
-                grads[i] = handle_of(self.derivation.grads[place])
+    cdef tuple grads_of(self, tuple inputs):
+        cdef Py_ssize_t i, n = len(inputs)
+        cdef fg_index grad
+        cdef tuple grads = PyTuple_New(n)
+        cdef PyObject **values = items_of(inputs)
+        cdef PyObject **made = items_of(grads)
+        for i in range(n):
+            grad = fg_derivation_grad(&self.derivation, (<Node>values[i]).index)
+            made[i] = gradient_of(grad) if grad != FG_NONE else borrowed_to_new(<PyObject *>None)
         return grads
 
-    cdef int pass_on(self, uint32_t i) except -1:
+    cdef int pass_on(self, fg_index index) except -1:
         """Sweep a node of which the core doesn't know how."""
-        cdef Node v = handle_of(self.walk.scratch.order[i])
+        cdef Node v = handle_of(index)
         cdef Node child
         cdef fg_node *node
         cdef tuple children, stored
@@ -217,17 +249,17 @@ cdef class Derivation:
             raise derivatives.not_as_values(v)
         node = node_at(v.index)
         if node.arity != FG_WIDE and node.op != FG_CUSTOM and node.op != FG_LEAF:
-            return self.judge(fg_derivation_pass_on(&arena, &self.derivation, i), v)
+            return self.judge(fg_derivation_pass_on(&arena, &self.derivation, index), v)
         given = attribute_of(v, "_derivatives")
         children, stored = children_of(v), local_grads_of(v)
         for k, child in enumerate(children):
-            if not self.derivation.is_above[fg_derivation_place(&self.derivation, child.index)]:
+            if not fg_derivation_role(&self.derivation, child.index):
                 continue
             if given is MISSING or len(given) != len(children) or not is_value(given[k]):
                 raise derivatives.not_as_values(v)
             if not gradients.same([given[k].data], stored[k:k + 1]):
                 raise derivatives.changed(v)
-            self.give(child, given[k], i)
+            self.give(child, given[k], index)
         return 0
 
     cdef int judge(self, fg_status status, Node v) except -1:
@@ -252,7 +284,7 @@ cdef class Derivation:
             pass                        # it takes a fraction of the time of what follows
         for i, output in enumerate(outputs):
             self.give(output, seeds[i] if seeds is not None
-                      else as_object(1.0, not dialect_at(output.index).float_seed), UINT32_MAX)
+                      else as_object(1.0, not dialect_at(output.index).float_seed), FG_NONE)
         self.derivation.left -= 1       # the root
         while status != FG_OK:
             status = fg_derivation_go_on(&arena, &self.derivation, PORTION)
@@ -260,17 +292,16 @@ cdef class Derivation:
                 look_for_signals(restarts)
             if arena.edits != self.derivation.edits:
                 return False
-            i = self.derivation.left - 1
             if status == FG_CALLERS:
                 self.derivation.left -= 1
-                self.pass_on(i)
+                self.pass_on(self.walk.scratch.order[self.derivation.left])
             elif status != FG_OK and status != FG_MORE:
-                self.judge(status, handle_of(self.walk.scratch.order[i]))
+                self.judge(status, handle_of(self.walk.scratch.order[self.derivation.left - 1]))
         return True
 
 
-cdef list gradient_values(tuple outputs, object seeds, tuple inputs):
-    """A list of Values, with None for inputs that aren't below the outputs."""
+cdef tuple gradient_values(tuple outputs, object seeds, tuple inputs):
+    """A tuple of Values, with None for inputs that aren't below the outputs."""
     cdef Node root
     cdef Walk walk
     cdef Derivation derivation
@@ -283,7 +314,7 @@ cdef list gradient_values(tuple outputs, object seeds, tuple inputs):
     root = value_class()._rebuild(0.0, 0, outputs, seeds or (1,) * len(outputs), "")
     while True:
         walk = Walk(root, True, FG_APART_ALL)
-        for i in range(walk.scratch.n):
+        for i in range(walk.scratch.n if may_defer() else 0):
             if node_at(walk.scratch.order[i]).flags & FG_DEFERRED:
                 refresh(walk.scratch.order[i])
         derivation = Derivation(walk, inputs)
@@ -293,12 +324,17 @@ cdef list gradient_values(tuple outputs, object seeds, tuple inputs):
         restarts += 1
 
 
-def _gradients(tuple outputs not None, seeds, tuple inputs not None, bint create_graph):
+def _gradients(tuple outputs not None, seeds, tuple inputs not None, bint create_graph, bint allow_unused=True):
     """What fastgrad.grad asks its engine for; fastgrad/value/gradients.py has the same in plain Python."""
-    if create_graph:
-        return gradient_values(outputs, seeds, inputs)
-    found = gradient_numbers(outputs, seeds, inputs)
+    cdef Py_ssize_t i
+    cdef PyObject **items
+    found = gradient_values(outputs, seeds, inputs) if create_graph else gradient_numbers(outputs, seeds, inputs)
     if found is None:
         from fastgrad.value import gradients
         found = gradients.as_numbers(value_class(), outputs, seeds, inputs)
+    items = items_of(found)
+    for i in range(0 if allow_unused else len(inputs)):
+        if items[i] is <PyObject *>None:
+            from fastgrad.value import gradients
+            raise gradients.unused(inputs, i)
     return found

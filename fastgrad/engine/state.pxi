@@ -29,7 +29,7 @@ cdef void (*open_small_cycles)() noexcept               # cycles.pxi: tidy_up ca
 
 cdef enum:
     MOST_DIALECTS = 64          # as many as FG_CLASS has room for
-    MOST_FREE_HANDLES = 4096
+    MOST_FREE_HANDLES = 16384
 
 cdef enum Results:
     MORE_DERIVED                # the left operand's class, or the right's if it derives from that

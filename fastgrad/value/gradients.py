@@ -4,7 +4,7 @@ The compiled engine does the same in C (csrc/derive.h), with the same bits and t
 backward() runs Python.
 
 The arguments of both functions: Value is the engine's class. outputs, inputs: tuples of Values. seeds: numbers or
-Values, which the derivatives by the outputs start with; None for 1 each. They return a list of the derivatives by the
+Values, which the derivatives by the outputs start with; None for 1 each. They return a tuple of the derivatives by the
 inputs, with None for an input that no output was made of.
 
 Several outputs are swept as if they were the children, in their order, of one root with the seeds as its local
@@ -14,6 +14,7 @@ import contextvars
 import math
 
 from fastgrad.value import derivatives
+from fastgrad.value.base import input_name
 from fastgrad.value.derivatives import A, ONE, STORED, Y
 
 
@@ -30,7 +31,7 @@ def as_numbers(Value, outputs, seeds, inputs):
         for v in nodes:
             v.grad = 0
         Value.backward(root)
-        return [v.grad if id(v) in listed else None for v in inputs]
+        return tuple(v.grad if id(v) in listed else None for v in inputs)
     finally:
         for v, grad in before:
             v.grad = grad
@@ -62,7 +63,7 @@ class Sweep:
                 for i, child in enumerate(v._operands):
                     if id(child) in self.above:
                         self.give(child, self.product(self.local(v, i), self.grads[id(v)]))
-        return [self.grads.get(id(v)) for v in inputs]
+        return tuple(self.grads.get(id(v)) for v in inputs)
 
     def give(self, v, contribution):
         """Add to a node's gradient. The first contribution is added to the int 0, which changes -0.0 alone."""
@@ -143,6 +144,11 @@ class Sweep:
         if lines:
             local.data = stored
         return local
+
+
+def unused(inputs, i):
+    """The error for an input that no output was made of."""
+    return RuntimeError(f"no output was made of {input_name(i, inputs[i])}: allow_unused=True gives None for it")
 
 
 def same(numbers, others):
