@@ -46,24 +46,45 @@ bool fg_derivation_start(fg_arena *arena, fg_derivation *derivation, const fg_wa
     derivation->marked = 0;
     derivation->left = walk->n;
     derivation->status = FG_OK;
+    derivation->n_inputs = n_inputs;
+    derivation->inputs = inputs;
     derivation->grads = new_table(arena, sizeof *derivation->grads, &derivation->bytes);
     if (!derivation->grads)
         return false;
-    for (uint32_t i = 0; i < walk->n; i++)
+    for (uint32_t i = 0; i < walk->n; i++) { /* leaves may not be listed */
+        const fg_node *node = fg_at(arena->nodes, walk->order[i]);
         *fg_derivation_at(derivation, walk->order[i]) = FG_NONE;
+        if (FG_LIKELY(node->arity == FG_BINARY)) {
+            *fg_derivation_at(derivation, node->child[0]) = FG_NONE;
+            *fg_derivation_at(derivation, node->child[1]) = FG_NONE;
+            continue;
+        }
+        const uint32_t n = fg_node_n_children(node);
+        for (uint32_t k = 0; k < n; k++)
+            *fg_derivation_at(derivation, fg_node_child(node, k)) = FG_NONE;
+    }
     for (uint32_t i = 0; i < n_inputs; i++)
         *fg_derivation_at(derivation, inputs[i]) = FG_NONE | FG_INPUT;
     return true;
 }
 
+/* Drop a node's gradient. */
+static inline void drop_grad(fg_arena *arena, const fg_derivation *derivation, fg_index index)
+{
+    const fg_index grad = fg_derivation_grad(derivation, index);
+    *fg_derivation_at(derivation, index) -= grad;
+    if (grad != FG_NONE)
+        fg_node_release(arena, grad);
+}
+
 void fg_derivation_end(fg_arena *arena, fg_derivation *derivation)
 {
-    const fg_walk *const walk = derivation->walk;
     if (!derivation->grads)
         return;
-    for (uint32_t i = 0; i < walk->n; i++)
-        if (fg_derivation_grad(derivation, walk->order[i]) != FG_NONE)
-            fg_node_release(arena, fg_derivation_grad(derivation, walk->order[i]));
+    for (uint32_t i = 0; i < derivation->left; i++)
+        drop_grad(arena, derivation, derivation->walk->order[i]);
+    for (uint32_t i = 0; i < derivation->n_inputs; i++)
+        drop_grad(arena, derivation, derivation->inputs[i]);
     give_back(arena, derivation->grads, derivation->bytes, derivation->left == 0);
     derivation->grads = NULL;
 }
@@ -588,6 +609,13 @@ fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, fg_i
     return FG_OK;
 }
 
+void fg_derivation_take_off(fg_arena *arena, fg_derivation *derivation)
+{
+    const fg_index index = derivation->walk->order[--derivation->left];
+    if (!(fg_derivation_role(derivation, index) & FG_INPUT))
+        drop_grad(arena, derivation, index);
+}
+
 fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32_t budget)
 {
     const fg_index *const order = derivation->walk->order;
@@ -610,10 +638,8 @@ fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32
             status = fg_derivation_pass_on(arena, derivation, index);
         if (status != FG_OK)
             return status;
-        if (!(*at & FG_INPUT)) {
-            fg_node_release(arena, *at - FG_ABOVE);
-            *at = FG_NONE | FG_ABOVE;
-        }
+        if (!(*at & FG_INPUT))
+            drop_grad(arena, derivation, index);
     }
     return end > 0 ? FG_MORE : FG_OK;
 }
@@ -699,6 +725,14 @@ fg_status fg_tally_go_on(fg_arena *arena, fg_tally *tally, uint32_t budget)
             continue;
         }
         const fg_number grad = *fg_tally_at(tally, order[i]);
+        if (fg_node_is_binary_without(node, 0) && !grad.is_int) {
+            for (int k = 0; k < 2; k++) {
+                fg_number *const sum = fg_tally_at(tally, node->child[k]);
+                sum->value += node->local[k] * grad.value;
+                sum->is_int = false;
+            }
+            continue;
+        }
         const uint32_t n_children = fg_node_n_children(node), n_locals = fg_node_n_locals(node);
         for (uint32_t k = 0; k < n_children && k < n_locals; k++)
             tally_add(tally, fg_node_child(node, k), fg_node_local(node, k), fg_node_local_is_int(node, k), grad);

@@ -61,14 +61,16 @@ typedef struct {
     uint32_t edits;      /* the arena's when the sweep began */
     uint32_t marked;     /* so many listed nodes, the first ones, are known to be above an input or not */
     uint32_t left;       /* so many are still to be swept */
-    fg_index *grads;     /* a table: of each listed node and each input, its gradient, to which it has a reference, or
-                          * FG_NONE; and in the two lowest bits what the node is: fg_derivation_role */
+    uint32_t n_inputs;
+    const fg_index *inputs;
+    fg_index *grads;     /* a table: of each node below the root and each input, its gradient, to which it has a
+                          * reference, or FG_NONE; and in the two lowest bits what the node is: fg_derivation_role */
     size_t bytes;        /* of the table */
     fg_status status;    /* why no node was made: FG_NO_MEMORY or FG_RAISED */
 } fg_derivation;
 
-/* Start a sweep over a complete walk, with leaves, that has taken all fused sums apart. The caller has set formulas,
- * kind and ask. False if there's no memory. */
+/* Start a sweep over a complete walk, with or without leaves, that has taken all fused sums apart. The caller has set
+ * formulas, kind and ask, and keeps `inputs` until the end. False if there's no memory. */
 bool fg_derivation_start(fg_arena *arena, fg_derivation *derivation, const fg_walk *walk, uint32_t n_inputs,
                          const fg_index *inputs);
 
@@ -78,8 +80,8 @@ fg_status fg_derivation_mark(fg_arena *arena, fg_derivation *derivation, uint32_
 /* Sweep about `budget` more nodes:
  *   FG_OK       all are done
  *   FG_MORE     the portion is over; call again
- *   FG_CALLERS  the last node left isn't of the table's operations, or has FG_CLOSURE. The caller takes it off (`left`)
- *               and gives its children what they get, or calls fg_derivation_pass_on.
+ *   FG_CALLERS  the last node left isn't of the table's operations, or has FG_CLOSURE. The caller gives its children
+ *               what they get, or calls fg_derivation_pass_on; and then fg_derivation_take_off.
  *   FG_CHANGED  the last node left has other operands than when it was made
  *   FG_RAISED, FG_NO_MEMORY */
 fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32_t budget);
@@ -87,7 +89,10 @@ fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32
 /* Sweep one listed node: FG_OK, FG_CHANGED, FG_RAISED or FG_NO_MEMORY. */
 fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, fg_index index);
 
-/* What a listed node or an input is: these bits. */
+/* The last node left has been passed on: take it off, and drop its gradient unless it's an input. */
+void fg_derivation_take_off(fg_arena *arena, fg_derivation *derivation);
+
+/* What a node below the root, or an input, is: these bits. */
 enum { FG_INPUT = 1, FG_ABOVE = 2 }; /* it's an input; it's above one */
 static inline fg_index *fg_derivation_at(const fg_derivation *derivation, fg_index index)
 {
@@ -98,15 +103,14 @@ static inline uint32_t fg_derivation_role(const fg_derivation *derivation, fg_in
     return *fg_derivation_at(derivation, index) % FG_STEP;
 }
 
-/* An input's gradient, if all nodes are swept; FG_NONE if it isn't listed. (A node's that isn't an input is dropped when
- * it has been passed on.) */
+/* An input's gradient, if all nodes are swept; FG_NONE if it isn't below the root. */
 static inline fg_index fg_derivation_grad(const fg_derivation *derivation, fg_index index)
 {
     return *fg_derivation_at(derivation, index) / FG_STEP * FG_STEP;
 }
 
-/* Add to a listed node's gradient, if it's an input or above one: `local` times the gradient of the listed node
- * `parent`, or if that is FG_NONE, `local` itself. FG_OK or FG_NO_MEMORY. */
+/* Add to the gradient of a node below the root, if it's an input or above one: `local` times the gradient of the listed
+ * node `parent`, or if that is FG_NONE, `local` itself. FG_OK or FG_NO_MEMORY. */
 fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local,
                              fg_index parent);
 

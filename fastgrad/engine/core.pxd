@@ -305,6 +305,7 @@ cdef extern from "derive.h":
     fg_status fg_derivation_mark(fg_arena *arena, fg_derivation *derivation, uint32_t budget)
     fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32_t budget)
     fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, fg_index index)
+    void fg_derivation_take_off(fg_arena *arena, fg_derivation *derivation)
     uint32_t fg_derivation_role(const fg_derivation *derivation, fg_index index)
     fg_index fg_derivation_grad(const fg_derivation *derivation, fg_index index)
     fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local,

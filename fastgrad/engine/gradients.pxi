@@ -200,23 +200,21 @@ cdef object gradient_numbers(tuple outputs, object seeds, tuple inputs):
 cdef class Derivation:
     """A sweep that makes nodes, over a walk. As long as it lives, the gradients do."""
     cdef fg_derivation derivation
+    cdef fg_index *inputs
     cdef Walk walk
-    cdef bint is_started
 
     def __cinit__(self, Walk walk not None, tuple inputs not None):
         self.derivation.formulas = formulas
         self.derivation.kind = fg_kind(0, 0, dialects[0].new_flags)
         self.derivation.ask = answer_core
-        cdef fg_index *indices = indices_of(inputs)
-        self.is_started = fg_derivation_start(&arena, &self.derivation, walk.scratch, <uint32_t>len(inputs), indices)
-        fg_allocate(indices, 0)
-        if not self.is_started:
-            raise MemoryError("no memory for gradients")
         self.walk = walk
+        self.inputs = indices_of(inputs)
+        if not fg_derivation_start(&arena, &self.derivation, walk.scratch, <uint32_t>len(inputs), self.inputs):
+            raise MemoryError("no memory for gradients")
 
     def __dealloc__(self):
-        if self.is_started:
-            fg_derivation_end(&arena, &self.derivation)
+        fg_derivation_end(&arena, &self.derivation)
+        fg_allocate(self.inputs, 0)
 
     cdef int give(self, Node child, object local, fg_index parent) except -1:
         cdef Number number
@@ -285,7 +283,7 @@ cdef class Derivation:
         for i, output in enumerate(outputs):
             self.give(output, seeds[i] if seeds is not None
                       else as_object(1.0, not dialect_at(output.index).float_seed), FG_NONE)
-        self.derivation.left -= 1       # the root
+        fg_derivation_take_off(&arena, &self.derivation)        # the root
         while status != FG_OK:
             status = fg_derivation_go_on(&arena, &self.derivation, PORTION)
             if status == FG_MORE:
@@ -293,8 +291,8 @@ cdef class Derivation:
             if arena.edits != self.derivation.edits:
                 return False
             if status == FG_CALLERS:
-                self.derivation.left -= 1
-                self.pass_on(self.walk.scratch.order[self.derivation.left])
+                self.pass_on(self.walk.scratch.order[self.derivation.left - 1])
+                fg_derivation_take_off(&arena, &self.derivation)
             elif status != FG_OK and status != FG_MORE:
                 self.judge(status, handle_of(self.walk.scratch.order[self.derivation.left - 1]))
         return True
@@ -313,7 +311,7 @@ cdef tuple gradient_values(tuple outputs, object seeds, tuple inputs):
     read_formulas()
     root = value_class()._rebuild(0.0, 0, outputs, seeds or (1,) * len(outputs), "")
     while True:
-        walk = Walk(root, True, FG_APART_ALL)
+        walk = Walk(root, False, FG_APART_ALL)
         for i in range(walk.scratch.n if may_defer() else 0):
             if node_at(walk.scratch.order[i]).flags & FG_DEFERRED:
                 refresh(walk.scratch.order[i])

@@ -55,9 +55,9 @@ static void build(fg_arena *arena, fg_index *index, uint32_t n)
     }
 }
 
-static bool walk_to(fg_arena *arena, fg_walk *walk, fg_index root)
+static bool walk_to(fg_arena *arena, fg_walk *walk, fg_index root, bool with_leaves)
 {
-    if (fg_walk_start(arena, walk, root, true, FG_APART_ALL) != FG_OK)
+    if (fg_walk_start(arena, walk, root, with_leaves, FG_APART_ALL) != FG_OK)
         return false;
     fg_status status;
     while ((status = fg_walk_go_on(arena, walk, 1000)) == FG_MORE)
@@ -72,7 +72,7 @@ static bool numbers(fg_arena *arena, fg_walk *walk, fg_index root, const fg_inde
 {
     fg_tally tally;
     fg_status status = FG_MORE;
-    if (!walk_to(arena, walk, root))
+    if (!walk_to(arena, walk, root, true))
         return false;
     const bool is_started = fg_tally_start(arena, &tally, walk, LEAVES, leaves);
     if (is_started) {
@@ -95,7 +95,7 @@ static fg_status nodes(fg_arena *arena, fg_walk *walk, fg_index root, const fg_i
 {
     fg_derivation derivation = {.formulas = formulas, .ask = never_sure};
     fg_status status = FG_NO_MEMORY;
-    if (!walk_to(arena, walk, root))
+    if (!walk_to(arena, walk, root, below(2)))
         return status;
     if (fg_derivation_start(arena, &derivation, walk, LEAVES, leaves)) {
         while (fg_derivation_mark(arena, &derivation, 1 + below(50)) == FG_MORE)

@@ -103,7 +103,7 @@ def test_every_allocation_of_python_fails_once():
             n = -1
             while quiet < 10 and n < 500:
                 n += 1
-                kept = [v * 1.0 for _ in range(4096)]   # so that no handle is left to be reused
+                kept = [v * 1.0 for _ in range(16384)]  # so that no handle is left to be reused
                 failed = False
                 _testcapi.set_nomemory(n, n + 1)
                 try:
