@@ -105,27 +105,6 @@ static inline bool has_done_both(const fg_node *nodes, const fg_node *node, uint
            && !is_ahead(fg_at(nodes, node->child[1]), epoch, with_leaves);
 }
 
-/* List a node's two children as far as they are leaves that a walk with leaves has to visit: whether that was all that
- * it has to visit below the node. */
-static inline bool list_leaves(fg_node *nodes, fg_index index, uint32_t epoch, fg_index *order, uint32_t *n)
-{
-    const fg_node *const node = fg_at(nodes, index);
-    if (node->arity != FG_BINARY)
-        return node->arity == FG_NULLARY;
-    fg_node *const a = fg_at(nodes, node->child[0]), *const b = fg_at(nodes, node->child[1]);
-    if ((is_ahead(a, epoch, true) && a->arity != FG_NULLARY) || (is_ahead(b, epoch, true) && b->arity != FG_NULLARY))
-        return false;
-    if (is_ahead(a, epoch, true)) {
-        a->mark = epoch;
-        order[(*n)++] = node->child[0];
-    }
-    if (is_ahead(b, epoch, true)) { /* not if it's the same */
-        b->mark = epoch;
-        order[(*n)++] = node->child[1];
-    }
-    return true;
-}
-
 static inline bool has_to_be_apart(const fg_walk *walk, const fg_sum *sum)
 {
     return walk->apart == FG_APART_ALL || (walk->apart == FG_APART_IF_TOUCHED && fg_sum_is_touched(sum));
@@ -249,18 +228,13 @@ first:
             goto not_binary;
         child = node->child[0];
         if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
-            if (!with_leaves || fg_at(nodes, child)->arity != FG_NULLARY) {
-                *top++ = at | SECOND;
-                goto enter;
-            }
-            fg_at(nodes, child)->mark = epoch;
-            order[n++] = child;
+            *top++ = at | SECOND;
+            goto enter;
         }
 second:
         child = node->child[1];
         if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
-            if (with_leaves ? !list_leaves(nodes, child, epoch, order, &n)
-                            : !has_done_both(nodes, fg_at(nodes, child), epoch, false)) {
+            if (!has_done_both(nodes, fg_at(nodes, child), epoch, with_leaves)) {
                 *top++ = at | END;
                 goto enter;
             }

@@ -504,8 +504,15 @@ FG_SELDOM fg_status pass_on_to_two(fg_arena *arena, fg_derivation *derivation, f
 
 /* ---- Floats ----
  *
- * pass_on_to_two as it nearly always is: the gradient is a float, and so all that is made of it, and the run has room for
- * what the node may make. So nothing can fail in the middle. */
+ * pass_on_to_two as it nearly always is: the gradient is a float, and so all that is made of it, and the run has room
+ * for what the node may make. So nothing can fail in the middle. */
+
+static inline uint64_t bits_of(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
 
 /* A new node. It takes over the caller's references to a and b. */
 static inline fg_index take_binary(fg_arena *arena, uint32_t kind, double data, fg_index a, fg_index b, double by_a,
@@ -513,6 +520,8 @@ static inline fg_index take_binary(fg_arena *arena, uint32_t kind, double data, 
 {
     const fg_index index = fg_node_take(arena);
     fg_node *const node = fg_at(arena->nodes, index);
+    fg_prefetch(node, FG_AHEAD);
+    fg_prefetch(&node->data, FG_AHEAD);
     fg_node_init(node, kind, 0, data);
     node->child[0] = a;
     node->child[1] = b;
@@ -536,7 +545,7 @@ static inline void add_float(fg_arena *arena, const fg_derivation *derivation, f
     const fg_index old = *at - role;
     if (old != FG_NONE) {
         contribution = take_binary(arena, sum, fg_at(arena->nodes, old)->data + number, old, contribution, 1.0, 1.0);
-    } else if (number == 0.0 && signbit(number)) { /* seldom, but for relu's derivatives */
+    } else if (bits_of(number) == bits_of(-0.0)) { /* seldom, but for relu's derivatives */
         const fg_index zero = fg_node_take(arena);
         fg_node_init(fg_at(arena->nodes, zero), derivation->kind | fg_kind(FG_LEAF, FG_NULLARY, FG_DATA_INT),
                      FG_PASSED_OVER, 0.0);
@@ -568,9 +577,11 @@ static inline bool pass_on_floats(fg_arena *arena, const fg_derivation *derivati
         }
         return true;
     }
-    if (!has_its_factors(nodes, node))
-        return false;
     fg_node *const x = fg_at(nodes, a), *const y = fg_at(nodes, b);
+    const uint32_t of_ints = (data_is_int(x) ? FG_LOCAL1_INT : 0) | (data_is_int(y) ? FG_LOCAL0_INT : 0);
+    if ((bits_of(node->local[0]) ^ bits_of(y->data)) | (bits_of(node->local[1]) ^ bits_of(x->data))
+        | ((node->flags ^ of_ints) & (FG_LOCAL0_INT | FG_LOCAL1_INT)))
+        return false; /* has_its_factors may say yes: of two nans */
     const double to_a = y->data * g->data, to_b = x->data * g->data;
     if (*at_a % FG_STEP) {
         g->refs++;
@@ -625,6 +636,8 @@ fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32
         const fg_node *node = fg_at(arena->nodes, index);
         fg_index *const at = fg_derivation_at(derivation, index);
         fg_status status;
+        fg_prefetch(node, -FG_AHEAD);
+        fg_prefetch(&node->data, -FG_AHEAD);
         if (!(*at & FG_ABOVE))
             continue;
         if (derivation->edits != arena->edits) /* Python has run, and has replaced edges */

@@ -14,10 +14,9 @@
  * derivatives as nodes may stand there.
  *
  * The table has an element for each node that there may be in the arena, and it isn't set for those that the sweep
- * doesn't meet. The element of the node with the index i begins at byte i * size / FG_STEP, so that a node's slot needn't
- * be computed. (No index is of the second half of a slab, so half of the table is never touched.) When a sweep ends, the
- * arena keeps the table's memory for the next: to fetch a few hundred KB anew each time takes as long as a tenth of the
- * sweep.
+ * doesn't meet. The element of the node with the index i begins at byte i * size / FG_STEP, so that a node's slot
+ * needn't be computed. (No index is of the second half of a slab, so half of the table is never touched.) When a sweep
+ * ends, the arena keeps the table's memory for the next: to fetch a few hundred KB anew takes a tenth of its time.
  */
 #ifndef FG_DERIVE_H
 #define FG_DERIVE_H

@@ -1,7 +1,8 @@
 # What fastgrad.grad asks its engine for: derivatives that leave every `.grad` as it is, as numbers or as a graph.
 #
-# Both are sweeps of csrc/derive.h, which keep gradients in a table, so that nobody's `.grad` changes even for a moment. Python runs in them for signals, for errors and for a user's own operations. If it replaces edges, the
-# sweep begins again, for the FG_RESTARTS-th time without a look for signals.
+# Both are sweeps of csrc/derive.h, which keep gradients in a table, so that nobody's `.grad` changes even for a moment.
+# Python runs in them for signals, for errors and for a user's own operations. If it replaces edges, the sweep begins
+# again, for the FG_RESTARTS-th time without a look for signals.
 #
 # Where backward() runs Python, for closures, odd classes or detect_anomaly, fastgrad/value/gradients.py does the work.
 

@@ -329,9 +329,32 @@ static void test_a_million_deep(void)
     fg_arena_clear(&arena);
 }
 
+/* A walk with leaves lists them, and the next one without doesn't; but a leaf with a closure is always listed. */
+static void test_leaves_are_passed_over_again(void)
+{
+    static fg_arena arena;
+    fg_walk walk = {0};
+    fg_arena_init(&arena, NULL);
+    const fg_index leaves[2] = {leaf(&arena, 1.0), leaf(&arena, 2.0)};
+    const fg_index root = node(&arena, 2, leaves, (double[]){1.0, 1.0});
+    fg_node_set_closure(&arena, fg_at(arena.nodes, leaves[1]));
+    for (int i = 0; i < 4; i++) {
+        CHECK(fg_walk_start(&arena, &walk, root, i % 2 == 0, FG_APART_IF_TOUCHED) == FG_OK);
+        CHECK(fg_walk_go_on(&arena, &walk, 1000) == FG_OK);
+        CHECK(walk.n == (i % 2 == 0 ? 3 : 2) && walk.order[walk.n - 1] == root);
+        fg_walk_end(&arena, &walk);
+    }
+    fg_node_release(&arena, root);
+    fg_node_release(&arena, leaves[0]);
+    fg_node_release(&arena, leaves[1]);
+    fg_walk_clear(&walk);
+    fg_arena_clear(&arena);
+}
+
 int main(void)
 {
     test_random_graphs();
+    test_leaves_are_passed_over_again();
     test_a_walk_between_portions();
     test_a_walk_in_each_pause();
     test_a_graph_that_grows_between_portions();

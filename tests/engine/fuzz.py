@@ -13,6 +13,8 @@ same --kind, runs that program again. These are the kinds of programs:
                 leaves. As long as any Value has attributes, such as a closure, all walks may do.
     dialects    the same with classes that python -m fastgrad makes, such as deferred ones. Both run on the C engine,
                 since the oracle has no such classes: once with fused sums, once with loops.
+    grad        those of grad_programs.py: scalar, fused and calm ones by turns, and then gradients in their graphs, as
+                numbers and as graphs, up to the third order
 """
 import argparse
 import faulthandler
@@ -26,6 +28,7 @@ import warnings
 import fastgrad
 import fastgrad.functional
 import fused_programs
+import grad_programs
 import programs
 from fastgrad import reference
 
@@ -86,7 +89,19 @@ class Dialects(Fused):
         return super().generate(seed)
 
 
-KINDS = {"scalar": Scalar, "fused": Fused, "calm": Calm, "dialects": Dialects}
+class Grad(Scalar):
+    def __init__(self):
+        self.one, self.other = grad_programs.C, grad_programs.PYTHON
+
+    def generate(self, seed):
+        self.seed, self.kind = seed, grad_programs.KINDS[seed % len(grad_programs.KINDS)]
+        return grad_programs.generate(random.Random(seed), self.kind)
+
+    def run(self, program, engine, keep=None):
+        return grad_programs.transcript(self.kind, program, engine, self.seed, keep)
+
+
+KINDS = {"scalar": Scalar, "fused": Fused, "calm": Calm, "dialects": Dialects, "grad": Grad}
 
 
 class Kept:
