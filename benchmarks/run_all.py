@@ -17,6 +17,7 @@ QUICK = {
     "bench_mlp.py": ["--engines", "floats,fastgrad,notebook,oracle", "--steps", "10", "--warm", "0.5"],
     "bench_lecture.py": ["--steps", "100", "--warm", "0.5"],
     "bench_ops.py": ["--rounds", "10"],
+    "bench_grad.py": ["--rounds", "3"],
     "bench_scale.py": ["--most", "100000", "--rounds", "3"],
     "bench_import.py": ["--rounds", "10"],
 }

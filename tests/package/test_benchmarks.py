@@ -112,6 +112,16 @@ def test_operations(tmp_path):
 
 
 @needs_c
+def test_gradients(tmp_path):
+    out, result = run_json(tmp_path, "bench_grad.py", "--rounds", 1)
+    mlp = {row["graph"]: row for row in result["rows"]}["MLP 16-64-64-32-1"]
+    assert mlp["inputs"] == 7361 and mlp["nodes"] == 21_940 and mlp["made"] > mlp["inputs"]
+    assert all(is_figure(row["backward_ns"]) for row in result["rows"])
+    assert all(is_figure(x) for row in result["rows"][:6] for x in row["times_backward"].values())
+    assert out.splitlines()[0].startswith("graph ")
+
+
+@needs_c
 def test_scale(tmp_path):
     out, result = run_json(tmp_path, "bench_scale.py", "--most", 4000, "--rounds", 1)
     assert [row["size"] for row in result["rows"]] == [1000, 3162, 4000]
