@@ -252,6 +252,8 @@ cdef class Derivation:
         given = attribute_of(v, "_derivatives")
         children, stored = children_of(v), local_grads_of(v)
         for k, child in enumerate(children):
+            if arena.edits != self.derivation.edits:
+                return 0        # Python has run, in a key's __eq__ perhaps, and has replaced edges: run() begins again
             if not fg_derivation_role(&self.derivation, child.index):
                 continue
             if given is MISSING or len(given) != len(children) or not is_value(given[k]):

@@ -328,6 +328,35 @@ def test_a_destructor_that_replaces_edges_in_the_middle():
     fastgrad.engine._check()
 
 
+@only_c
+def test_a_key_that_replaces_edges_in_the_middle():
+    """To look for derivatives that are Values may run a key's `__eq__`."""
+    is_armed = False
+
+    class Key(str):
+        def __hash__(self):
+            return hash("_derivatives")
+
+        def __eq__(self, other):
+            nonlocal is_armed
+            if is_armed:
+                is_armed = False
+                fresh.extend(fastgrad.Value(float(i)) for i in range(100_000))     # more than there were slots for
+                y._children = (fresh[-1],)
+                y._local_grads = (x * 1.0,)
+            return False
+
+    fresh, x = [], fastgrad.Value(2.0)
+    y = fastgrad.Value(8.0, (x,))
+    vars(y)[Key("other")] = 1
+    y._local_grads = (3 * x ** 2,)
+    is_armed = True
+    assert fastgrad.engine._gradients((y,), None, (x,), True) == (None,)
+    assert fresh and not is_armed
+    assert fastgrad.engine._gradients((y,), None, (fresh[-1],), True)[0].data == 2.0
+    fastgrad.engine._check()
+
+
 def test_it_works_where_nothing_is_recorded(engine):
     x = engine.Value(3.0)
     y = x ** 3
