@@ -1,8 +1,8 @@
 #!/bin/sh
-# How many instructions a training step of microgpt takes, with its loops in Python, in C (@fuse), and as a script with a
-# class of its own under `python -m fastgrad`; and how many of plain floats: a slow-down shows without a clock. Callgrind counts a run with few steps and one with more; the
-# difference is the steps' alone, without the start of Python. Two counts differ by a tenth of a percent at most, on the
-# busiest machine.
+# How many instructions a training step of microgpt takes, with its loops in Python, in C (@fuse), and as a script with
+# a class of its own under `python -m fastgrad`; and how many of plain floats: a slow-down shows without a clock.
+# Callgrind counts a run with few steps and one with more; the difference is the steps' alone, without the start of
+# Python. Two counts differ by a tenth of a percent at most, on the busiest machine.
 #
 #     benchmarks/bench_instructions.sh [FEW MANY]       default 2 8; PYTHON=... chooses the interpreter
 #
@@ -49,7 +49,9 @@ count() {
 }
 
 # So that none of the runs that are counted compiles modules.
-PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" "$python" -c "$program" c 1 >/dev/null 2>&1 || true
+for engine in c published; do
+    PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" "$python" -c "$program" "$engine" 1 >/dev/null 2>&1 || true
+done
 
 # a_step ENGINE [OPTION]
 a_step() {

@@ -41,7 +41,8 @@ def add_options(parser, engines, steps):
                         help=f"some of {', '.join(engines)} (default: all)")
     parser.add_argument("--steps", type=integer(1), default=steps, help=f"default {steps}")
     parser.add_argument("--block", type=integer(1), default=5,
-                        help="steps that each takes in its turn, of which the first isn't timed if there are more (default 5)")
+                        help="steps that each takes in its turn (default 5); if there are more than one, the first "
+                             "isn't timed")
     parser.add_argument("--seconds", type=float, default=20,
                         help="an engine that has trained so long stops (default 20)")
     parser.add_argument("--warm", type=float, default=2, metavar="SECONDS", help="warm each up so long (default 2)")

@@ -350,7 +350,8 @@ cdef class Node:
         """
         cdef bint call_all = must_call_all()
         # Python may give a leaf a `_backward` meanwhile, so the walk lists leaves if Python may run.
-        cdef Walk walk = Walk(self, call_all or may_sweeps_run_python(), FG_APART_ALL if call_all else FG_APART_IF_TOUCHED)
+        cdef bint with_leaves = call_all or may_sweeps_run_python()
+        cdef Walk walk = Walk(self, with_leaves, FG_APART_ALL if call_all else FG_APART_IF_TOUCHED)
         cdef fg_index index
         cdef fg_status status
         cdef uint32_t n_passed = 0

@@ -56,9 +56,9 @@ cdef class Walk:
 # - A class with a dialect has another `_backward`, or some class is odd: it has another `grad` or `_local_grads`
 #   (overrides.pxi). Then must_call_all is true, and backward() takes fused sums apart and calls the `_backward` of each
 #   node. While a class is odd, Node._accumulate also reads and writes gradients as attributes.
-# - may_sweeps_run_python (handle.pxi) is true as soon as there has been a closure or an instance of a subclass, and until
-#   no node has any attributes. Python code that runs in the sweep may give a leaf a `_backward`. So the walk then lists
-#   leaves too, which it leaves out otherwise.
+# - may_sweeps_run_python (handle.pxi) is true as soon as there has been a closure or an instance of a subclass, and
+#   until no node has any attributes. Python code that runs in the sweep may give a leaf a `_backward`. So the walk then
+#   lists leaves too, which it leaves out otherwise.
 
 cdef bint must_call_all() except -1:
     """Whether backward() has to call the `_backward` of each node. backward() asks again after each call, which may

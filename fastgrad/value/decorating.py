@@ -5,8 +5,6 @@ at each yield, and a new one is entered when the consumer asks for the next item
 """
 import functools
 
-from fastgrad.value.public import public
-
 
 def decorated(function, new_block):
     """Wrap a function so that it runs in a block.
@@ -62,7 +60,6 @@ def decorated(function, new_block):
             with new_block():
                 return await function(*args, **kwargs)
     else:
-        @public
         @functools.wraps(function)
         def in_block(*args, **kwargs):
             with new_block():
