@@ -179,7 +179,7 @@ def run(code, Value=None, backward=False):
             sys.settrace(None), sys.setprofile(None)
             error.__traceback__ = error.__traceback__.tb_next       # without this function
             lines += frames(error, look)
-        lines += [f"{name}: {look.text(x)}" for name, x in space.items() if name not in given]
+        lines += [f"{name}: {look.text(x)}" for name, x in list(space.items()) if name not in given]
         for v in [look.values[-1], look.values[0]] if backward and look.values else []:
             try:
                 v.backward()
@@ -221,8 +221,8 @@ def on_reference(source, backward=False):
 
 def agrees_with_oracle(source, backward):
     """Whether the plain program does the same on both engines. Anomaly mode is the C engine's, and only the oracle's
-    operators ask a subclass for its `data`."""
-    if "anomaly" in source or "Lazy" in source:
+    operators ask a class, which may have got another one, for its `data`."""
+    if "anomaly" in source or "Lazy" in source or "Value.data" in source:
         return True
     plain = run(compile(source, FILE, "exec"), backward=backward)
     return comparable(plain) == comparable(on_reference(source, backward))
