@@ -16,7 +16,8 @@ cdef class Column:
     cdef Outside place
     cdef bint is_one            # the same for all elements
     cdef bint is_fixed          # the same each time that the level runs within the others
-    cdef bint is_named          # only the data or grad of the operands, which are Values, is read or assigned
+    cdef bint is_named          # of the operands, which are Values, only the data or grad is read or assigned: their
+                                # numbers needn't be read
     cdef Sequence sequence      # if they are a sequence's items, or those of a list from outside at its numbers,
     cdef Outside items          # which is this list,
     cdef Outside inner          # or the items of these items with this index
@@ -138,7 +139,7 @@ cdef class Level:
         self.place = None if text.place is None else Outside(text.place)
         self.leaves_last, self.ahead = text.leaves_last, text.ahead
         for column in self.columns:
-            column.is_named = column.register in text.values
+            column.is_named = column.register in text.named
             if column.register == self.a:
                 self.column_a = column
             if column.register == self.b:

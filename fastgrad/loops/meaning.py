@@ -41,7 +41,8 @@ class Level:
         self.within = None                      # of "lists": the level of a list
         self.place = loop.element[1] if loop.output == "objects" else None
         self.stores = []
-        self.values = []                        # registers of Values whose data or grad a `for` reads or assigns
+        self.values = []                        # registers of Values whose data or grad is read or assigned,
+        self.named = []                         # and those of them of which nothing else is asked for
         self.leaves_last = leaves_last          # the last element is the author's
         self.ahead = int(any(place is None for place, _ in loop.statements))
 
@@ -117,6 +118,15 @@ class LevelMaker:
             self.level.a, self.level.b = self.register(loop.element[1]), self.register(loop.element[2])
         elif loop.element:
             self.level.a = self.register(loop.element)
+        self.level.named = [register for register in self.level.values if register not in self.operands()]
+
+    def operands(self):
+        """The registers whose operands themselves are computed with, put out or assigned."""
+        registers = {self.level.a, self.level.b, self.level.start, *(store.register for store in self.level.stores)}
+        for what, _, _, a, b in self.level.code:
+            if what not in (CODES["data"], CODES["grad"]):
+                registers |= {a, b}
+        return registers
 
     def check_items(self):
         """Raise Unfit if a `for` that assigns to a list's items reads items in a way that the engine can't tell from

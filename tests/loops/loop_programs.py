@@ -85,9 +85,11 @@ class Maker:
         if r < 0.45:
             return f"{group(one)} {self.pick('+', '*', '*', '-')} {group(self.value(atoms, depth - 1))}"
         if r < 0.6:
-            return f"{group(one)} {self.pick('+', '*', '-', '/')} {self.pick('k', '2', '0.5', '3.0', 'lr', 'n', '1')}"
+            number = self.pick("k", "2", "0.5", "3.0", "lr", "n", "1", self.field(atoms))
+            return f"{group(one)} {self.pick('+', '*', '-', '/')} {number}"
         if r < 0.7:
-            return f"{self.pick('k', '2', '1.5', 'lr', '1', '0')} {self.pick('+', '*', '-')} {group(one)}"
+            number = self.pick("k", "2", "1.5", "lr", "1", "0", self.field(atoms))
+            return f"{number} {self.pick('+', '*', '-')} {group(one)}"
         if r < 0.78:
             return f"{group(one)} ** {self.pick('2', '2', '3', '2.0', '1')}"
         if r < 0.85:
@@ -96,11 +98,14 @@ class Maker:
             return f"{group(one)}.{self.pick('relu', 'relu', 'tanh', 'exp', 'sigmoid', 'sin')}()"
         return f"({one} * {group(one)} + 1).log()"
 
+    def field(self, atoms):
+        return f"{self.pick(*atoms)}.{self.pick('data', 'data', 'grad')}"
+
     def plain(self, atoms):
         """An expression that is a number, of Values and numbers."""
         r = self.rng.random()
         if r < 0.5:
-            return f"{self.pick(*atoms)}.{self.pick('data', 'data', 'grad')}"
+            return self.field(atoms)
         one = f"{self.pick(*atoms)}.{self.pick('data', 'grad')}"
         return self.pick(
             f"{one} * {one}",

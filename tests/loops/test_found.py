@@ -20,6 +20,16 @@ for p in ps:
     p.grad = 0
     p.data -= 0.1 * g
 """,
+    "Values beside their data and grad": """
+xs, ys = [Value(1.0 + i) for i in range(4)], [Value(0.5 * i) for i in range(4)]
+rows = [xs, ys, [Value(-2.0 * i) for i in range(3)]]
+a = [[v + v.data for v in row] for row in rows]
+b = sum(sum(v - v.data * 3.0 for v in row) for row in rows)
+c = [x - y + y.data for x, y in zip(xs, ys)]
+d = sum(y * x.data + x for x, y in zip(xs, ys))
+e = [[(u - v.grad) * v for u, v in zip(row, ys)] for row in rows]
+f = [x.data * y.data - y.grad for x, y in zip(xs, ys)]
+""",
     "a swap": """
 m, k = [1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]
 for i in range(len(m)):
