@@ -283,6 +283,36 @@ class Maker:
             return [f"{self.keeps(r)} = [[sum(row[i] * other[i] for i in range(n)) for other in rows] for row in rows]"]
         return [f"{self.keeps(r)} = sum(sum(v * v for v in row) for row in rows)"]
 
+    def nests(self):
+        """A loop within another, of elements of any kind."""
+        V, W = self.vector(), self.vector()
+        outer, iterable, row, atoms = self.pick(
+            ("row", "rows", "row", []),
+            ("row, x", f"zip(rows, {V})", "row", ["x"]),
+            ("i, row", "enumerate(rows)", "row", []),
+            ("t", "range(len(rows))", "rows[t]", ["rows[t][0]"]),
+            ("row, other", "zip(rows, rows[1:])", "row", ["other[0]"]),
+            ("x", V, W, ["x"]))
+        inner, items, more = self.pick(
+            ("w", row, ["w", "w"]),
+            ("w", f"{row}[1:]", ["w"]),
+            ("w, u", f"zip({row}, {V})", ["w", "u"]),
+            ("w, u", f"zip({W}, {row})", ["w", "u"]),
+            ("j, w", f"enumerate({row})", ["w"]),
+            ("j", "range(n)", [f"{row}[j]", "xs[j]"]),
+            ("w", f"reversed({row})", ["w"]))
+        element = self.value(atoms + more) if self.chance(0.85) else self.plain(atoms + more)
+        each = f"{element} for {inner} in {items}"
+        start = self.pick("", "", ", a", ", 0.0", *(f", {x}" for x in atoms))
+        body = self.pick(f"[{each}]", f"sum(({each}){start})" if start else f"sum({each})",
+                         f"sum([{each}]{start})", f"max({self.field(more)} for {inner} in {items})")
+        if not body.startswith("["):
+            others = [f" - {x}" for x in atoms] + [f" * {x}.data" for x in atoms]
+            body += self.pick("", "", " * k", " + a", " / n", *others)
+        text = f"{body} for {outer} in {iterable}"
+        r = self.keeps(self.name())
+        return [f"{r} = {self.pick(f'[{text}]', f'[{text}]', f'sum({text})' if body[0] != '[' else f'[{text}]')}"]
+
     def parameters(self):
         return self.pick(
             "xs", "ws", "c.parameters()", "c.w", "rows[0]", "[p for row in rows for p in row][:n]", "xs[1:]"
@@ -456,6 +486,7 @@ SHARES = (
     (0.12, Maker.accumulates),
     (0.04, Maker.appends),
     (0.14, Maker.in_loops),
+    (0.12, Maker.nests),
     (0.03, Maker.zeroes),
     (0.06, Maker.descends),
     (0.02, Maker.clips),
