@@ -151,7 +151,9 @@ def frames(error, look):
             if code.co_filename != FILE:
                 lines.append(f"{ELSEWHERE} {code.co_name}")
             else:
-                columns = [*code.co_positions()][at.tb_lasti // 2] if hasattr(code, "co_positions") else ""
+                # An unbound variable may get the columns of the one before: hot code reads two at once.
+                has_columns = hasattr(code, "co_positions") and not isinstance(error, UnboundLocalError)
+                columns = [*code.co_positions()][at.tb_lasti // 2] if has_columns else ""
                 own = {} if code.co_name == "<module>" else at.tb_frame.f_locals
                 own = {name: own[name] for name in sorted(own) if not name.startswith(".")}
                 lines.append(f"    line {at.tb_lineno} {columns}, in {code.co_name}{look.variables(own)}")
