@@ -92,13 +92,15 @@ static inline double fg_relu(double x, bool *is_int, bool is_micrograds)
 
 /* x ** n of floats, where Python computes it with the C library's pow and doesn't raise. False elsewhere. Of a result
  * that is nearly 0 the library may say that it's out of range: then Python raises, unless it's 0. After some thousand
- * steps Adam's powers of its betas are such numbers. */
+ * steps Adam's powers of its betas are such numbers. A compiler that knows the exponent makes 1 / x of pow(x, -1), which
+ * has another last bit for one number in a thousand. */
 static inline bool fg_power(double x, double n, double *y)
 {
+    const volatile double exponent = n;
     if (!isfinite(n) || x == 0.0 || !(x > 0.0 || n == floor(n)))
         return false;
     errno = 0;
-    *y = pow(fabs(x), n);
+    *y = pow(fabs(x), exponent);
     if (x < 0.0 && fmod(n, 2.0) != 0.0)
         *y = -*y;
     return fabs(*y) < INFINITY && (errno == 0 || *y == 0.0);
