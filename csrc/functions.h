@@ -92,7 +92,7 @@ static inline double fg_relu(double x, bool *is_int, bool is_micrograds)
 
 /* x ** n of floats, where Python computes it with the C library's pow and doesn't raise. False elsewhere. Of a result
  * that is nearly 0 the library may say that it's out of range: then Python raises, unless it's 0. After some thousand
- * steps Adam's powers of its betas are such numbers. A compiler that knows the exponent makes 1 / x of pow(x, -1), which
+ * steps Adam's powers of its betas are such numbers. A compiler that knows the exponent makes 1 / x of pow(x, -1): that
  * has another last bit for one number in a thousand. */
 static inline bool fg_power(double x, double n, double *y)
 {

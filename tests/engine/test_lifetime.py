@@ -501,7 +501,6 @@ def test_memory_is_flat_over_a_million_steps(Value):
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads /proc")
 def test_closures_do_not_pile_up(Value):
     """The collector's own runs have to keep the number of dead closures bounded: by twice what there was once."""
-    gc.collect()        # forgets how many other tests have had
     x = Value(0.5)
     most = 0
     for _ in range(20_000):
