@@ -107,13 +107,18 @@ def count_of(build, inputs):
     return nodes, fastgrad.arena_stats()["live"] - live, grads
 
 
+def backward_ns(build, nodes):
+    """Nanoseconds a node of backward()."""
+    loss = build()
+    begin = time.thread_time()
+    loss.backward()
+    return 1e9 * (time.thread_time() - begin) / nodes
+
+
 def one_round(build, inputs, nodes, made):
     """Nanoseconds a node of backward(), of grad with a graph, of its release, and of grad without."""
     grad, clock = harness.require("fastgrad").grad, time.thread_time
-    loss = build()
-    start = clock()
-    loss.backward()
-    walked = clock()
+    walked = backward_ns(build, nodes)
     loss = build()
     begin = clock()
     grads = grad(loss, inputs, create_graph=True, allow_unused=True)
@@ -124,8 +129,7 @@ def one_round(build, inputs, nodes, made):
     again = clock()
     grad(loss, inputs, allow_unused=True)
     end = clock()
-    return (1e9 * (walked - start) / nodes, 1e9 * (done - begin) / made, 1e9 * (released - begin) / made,
-            1e9 * (end - again) / nodes)
+    return walked, 1e9 * (done - begin) / made, 1e9 * (released - begin) / made, 1e9 * (end - again) / nodes
 
 
 def second_order(name, build, inputs):
@@ -144,15 +148,11 @@ def second_order(name, build, inputs):
 
 def one_second_round(call, build, nodes, passed):
     """Nanoseconds a node of backward(), and of hvp or hessian without the building of the loss."""
-    clock = time.thread_time
+    walked = backward_ns(build, nodes)
     loss = build()
-    begin = clock()
-    loss.backward()
-    end = clock()
-    loss = build()
-    again = clock()
+    begin = time.thread_time()
     call(lambda *inputs: loss)
-    return 1e9 * (end - begin) / nodes, 1e9 * (clock() - again) / passed
+    return walked, 1e9 * (time.thread_time() - begin) / passed
 
 
 def main():
