@@ -55,7 +55,8 @@ void fg_arena_clear(fg_arena *arena)
     fg_allocate(arena->block, 0);
     fg_allocate(arena->taken, 0);
     fg_allocate(arena->vacant, 0);
-    fg_allocate(arena->spare, 0);
+    for (int i = 0; i < 2; i++)
+        fg_allocate(arena->spare[i].table, 0);
     fg_sums_clear(arena);
     fg_columns_clear(arena);
     void (*on_cycle_candidate)(fg_index) = arena->on_cycle_candidate;
@@ -597,6 +598,10 @@ const char *fg_arena_check(const fg_arena *arena)
         return "a vacant slab is lost";
     if (fused != arena->n_fused || terms != arena->n_terms || stood_for != arena->n_stood_for)
         return "the number of fused sums is wrong";
+    const unsigned char *const zeros = arena->spare[true].table;
+    for (size_t i = 0; i < arena->spare[true].bytes; i++)
+        if (zeros[i])
+            return "a table for derivatives isn't clear";
     return NULL;
 }
 #endif

@@ -208,8 +208,10 @@ typedef struct {
     uint64_t leaves_lost;   /* how often a node has got edges or a closure that it didn't have when it was made */
     uint64_t sweeps;        /* how often fg_sweep has been called */
     struct fg_walk *walks;  /* the walks that run, as a list */
-    void *spare;            /* memory that derive.c keeps for its next table, or NULL */
-    size_t spare_bytes;
+    struct {
+        void *table;        /* memory that derive.c keeps for its next table, or NULL */
+        size_t bytes;
+    } spare[2];             /* of any bytes; of 0 bytes */
     uint32_t n_fused;       /* how many fused sums are live */
     uint64_t n_terms;       /* how many terms these have */
     uint64_t n_stood_for;   /* how many scalar nodes they stand for, each sum itself included */

@@ -9,31 +9,34 @@
 
 /* ---- Tables ---- */
 
-/* Memory for a table with elements of a size, for as many nodes as there are slots. *bytes: how much there is, for
- * give_back. NULL if there's none. Only what the walk lists will be set. */
-static void *new_table(fg_arena *arena, size_t size, size_t *bytes)
+/* A table with elements of a size, for as many nodes as there are slots, of 0 bytes if is_zero. *bytes: how much there
+ * is, for give_back. NULL if there's no memory. */
+static void *new_table(fg_arena *arena, size_t size, bool is_zero, size_t *bytes)
 {
     const size_t needed = (size_t)arena->used_slabs * FG_SLAB_STEP / FG_STEP * size;
-    void *table = arena->spare;
-    *bytes = arena->spare_bytes;
-    arena->spare = NULL;
-    arena->spare_bytes = 0;
+    void *table = arena->spare[is_zero].table;
+    *bytes = arena->spare[is_zero].bytes;
+    arena->spare[is_zero].table = NULL;
+    arena->spare[is_zero].bytes = 0;
     if (table && *bytes >= needed)
         return table;
     fg_allocate(table, 0);
     *bytes = needed;
-    return fg_allocate(NULL, needed);
+    table = fg_allocate(NULL, needed);
+    if (table && is_zero)
+        memset(table, 0, needed);
+    return table;
 }
 
 /* Keep a table's memory for the next one, or free it if a walk's would be freed too (fg_walk_end). */
-static void give_back(fg_arena *arena, void *table, size_t bytes, bool keep)
+static void give_back(fg_arena *arena, void *table, bool is_zero, size_t bytes, bool keep)
 {
-    if (!keep || arena->spare || bytes > (size_t)arena->kept * FG_SLAB * FG_NODE_BYTES) {
+    if (!keep || arena->spare[is_zero].table || bytes > (size_t)arena->kept * FG_SLAB * FG_NODE_BYTES) {
         fg_allocate(table, 0);
         return;
     }
-    arena->spare = table;
-    arena->spare_bytes = bytes;
+    arena->spare[is_zero].table = table;
+    arena->spare[is_zero].bytes = bytes;
 }
 
 /* ---- Start and end ---- */
@@ -46,33 +49,25 @@ bool fg_derivation_start(fg_arena *arena, fg_derivation *derivation, const fg_wa
     derivation->marked = 0;
     derivation->left = walk->n;
     derivation->status = FG_OK;
+    derivation->has_repeats = derivation->is_handed_over = false;
     derivation->n_inputs = n_inputs;
     derivation->inputs = inputs;
-    derivation->grads = new_table(arena, sizeof *derivation->grads, &derivation->bytes);
+    derivation->grads = new_table(arena, sizeof *derivation->grads, true, &derivation->bytes);
     if (!derivation->grads)
         return false;
-    for (uint32_t i = 0; i < walk->n; i++) { /* leaves may not be listed */
-        const fg_node *node = fg_at(arena->nodes, walk->order[i]);
-        *fg_derivation_at(derivation, walk->order[i]) = FG_NONE;
-        if (FG_LIKELY(node->arity == FG_BINARY)) {
-            *fg_derivation_at(derivation, node->child[0]) = FG_NONE;
-            *fg_derivation_at(derivation, node->child[1]) = FG_NONE;
-            continue;
-        }
-        const uint32_t n = fg_node_n_children(node);
-        for (uint32_t k = 0; k < n; k++)
-            *fg_derivation_at(derivation, fg_node_child(node, k)) = FG_NONE;
+    for (uint32_t i = 0; i < n_inputs; i++) {
+        fg_index *const at = fg_derivation_at(derivation, inputs[i]);
+        derivation->has_repeats |= *at == FG_INPUT;
+        *at = FG_INPUT;
     }
-    for (uint32_t i = 0; i < n_inputs; i++)
-        *fg_derivation_at(derivation, inputs[i]) = FG_NONE | FG_INPUT;
     return true;
 }
 
-/* Drop a node's gradient. */
+/* Set a node's element to 0, and drop its gradient. */
 static inline void drop_grad(fg_arena *arena, const fg_derivation *derivation, fg_index index)
 {
     const fg_index grad = fg_derivation_grad(derivation, index);
-    *fg_derivation_at(derivation, index) -= grad;
+    *fg_derivation_at(derivation, index) = 0;
     if (grad != FG_NONE)
         fg_node_release(arena, grad);
 }
@@ -83,27 +78,43 @@ void fg_derivation_end(fg_arena *arena, fg_derivation *derivation)
         return;
     for (uint32_t i = 0; i < derivation->left; i++)
         drop_grad(arena, derivation, derivation->walk->order[i]);
-    for (uint32_t i = 0; i < derivation->n_inputs; i++)
+    for (uint32_t i = 0; i < derivation->n_inputs && !derivation->is_handed_over; i++)
         drop_grad(arena, derivation, derivation->inputs[i]);
-    give_back(arena, derivation->grads, derivation->bytes, derivation->left == 0);
+    give_back(arena, derivation->grads, true, derivation->bytes,
+              derivation->is_handed_over && !derivation->has_repeats);
     derivation->grads = NULL;
+}
+
+void fg_derivation_hand_over(fg_arena *arena, fg_derivation *derivation, fg_index *grads)
+{
+    for (uint32_t i = 0; i < derivation->n_inputs; i++) {
+        fg_index *const at = fg_derivation_at(derivation, derivation->inputs[i]);
+        grads[i] = *at / FG_STEP * FG_STEP;
+        if (!(*at & FG_INPUT) && grads[i] != FG_NONE) /* the same input once more */
+            fg_node_retain(arena, grads[i]);
+        *at = derivation->has_repeats ? grads[i] : 0;
+    }
+    derivation->is_handed_over = true;
 }
 
 fg_status fg_derivation_mark(fg_arena *arena, fg_derivation *derivation, uint32_t budget)
 {
     const fg_walk *const walk = derivation->walk;
+    const fg_node *const nodes = arena->nodes;
+    const fg_index *const order = walk->order;
     const uint32_t end = walk->n - derivation->marked > budget ? derivation->marked + budget : walk->n;
     for (uint32_t i = derivation->marked; i < end; i++) {
-        const fg_node *node = fg_at(arena->nodes, walk->order[i]);
-        uint32_t below = 0;
-        if (FG_LIKELY(node->arity == FG_BINARY)) {
-            below = fg_derivation_role(derivation, node->child[0]) | fg_derivation_role(derivation, node->child[1]);
-        } else {
-            const uint32_t n = fg_node_n_children(node);
-            for (uint32_t k = 0; k < n; k++)
-                below |= fg_derivation_role(derivation, fg_node_child(node, k));
-        }
-        *fg_derivation_at(derivation, walk->order[i]) |= below ? FG_ABOVE : 0;
+        const fg_node *node = fg_at(nodes, order[i]);
+        const uint32_t n = fg_node_n_children(node);
+        bool is_above = false;
+        /* A jump for each child, which the processor foresees: it needn't wait for what the last node has stored. */
+        if (FG_LIKELY(node->arity == FG_BINARY))
+            is_above = fg_derivation_role(derivation, node->child[1]) || fg_derivation_role(derivation, node->child[0]);
+        else
+            for (uint32_t k = 0; k < n && !is_above; k++)
+                is_above = fg_derivation_role(derivation, fg_node_child(node, k)) != 0;
+        if (is_above)
+            *fg_derivation_at(derivation, order[i]) |= FG_ABOVE;
     }
     derivation->marked = end;
     return end < walk->n ? FG_MORE : FG_OK;
@@ -505,7 +516,9 @@ FG_SELDOM fg_status pass_on_to_two(fg_arena *arena, fg_derivation *derivation, f
 /* ---- Floats ----
  *
  * pass_on_to_two as it nearly always is: the gradient is a float, and so all that is made of it, and the run has room
- * for what the node may make. So nothing can fail in the middle. */
+ * for what the node may make. So nothing can fail in the middle. No gradient is -0.0, since the first contribution is
+ * added to 0. `next` is the run's next slot: arena->next meanwhile.
+ */
 
 static inline uint64_t bits_of(double x)
 {
@@ -515,11 +528,12 @@ static inline uint64_t bits_of(double x)
 }
 
 /* A new node. It takes over the caller's references to a and b. */
-static inline fg_index take_binary(fg_arena *arena, uint32_t kind, double data, fg_index a, fg_index b, double by_a,
-                                   double by_b)
+static inline fg_index put_binary(fg_node *nodes, fg_index *next, uint32_t kind, double data, fg_index a, fg_index b,
+                                  double by_a, double by_b)
 {
-    const fg_index index = fg_node_take(arena);
-    fg_node *const node = fg_at(arena->nodes, index);
+    const fg_index index = *next;
+    fg_node *const node = fg_at(nodes, index);
+    *next += FG_STEP;
     fg_prefetch(node, FG_AHEAD);
     fg_prefetch(&node->data, FG_AHEAD);
     fg_node_init(node, kind, 0, data);
@@ -530,72 +544,113 @@ static inline fg_index take_binary(fg_arena *arena, uint32_t kind, double data, 
     return index;
 }
 
-/* The kind of a product of a factor and a gradient that is a float. */
-static inline uint32_t kind_of_product(const fg_derivation *derivation, const fg_node *factor)
-{
-    return derivation->kind | fg_kind(FG_MUL, FG_BINARY, data_is_int(factor) ? FG_LOCAL1_INT : 0);
-}
-
-/* Add a contribution with this number, as add_to does. */
-static inline void add_float(fg_arena *arena, const fg_derivation *derivation, fg_index *at, fg_index contribution,
+/* Add a contribution with this number, as add_to does. kind: the derivation's, here and below. */
+static inline void add_float(fg_node *nodes, fg_index *next, uint32_t kind, fg_index *at, fg_index contribution,
                              double number)
 {
-    const uint32_t sum = derivation->kind | fg_kind(FG_ADD, FG_BINARY, FG_LOCAL0_INT | FG_LOCAL1_INT);
+    const uint32_t sum = kind | fg_kind(FG_ADD, FG_BINARY, FG_LOCAL0_INT | FG_LOCAL1_INT);
     const uint32_t role = *at % FG_STEP;
     const fg_index old = *at - role;
     if (old != FG_NONE) {
-        contribution = take_binary(arena, sum, fg_at(arena->nodes, old)->data + number, old, contribution, 1.0, 1.0);
+        contribution = put_binary(nodes, next, sum, fg_at(nodes, old)->data + number, old, contribution, 1.0, 1.0);
     } else if (bits_of(number) == bits_of(-0.0)) { /* seldom, but for relu's derivatives */
-        const fg_index zero = fg_node_take(arena);
-        fg_node_init(fg_at(arena->nodes, zero), derivation->kind | fg_kind(FG_LEAF, FG_NULLARY, FG_DATA_INT),
-                     FG_PASSED_OVER, 0.0);
-        contribution = take_binary(arena, sum, 0.0, contribution, zero, 1.0, 1.0);
+        const fg_index zero = *next;
+        *next += FG_STEP;
+        fg_node_init(fg_at(nodes, zero), kind | fg_kind(FG_LEAF, FG_NULLARY, FG_DATA_INT), FG_PASSED_OVER, 0.0);
+        contribution = put_binary(nodes, next, sum, 0.0, contribution, zero, 1.0, 1.0);
     }
     *at = contribution | role;
 }
 
-/* False if it isn't so, and then nothing has happened. */
-static inline bool pass_on_floats(fg_arena *arena, const fg_derivation *derivation, const fg_node *node, fg_index grad)
+/* Add a new product, of a node's child and its gradient g, to the gradient of the other child, at `at`. */
+static inline void add_product(fg_node *nodes, fg_index *next, uint32_t kind, fg_index *at, fg_index factor,
+                               fg_index grad)
 {
-    enum { MOST_MADE = 6 }; /* for each child a product, a zero and a sum */
-    fg_node *const nodes = arena->nodes;
-    fg_node *const g = fg_at(nodes, grad);
+    fg_node *const x = fg_at(nodes, factor), *const g = fg_at(nodes, grad);
+    const uint32_t product = kind | fg_kind(FG_MUL, FG_BINARY, data_is_int(x) ? FG_LOCAL1_INT : 0);
+    const double number = x->data * g->data;
+    x->refs++;
+    add_float(nodes, next, kind, at, put_binary(nodes, next, product, number, factor, grad, g->data, x->data), number);
+}
+
+/* Pass on the gradient of a product, if its factors are what they were. Returns how many new parents the gradient has
+ * got, or 0: then nothing has happened. */
+static inline uint32_t pass_on_product(fg_node *nodes, fg_index *next, uint32_t kind, char *table, const fg_node *node,
+                                       fg_index grad)
+{
     const fg_index a = node->child[0], b = node->child[1];
-    fg_index *const at_a = fg_derivation_at(derivation, a), *const at_b = fg_derivation_at(derivation, b);
-    if (arena->end - arena->next < MOST_MADE * FG_STEP || data_is_int(g))
-        return false;
-    if (node->op == FG_ADD) {
-        if (node->local[0] != 1.0 || node->local[1] != 1.0)
-            return false;
-        if (*at_a % FG_STEP) {
-            g->refs++;
-            add_float(arena, derivation, at_a, grad, g->data);
-        }
-        if (*at_b % FG_STEP) {
-            g->refs++;
-            add_float(arena, derivation, at_b, grad, g->data);
-        }
-        return true;
-    }
-    fg_node *const x = fg_at(nodes, a), *const y = fg_at(nodes, b);
+    const fg_node *const x = fg_at(nodes, a), *const y = fg_at(nodes, b);
     const uint32_t of_ints = (data_is_int(x) ? FG_LOCAL1_INT : 0) | (data_is_int(y) ? FG_LOCAL0_INT : 0);
+    fg_index *const at_a = (fg_index *)(table + a), *const at_b = (fg_index *)(table + b);
+    const bool is_for_a = *at_a % FG_STEP != 0, is_for_b = *at_b % FG_STEP != 0;
     if ((bits_of(node->local[0]) ^ bits_of(y->data)) | (bits_of(node->local[1]) ^ bits_of(x->data))
         | ((node->flags ^ of_ints) & (FG_LOCAL0_INT | FG_LOCAL1_INT)))
-        return false; /* has_its_factors may say yes: of two nans */
-    const double to_a = y->data * g->data, to_b = x->data * g->data;
-    if (*at_a % FG_STEP) {
-        g->refs++;
-        y->refs++;
-        add_float(arena, derivation, at_a, take_binary(arena, kind_of_product(derivation, y), to_a, b, grad, g->data,
-                                                       y->data), to_a);
+        return 0; /* has_its_factors may say yes: of two nans */
+    if (is_for_a)
+        add_product(nodes, next, kind, at_a, b, grad);
+    if (is_for_b)
+        add_product(nodes, next, kind, at_b, a, grad);
+    return (uint32_t)is_for_a + is_for_b;
+}
+
+static inline bool is_product(const fg_node *node)
+{
+    return fg_node_is_binary_without(node, FG_CLOSURE) && node->op == FG_MUL;
+}
+
+/* Sweep nodes down to `end` left, as long as they are like that. What the loop needs of the arena and the derivation is
+ * in variables, since the compiler would load it anew after each store to a node. In a sum of products, a product gets
+ * its gradient from the sum that is listed behind it, and from nothing else, so it's swept with that. */
+FG_SELDOM void sweep_floats(fg_arena *arena, fg_derivation *derivation, uint32_t end)
+{
+    enum { MOST_MADE = 9 }; /* by a sum and the product before it: for each of 3 children a product, a zero, a sum */
+    fg_node *const nodes = arena->nodes;
+    char *const table = (char *)derivation->grads;
+    const fg_index *const order = derivation->walk->order;
+    const uint32_t kind = derivation->kind;
+    const fg_index end_of_run = arena->end;
+    fg_index next = arena->next;
+    uint32_t left = derivation->left;
+    for (; left > end; left--) {
+        const fg_node *const node = fg_at(nodes, order[left - 1]);
+        fg_index *const at = (fg_index *)(table + order[left - 1]);
+        const uint32_t role = *at % FG_STEP;
+        const fg_index grad = *at - role;
+        fg_node *const g = fg_at(nodes, grad);
+        uint32_t n_parents = 0;
+        fg_prefetch(node, -FG_AHEAD);
+        fg_prefetch(&node->data, -FG_AHEAD);
+        if (!(role & FG_ABOVE))
+            continue;
+        if (!fg_node_is_binary_without(node, FG_CLOSURE) || data_is_int(g) || end_of_run - next < MOST_MADE * FG_STEP)
+            break;
+        if (node->op == FG_ADD && node->local[0] == 1.0 && node->local[1] == 1.0) {
+            const fg_index b = node->child[1];
+            fg_index *const at_a = (fg_index *)(table + node->child[0]), *const at_b = (fg_index *)(table + b);
+            if (*at_a % FG_STEP) {
+                add_float(nodes, &next, kind, at_a, grad, g->data);
+                n_parents++;
+            }
+            if (*at_b == FG_ABOVE && left - 1 > end && order[left - 2] == b && is_product(fg_at(nodes, b))) {
+                const uint32_t more = pass_on_product(nodes, &next, kind, table, fg_at(nodes, b), grad);
+                n_parents += more ? more : 1;
+                *at_b = more ? 0 : grad | FG_ABOVE;
+                left -= more > 0;
+            } else if (*at_b % FG_STEP) {
+                add_float(nodes, &next, kind, at_b, grad, g->data);
+                n_parents++;
+            }
+        } else if (node->op == FG_MUL) {
+            n_parents = pass_on_product(nodes, &next, kind, table, node, grad);
+        }
+        if (n_parents == 0)
+            break;
+        /* The table's own reference to the gradient, unless it's an input's, goes to one of its new parents. */
+        g->refs += n_parents - !(role & FG_INPUT);
+        *at = role & FG_INPUT ? *at : 0;
     }
-    if (*at_b % FG_STEP) {
-        g->refs++;
-        x->refs++;
-        add_float(arena, derivation, at_b, take_binary(arena, kind_of_product(derivation, x), to_b, a, grad, g->data,
-                                                       x->data), to_b);
-    }
-    return true;
+    arena->next = next;
+    derivation->left = left;
 }
 
 fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, fg_index index)
@@ -629,30 +684,18 @@ void fg_derivation_take_off(fg_arena *arena, fg_derivation *derivation)
 
 fg_status fg_derivation_go_on(fg_arena *arena, fg_derivation *derivation, uint32_t budget)
 {
-    const fg_index *const order = derivation->walk->order;
     const uint32_t end = derivation->left > budget ? derivation->left - budget : 0;
-    for (; derivation->left > end; derivation->left--) {
-        const fg_index index = order[derivation->left - 1];
+    if (derivation->edits != arena->edits) /* Python has run, and has replaced edges */
+        return FG_CHANGED;
+    while (sweep_floats(arena, derivation, end), derivation->left > end) {
+        const fg_index index = derivation->walk->order[derivation->left - 1];
         const fg_node *node = fg_at(arena->nodes, index);
-        fg_index *const at = fg_derivation_at(derivation, index);
-        fg_status status;
-        fg_prefetch(node, -FG_AHEAD);
-        fg_prefetch(&node->data, -FG_AHEAD);
-        if (!(*at & FG_ABOVE))
-            continue;
-        if (derivation->edits != arena->edits) /* Python has run, and has replaced edges */
-            return FG_CHANGED;
-        if (fg_node_is_binary_without(node, FG_CLOSURE) && (node->op == FG_ADD || node->op == FG_MUL))
-            status = pass_on_floats(arena, derivation, node, fg_derivation_grad(derivation, index))
-                         ? FG_OK : pass_on_to_two(arena, derivation, index, fg_derivation_grad(derivation, index));
-        else if (node->flags & FG_CLOSURE || node->arity == FG_WIDE || node->op == FG_CUSTOM || node->op == FG_LEAF)
+        if (node->flags & FG_CLOSURE || node->arity == FG_WIDE || node->op == FG_CUSTOM || node->op == FG_LEAF)
             return FG_CALLERS;
-        else
-            status = fg_derivation_pass_on(arena, derivation, index);
+        const fg_status status = fg_derivation_pass_on(arena, derivation, index);
         if (status != FG_OK)
             return status;
-        if (!(*at & FG_INPUT))
-            drop_grad(arena, derivation, index);
+        fg_derivation_take_off(arena, derivation);
     }
     return end > 0 ? FG_MORE : FG_OK;
 }
@@ -663,7 +706,7 @@ bool fg_tally_start(fg_arena *arena, fg_tally *tally, const fg_walk *walk, uint3
 {
     const size_t size = sizeof *tally->grads, sums = walk->n_events > 0;
     *tally = (fg_tally){.walk = walk, .edits = arena->edits, .left = walk->n, .events_left = walk->n_events};
-    tally->grads = new_table(arena, (1 + sums) * size, &tally->bytes);
+    tally->grads = new_table(arena, (1 + sums) * size, false, &tally->bytes);
     if (!tally->grads)
         return false;
     if (sums)
@@ -678,7 +721,7 @@ bool fg_tally_start(fg_arena *arena, fg_tally *tally, const fg_walk *walk, uint3
 void fg_tally_end(fg_arena *arena, fg_tally *tally)
 {
     if (tally->grads)
-        give_back(arena, tally->grads, tally->bytes, tally->left == 0);
+        give_back(arena, tally->grads, false, tally->bytes, tally->left == 0);
     *tally = (fg_tally){0};
 }
 

@@ -13,10 +13,11 @@
  * Only nodes above an input are swept. Gradients by others would be thrown away, and a user's operation without
  * derivatives as nodes may stand there.
  *
- * The table has an element for each node that there may be in the arena, and it isn't set for those that the sweep
- * doesn't meet. The element of the node with the index i begins at byte i * size / FG_STEP, so that a node's slot
- * needn't be computed. (No index is of the second half of a slab, so half of the table is never touched.) When a sweep
- * ends, the arena keeps the table's memory for the next: to fetch a few hundred KB anew takes a tenth of its time.
+ * The table has an element for each node that there may be in the arena. The element of the node with the index i
+ * begins at byte i * size / FG_STEP, so that a node's slot needn't be computed. (No index is of the second half of a
+ * slab, so half of the table is never touched.) When a sweep ends, the arena keeps the table for the next: to fetch a
+ * few hundred KB anew takes a tenth of its time. At a complete end all elements are 0 again, since a node's becomes 0
+ * when it's taken off. So no pass has to clear them.
  */
 #ifndef FG_DERIVE_H
 #define FG_DERIVE_H
@@ -65,6 +66,8 @@ typedef struct {
     fg_index *grads;     /* a table: of each node below the root and each input, its gradient, to which it has a
                           * reference, or FG_NONE; and in the two lowest bits what the node is: fg_derivation_role */
     size_t bytes;        /* of the table */
+    bool has_repeats;    /* some input is there twice */
+    bool is_handed_over; /* the inputs' gradients are the caller's; the whole table is 0, unless there are repeats */
     fg_status status;    /* why no node was made: FG_NO_MEMORY or FG_RAISED */
 } fg_derivation;
 
@@ -102,7 +105,7 @@ static inline uint32_t fg_derivation_role(const fg_derivation *derivation, fg_in
     return *fg_derivation_at(derivation, index) % FG_STEP;
 }
 
-/* An input's gradient, if all nodes are swept; FG_NONE if it isn't below the root. */
+/* A node's gradient, of which the table has the reference, or FG_NONE. */
 static inline fg_index fg_derivation_grad(const fg_derivation *derivation, fg_index index)
 {
     return *fg_derivation_at(derivation, index) / FG_STEP * FG_STEP;
@@ -112,6 +115,10 @@ static inline fg_index fg_derivation_grad(const fg_derivation *derivation, fg_in
  * node `parent`, or if that is FG_NONE, `local` itself. FG_OK or FG_NO_MEMORY. */
 fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local,
                              fg_index parent);
+
+/* When all nodes are swept: hand over the inputs' gradients. grads[i] gets that of inputs[i], with a reference for the
+ * caller, or FG_NONE if the input isn't below the root. grads may be the array `inputs` itself. */
+void fg_derivation_hand_over(fg_arena *arena, fg_derivation *derivation, fg_index *grads);
 
 /* End a sweep: drop its references and its memory. */
 void fg_derivation_end(fg_arena *arena, fg_derivation *derivation);

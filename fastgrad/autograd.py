@@ -13,8 +13,9 @@ from fastgrad.value.public import public
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "value_and_grad"]
 
-# Whether a list or a tuple that isn't empty has Values alone: there may be thousands, and the compiled engine is quick.
-_are_values = getattr(engine, "_are_values", lambda values: False)
+# A tuple of a list's or a tuple's items if these are Values alone, else None: there may be thousands, and the compiled
+# engine is quick.
+_as_values = getattr(engine, "_as_values", lambda given: None)
 
 
 @public
@@ -124,14 +125,15 @@ def _values(name, given):
     given = (given,) if isinstance(given, Value) else given
     if not hasattr(type(given), "__iter__"):
         raise TypeError(f"{name} must be a Value or a sequence of Values, not {type(given).__name__!r}")
-    given = tuple(given)
-    if not _are_values(given):
-        for x in given:
+    values = _as_values(given)
+    if values is None:
+        values = tuple(given)
+        for x in values:
             if not isinstance(x, Value):
                 raise TypeError(f"{name} must be Values, not {type(x).__name__!r}")
-        if not given:
+        if not values:
             raise ValueError(f"{name} is empty")
-    return given
+    return values
 
 
 def _seeds(outputs, grad_outputs):

@@ -287,6 +287,7 @@ cdef extern from "derive.h":
         fg_bool (*ask)(uint8_t op, fg_term x, fg_term n, fg_term *y, fg_term *by_x) noexcept
         uint32_t edits
         uint32_t left
+        uint32_t n_inputs
     ctypedef struct fg_number:
         double value
         fg_bool is_int
@@ -307,7 +308,7 @@ cdef extern from "derive.h":
     fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, fg_index index)
     void fg_derivation_take_off(fg_arena *arena, fg_derivation *derivation)
     uint32_t fg_derivation_role(const fg_derivation *derivation, fg_index index)
-    fg_index fg_derivation_grad(const fg_derivation *derivation, fg_index index)
+    void fg_derivation_hand_over(fg_arena *arena, fg_derivation *derivation, fg_index *grads)
     fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local,
                                  fg_index parent)
     void fg_derivation_end(fg_arena *arena, fg_derivation *derivation)

@@ -6,6 +6,9 @@
 #
 # Where backward() runs Python, for closures, odd classes or detect_anomaly, fastgrad/value/gradients.py does the work.
 
+cdef enum:
+    AHEAD = 8                           # so many gradients ahead their nodes are asked for
+
 cdef fg_formula[FG_FORMULAS] formulas
 cdef bint are_formulas_read = False
 cdef object raised = None               # what answer_core has caught
@@ -91,6 +94,20 @@ cdef int look_for_signals(int restarts) except -1:
     return 0
 
 
+def _as_values(given):
+    """A tuple of the Values in a list or a tuple, or None if it's empty or has anything else."""
+    cdef Py_ssize_t i, n = n_items(given) if is_sequence(given) else 0
+    cdef tuple values = given if type(given) is tuple else PyTuple_New(n)
+    cdef PyObject **items = items_of(given) if n > 0 else NULL
+    cdef PyObject **copies = items_of(values) if values is not given else NULL
+    for i in range(n):
+        if type_of(items[i]) is not active_class and not is_value(<object>items[i]):
+            return None
+        if copies is not NULL:
+            copies[i] = borrowed_to_new(items[i])
+    return values if n > 0 else None
+
+
 cdef fg_index *indices_of(tuple values) except NULL:
     """The indices of a tuple of Values that isn't empty, in memory that the caller frees."""
     cdef Py_ssize_t i, n = len(values)
@@ -104,7 +121,8 @@ cdef fg_index *indices_of(tuple values) except NULL:
 
 
 cdef inline PyObject *gradient_of(fg_index index) except NULL:
-    """The handle of a gradient, as a new reference: nearly always its first, of the active class."""
+    """The handle of a gradient, as a new reference: nearly always its first, of the active class. It takes over the
+    caller's reference to the node, which is dropped if this raises."""
     cdef fg_node *node = node_at(index)
     cdef PyObject *handle
     cdef Node found
@@ -112,9 +130,11 @@ cdef inline PyObject *gradient_of(fg_index index) except NULL:
         handle = pop_free_handle()
         (<Node>handle).index = index
         node.face = <void *>handle
-        node.refs += 1
         return new_reference(handle)
-    found = handle_of(index)
+    try:
+        found = handle_of(index)
+    finally:
+        fg_node_release(&arena, index)
     return borrowed_to_new(<PyObject *>found)
 
 
@@ -226,15 +246,25 @@ cdef class Derivation:
             return out_of_nodes()
         return 0
 
-    cdef tuple grads_of(self, tuple inputs):
-        cdef Py_ssize_t i, n = len(inputs)
-        cdef fg_index grad
+    cdef tuple take_grads(self):
+        """The inputs' gradients. The sweep is at its end then."""
+        cdef Py_ssize_t i = 0, n = self.derivation.n_inputs
+        cdef fg_index *indices = self.inputs
         cdef tuple grads = PyTuple_New(n)
-        cdef PyObject **values = items_of(inputs)
         cdef PyObject **made = items_of(grads)
-        for i in range(n):
-            grad = fg_derivation_grad(&self.derivation, (<Node>values[i]).index)
-            made[i] = gradient_of(grad) if grad != FG_NONE else borrowed_to_new(<PyObject *>None)
+        fg_derivation_hand_over(&arena, &self.derivation, indices)
+        try:
+            while i < n:
+                if i + AHEAD < n:
+                    fg_prefetch(node_at(indices[i + AHEAD]), 0)
+                i += 1
+                made[i - 1] = gradient_of(indices[i - 1]) if indices[i - 1] != FG_NONE \
+                    else borrowed_to_new(<PyObject *>None)
+        finally:
+            while i < n:
+                if indices[i] != FG_NONE:
+                    fg_node_release(&arena, indices[i])
+                i += 1
         return grads
 
     cdef int pass_on(self, fg_index index) except -1:
@@ -320,7 +350,7 @@ cdef tuple gradient_values(tuple outputs, object seeds, tuple inputs):
                 refresh(walk.scratch.order[i])
         derivation = Derivation(walk, inputs)
         if derivation.run(outputs, seeds, restarts):
-            return derivation.grads_of(inputs)
+            return derivation.take_grads()
         walk = derivation = None
         restarts += 1
 

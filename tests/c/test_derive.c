@@ -103,11 +103,8 @@ static fg_status nodes(fg_arena *arena, fg_walk *walk, fg_index root, const fg_i
         status = fg_derivation_give(arena, &derivation, root, (fg_term){FG_NONE, 1.0, false}, FG_NONE);
         for (status = status == FG_OK ? FG_MORE : status; status == FG_MORE;)
             status = fg_derivation_go_on(arena, &derivation, 1 + below(50));
-        for (int i = 0; i < LEAVES && status == FG_OK; i++) {
-            grads[i] = fg_derivation_grad(&derivation, leaves[i]);
-            if (grads[i] != FG_NONE)
-                fg_node_retain(arena, grads[i]);
-        }
+        if (status == FG_OK)
+            fg_derivation_hand_over(arena, &derivation, grads);
         fg_derivation_end(arena, &derivation);
     }
     fg_walk_end(arena, walk);
@@ -174,7 +171,8 @@ static void test_every_allocation_fails_once(void)
     for (int as_nodes = 0; as_nodes < 2; as_nodes++) {
         for (bool done = false; !done; failed[as_nodes] += !done) {
             fg_walk_clear(&walk);
-            arena.spare = fg_allocate(arena.spare, 0);
+            for (int i = 0; i < 2; i++)
+                arena.spare[i].table = fg_allocate(arena.spare[i].table, 0);
             fg_fail_allocation(failed[as_nodes] + 1);
             done = as_nodes ? nodes(&arena, &walk, root, index, grads) == FG_OK
                             : numbers(&arena, &walk, root, index, found);

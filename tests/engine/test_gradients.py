@@ -255,6 +255,19 @@ def test_every_allocation_of_the_core_fails_once(create_graph):
         (y, xs[0]), (2.0, xs[3]), (*xs, y), create_graph)]
 
 
+def test_inputs_that_come_twice(engine):
+    """Each time it's the same gradient; and the next call finds nothing of this one's."""
+    x, y, other = engine.Value(1.5), engine.Value(-2.0), engine.Value(3.0)
+    z = x * y + x
+    for _ in range(2):
+        grads = engine._gradients((z,), None, (x, y, other, x, z, z), True)
+        assert [g if g is None else g.data for g in grads] == [-1.0, 1.5, None, -1.0, 1, 1]
+        assert grads[0] is grads[3] and grads[4] is grads[5]
+        if engine is fastgrad.engine and fastgrad.backend == "c":
+            engine._check()
+        assert [g.data for g in engine._gradients((z * other,), None, (other, y), True)] == [-1.5, 4.5]
+
+
 @only_c
 def test_depth_and_memory():
     live = fastgrad.arena_stats()["live"]
