@@ -136,18 +136,9 @@ void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
         fg_column_discard(arena, before);
     else if (before)
         before->key = NULL;
+    column->place = place;
     arena->columns[place].key = column->key = key;
     arena->columns[place].column = column;
-}
-
-static void forget(fg_arena *arena, const fg_column *column)
-{
-    const uint32_t first = set_of(column->key);
-    for (uint32_t i = first; i < first + 4; i++)
-        if (arena->columns[i].column == column) {
-            arena->columns[i].key = NULL;
-            arena->columns[i].column = NULL;
-        }
 }
 
 void fg_column_note_faces(fg_arena *arena, fg_column *column)
@@ -180,8 +171,10 @@ static size_t all_bytes(const fg_column *column)
 
 void fg_column_discard(fg_arena *arena, fg_column *column)
 {
-    if (column->key)
-        forget(arena, column);
+    if (column->key) {
+        arena->columns[column->place].key = NULL;
+        arena->columns[column->place].column = NULL;
+    }
     *(column->is_idle ? &arena->idle_bytes : &arena->edge_bytes) -= all_bytes(column);
     if (column->grads)
         fg_allocate(column->grads, 0);
@@ -241,10 +234,8 @@ void fg_columns_clear(fg_arena *arena)
             fg_allocate(take_column(arena, n, false), 0);
 }
 
-void fg_column_release(fg_arena *arena, fg_column *column)
+void fg_column_die(fg_arena *arena, fg_column *column)
 {
-    if (--column->refs > 0)
-        return;
     for (uint32_t i = column->n; i-- > 0;)
         fg_node_release(arena, fg_column_nodes(column)[i]);
     fg_column_end(arena, column);
@@ -324,7 +315,8 @@ void fg_sums_clear(fg_arena *arena)
         fg_allocate(arena->free_sums[--arena->n_free_sums], 0);
 }
 
-static fg_index new_sum(fg_arena *arena, const fg_terms *terms, double total, uint32_t kind)
+/* The caller counts it in the arena: see count_sums. */
+static inline fg_index new_sum(fg_arena *arena, const fg_terms *terms, double total, uint32_t kind)
 {
     const bool is_single = !terms->v;
     fg_column *const u = terms->u, *const v = is_single ? u : terms->v;
@@ -344,11 +336,6 @@ static fg_index new_sum(fg_arena *arena, const fg_terms *terms, double total, ui
                     .inner_is_int = is_int, .rest_is_int = is_int, .start_number = terms->number,
                     .start_is_int = terms->number_is_int, .is_single = is_single, .kind = kind,
                     .is_plain = !is_single && u->n > 1 && !u->has_ints && !v->has_ints};
-    arena->n_fused++;
-    arena->n_terms += u->n;
-    arena->n_stood_for += sum->n_inner + 1;
-    arena->edge_bytes += sizeof *sum;
-
     fg_node *node = fg_at(arena->nodes, index);
     fg_node_init(node, kind | fg_kind(FG_ADD, FG_FUSED, FG_LOCAL0_INT | FG_LOCAL1_INT), 0, total);
     node->sum = sum;
@@ -356,6 +343,18 @@ static fg_index new_sum(fg_arena *arena, const fg_terms *terms, double total, ui
     if (terms->start != FG_NONE)
         fg_node_retain(arena, terms->start);
     return index;
+}
+
+/* Count n new sums. */
+static void count_sums(fg_arena *arena, const fg_index *indices, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const fg_sum *sum = fg_at(arena->nodes, indices[i])->sum;
+        arena->n_terms += sum->n;
+        arena->n_stood_for += sum->n_inner + 1;
+    }
+    arena->n_fused += n;
+    arena->edge_bytes += n * sizeof(fg_sum);
 }
 
 bool fg_terms_fit(fg_terms *terms, uint32_t kind)
@@ -393,11 +392,13 @@ bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_
     for (uint32_t i = 0; i < n; i++) {
         indices[i] = new_sum(arena, &sums[i], totals[i], kind);
         if (indices[i] == FG_NONE) {
+            count_sums(arena, indices, i);
             while (i-- > 0)
                 fg_node_release(arena, indices[i]);
             return false;
         }
     }
+    count_sums(arena, indices, n);
     return true;
 }
 

@@ -45,11 +45,12 @@ typedef struct fg_column {
     uint64_t sweep;         /* arena->sweeps when all operands' gradients last became floats: see be_floats */
     double *grads;          /* room for running gradients: see fg_columns_stop_running. NULL if it never had any */
     struct fg_column *next; /* the next in arena->running, or in a list of free columns */
-    bool is_running;        /* the operands' gradients are in `grads` now, not in the nodes */
     uint64_t assigned;      /* arena->assigned when the column was made */
     uint64_t leaves_lost;   /* the arena's when all operands were leaves, or UINT64_MAX: see fg_column_has_leaves */
     const void *key;        /* what fg_column_find finds it by, or NULL */
     const void **faces;     /* the operands' handles, or NULL: see fg_column_note_faces */
+    uint32_t place;         /* in arena->columns, if there's a key */
+    bool is_running;        /* the operands' gradients are in `grads` now, not in the nodes */
     bool is_idle;           /* no sum has it, and it refers to no operand: see fg_column_end */
     bool has_ints;          /* there is a byte for each number, which says whether it's an int: fg_column_kinds */
 #if FG_TESTING
@@ -111,8 +112,14 @@ void fg_column_discard(fg_arena *arena, fg_column *column); /* free a column wit
  * int and there's no room for kinds. */
 fg_status fg_column_take(fg_arena *arena, fg_column *column);
 
-/* Drop a reference to a column. With the last one, drop its references to operands, and then fg_column_end. */
-void fg_column_release(fg_arena *arena, fg_column *column);
+/* Drop a reference to a column. With the last one, fg_column_die: drop its references to operands, and then
+ * fg_column_end. */
+void fg_column_die(fg_arena *arena, fg_column *column);
+static inline void fg_column_release(fg_arena *arena, fg_column *column)
+{
+    if (--column->refs == 0)
+        fg_column_die(arena, column);
+}
 
 /* The end of a column whose references to operands are gone: free it, or keep it idle. A row of weights has the same
  * column in each step of a training loop, with other numbers. So a column with faces that can be found by its key is

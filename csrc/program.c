@@ -551,6 +551,59 @@ static bool usual_binary(fg_run *run, bool is_product, double factor, const fg_r
     return true;
 }
 
+/* The usual case of `v / c`, Values of floats over one float: products with c ** -1. */
+static bool usual_divide_by_number(fg_run *run, const fg_register *a, const fg_register *b, uint32_t n,
+                                   uint32_t *n_done, fg_register *out)
+{
+    const fg_operand number = number_operand(b->numbers[0], false);
+    fg_operand inverse;
+    if (!power(run, &number, &minus_one, &inverse))
+        return false;
+    const fg_register one = {.numbers = &inverse.number, .all = FG_FLOATS};
+    return usual_binary(run, true, 1.0, a, &one, n, n_done, out);
+}
+
+/* The usual case of `v / c`, Values of floats over one of them: products, each with a node of its own for c ** -1. */
+static bool usual_divide(fg_run *run, const fg_register *a, const fg_register *b, uint32_t n, uint32_t *n_done,
+                         fg_register *out)
+{
+    fg_arena *const arena = run->arena;
+    const fg_operand number = number_operand(b->numbers[0], false);
+    fg_operand y, slope = number_operand(NAN, false);
+    out->all = FG_VALUES;
+    if (!power(run, &number, &minus_one, &y))
+        return false;
+    if (!(run->rules->kind & fg_kind(0, 0, FG_DEFERRED)) && !power_slope(run, &number, &minus_one, &slope))
+        return false;
+    for (uint32_t i = 0; i < n; *n_done = ++i) {
+        const fg_index first = a->nodes[i * a->step], inverse = fg_node_new(arena);
+        const double x = a->numbers[i * a->step];
+        if (inverse == FG_NONE)
+            return false;
+        fg_node *node = fg_at(arena->nodes, inverse);
+        fg_node_init(node, run->rules->kind | fg_kind(FG_POW_CONST, FG_UNARY, FG_LOCAL1_INT), 0, y.number);
+        node->child[0] = b->nodes[0];
+        node->local[0] = slope.number;
+        node->local[1] = minus_one.number;
+        fg_node_retain(arena, b->nodes[0]);
+        const fg_index index = fg_node_new(arena);
+        if (index == FG_NONE) {
+            fg_node_release(arena, inverse);
+            return false;
+        }
+        node = fg_at(arena->nodes, index);
+        fg_node_init(node, run->rules->kind | fg_kind(FG_MUL, FG_BINARY, 0), 0, x * y.number);
+        node->child[0] = first;
+        node->child[1] = inverse; /* the only reference to it */
+        node->local[0] = y.number;
+        node->local[1] = x;
+        fg_node_retain(arena, first);
+        out->numbers[i] = node->data;
+        out->nodes[i] = index;
+    }
+    return true;
+}
+
 /* Run one instruction for n elements. False after n_done elements, whose results are still there. */
 static bool run_instruction(fg_run *run, const fg_instruction *code, fg_register *registers, uint32_t n,
                             uint32_t *n_done)
@@ -567,6 +620,9 @@ static bool run_instruction(fg_run *run, const fg_instruction *code, fg_register
             return usual_binary(run, true, 1.0, a, b, n, n_done, out);
         if (code->what == FG_DO_ADD || (code->what == FG_DO_SUBTRACT && b->all == FG_FLOATS))
             return usual_binary(run, false, code->what == FG_DO_ADD ? 1.0 : -1.0, a, b, n, n_done, out);
+        if (code->what == FG_DO_DIVIDE && !b->step)
+            return b->all == FG_FLOATS ? usual_divide_by_number(run, a, b, n, n_done, out)
+                                       : usual_divide(run, a, b, n, n_done, out);
     }
     out->all = FG_MIXED;
     if ((code->what == FG_DO_DATA || code->what == FG_DO_GRAD)

@@ -140,4 +140,14 @@ fg_column *fg_register_column(fg_arena *arena, const fg_rules *rules, const fg_r
 /* What a fused sum of two columns is made of, or of one if v is NULL. False if they don't fit. */
 bool fg_program_terms(const fg_rules *rules, fg_column *u, fg_column *v, const fg_operand *start, fg_terms *terms);
 
+/* The same of two columns and the start 0, mostly in short: there are neither constants nor ints. */
+static inline bool fg_program_row(const fg_rules *rules, fg_column *u, fg_column *v, fg_terms *terms)
+{
+    const fg_operand zero = {.node = FG_NONE, .is_int = true};
+    if (u->n != v->n || (u->n_constants | v->n_constants) || u->has_ints || v->has_ints || rules->lacks[0])
+        return fg_program_terms(rules, u, v, &zero, terms);
+    *terms = (fg_terms){u, v, FG_NONE, 0.0, !rules->float_data};
+    return true;
+}
+
 #endif

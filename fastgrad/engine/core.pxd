@@ -240,6 +240,7 @@ cdef extern from "program.h":
     fg_status fg_program_sum(fg_arena *arena, const fg_rules *rules, const fg_register *a, const fg_register *b,
                              const fg_operand *start, uint32_t n, fg_operand *result)
     fg_column *fg_register_column(fg_arena *arena, const fg_rules *rules, const fg_register *reg, uint32_t n)
+    fg_bool fg_program_row(const fg_rules *rules, fg_column *u, fg_column *v, fg_terms *terms)
     fg_bool fg_program_terms(const fg_rules *rules, fg_column *u, fg_column *v, const fg_operand *start,
                              fg_terms *terms)
 

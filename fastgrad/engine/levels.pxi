@@ -32,10 +32,19 @@ cdef class Column:
         if text.inner is not None:
             self.inner = Outside(text.inner)
 
-    cdef bint is_row(self) noexcept:
-        """Whether the operands are the items of a variable of a loop around."""
-        return (self.sequence is not None and self.items is None and self.inner is None
-                and self.sequence.kind == ITEMS and self.sequence.a.kind == ITEM)
+    cdef bint is_row_of(self, are_fixed):
+        """Whether the operands are a row: the items of a variable of a loop around, as w of `for w, x in zip(row, xs)`;
+        or with the number of a loop around, `rows[i][j] for j in ...` or `rows[j][i] for j in ...`. Nothing else
+        differs from row to row. are_fixed: of the level's sequences."""
+        if self.sequence is None:
+            return False
+        if self.items is None:
+            return self.sequence.kind == ITEMS and self.sequence.a.kind == ITEM and are_fixed.count(False) == 1
+        if not all(are_fixed):
+            return False
+        if self.inner is not None:
+            return self.inner.kind == ITEM and self.items.is_the_same
+        return self.items.kind == SUBSCRIPT and self.items.a.is_the_same and self.items.b.kind == ITEM
 
     cdef PyObject *whole_list(self, Frame *frame, Py_ssize_t n) noexcept:
         """The list whose items are the operands, all of them and in order, as a new reference; or NULL."""
@@ -113,7 +122,8 @@ cdef class Level:
     cdef int ahead
     cdef list values            # of STORES: the registers of Values whose data or grad is read or assigned
     cdef fg_column *kept[2]     # their columns, if they're fixed, until the loop's end
-    cdef int rows               # which of the two is a list that the loop around goes over (the other is fixed), or -1
+    cdef int rows               # which of the two is a row, another for each element of the loop around, or -1 if
+                                # that isn't so or the other one isn't fixed
     # While the level runs:
     cdef Py_ssize_t n           # elements
     cdef char *room             # of all registers
@@ -147,10 +157,10 @@ cdef class Level:
         self.made = [register for register, _ in self.levels] + [each[2] for each in text.code]
         self.rows = -1
         if self.output == SUM and self.n_code == 0 and self.start < 0 and self.column_a is not None \
-                and self.column_b is not None and sum([not each for each in text.are_fixed]) == 1:
-            if self.column_b.is_fixed and self.column_a.is_row():
+                and self.column_b is not None and not text.ahead and not text.levels:
+            if self.column_b.is_fixed and self.column_a.is_row_of(text.are_fixed):
                 self.rows = 0
-            elif self.column_a.is_fixed and self.column_b.is_row():
+            elif self.column_a.is_fixed and self.column_b.is_row_of(text.are_fixed):
                 self.rows = 1
         self.values = text.values
         self.kept[0] = self.kept[1] = NULL
@@ -211,9 +221,10 @@ cdef class Level:
             self.room, self.capacity = NULL, 0
 
     cdef inline void go_to(self, Frame *frame, Py_ssize_t k) noexcept:
-        cdef Sequence sequence
-        for sequence in self.sequences:
-            sequence.go_to(frame, k)
+        cdef PyObject **sequences = items_of(self.sequences)
+        cdef Py_ssize_t i
+        for i in range(n_items(self.sequences)):
+            go_to_element(sequences[i], frame, k)
 
     cdef bint reserve(self, Frame *frame, Py_ssize_t n) noexcept:
         cdef Py_ssize_t i, each = max(n, 1) * FG_OPERAND_BYTES, wanted = self.n_registers * each
@@ -428,25 +439,41 @@ cdef class Level:
             fg_column_release(&arena, u)
         return False
 
+    cdef fg_column *row_of(self, Frame *frame, Column column, Py_ssize_t n) noexcept:
+        """The column of the next row, of n operands, with a reference. NULL: not so easily."""
+        cdef PyObject *rows = NULL
+        cdef PyObject *row = NULL
+        cdef fg_column *made = NULL
+        cdef Py_ssize_t i
+        if column.inner is not None:
+            if self.n == n and self.read(frame, column, 0, n):
+                made = fg_register_column(&arena, &frame.rules, &self.registers[column.register], n)
+            return made
+        if column.items is None:
+            row = frame.items[column.sequence.a.slot]
+        elif column.items.b.get_int(frame, &i):
+            rows = column.items.a.get(frame)
+            if rows is not NULL and is_sequence(<object>rows) and 0 <= i < n_items(<object>rows) and self.n == n:
+                row = items_of(<object>rows)[i]
+        if row is not NULL and is_sequence(<object>row) and n_items(<object>row) == n:
+            made = column_of(<object>row)
+        xdecref(rows)
+        return made
+
     cdef inline bint read_row(self, Frame *frame, fg_terms *terms, int n_waiting) noexcept:
         """read_terms for the next of several rows, which goes behind those that wait. False: not so easily."""
-        cdef Column column = self.column_a if self.rows == 0 else self.column_b
-        cdef PyObject *row = frame.items[column.sequence.a.slot]
         cdef fg_column *fixed = self.kept[1 - self.rows]
-        cdef fg_column *read
-        cdef fg_operand start = fg_operand(0.0, FG_NONE, False, True)
-        if row is NULL or fixed is NULL or not is_sequence(<object>row) or n_items(<object>row) != fixed.n:
+        cdef fg_column *row
+        if fixed is NULL or n_waiting > 0 and terms[0].u.n != fixed.n or frame.work + fixed.n > MOST_WORK:
             return False
-        if n_waiting > 0 and terms[0].u.n != fixed.n or frame.work + fixed.n > MOST_WORK:
+        row = self.row_of(frame, self.column_a if self.rows == 0 else self.column_b, fixed.n)
+        if row is NULL:
+            return False
+        if not fg_program_row(&frame.rules, row if self.rows == 0 else fixed, fixed if self.rows == 0 else row,
+                              &terms[n_waiting]):
+            fg_column_release(&arena, row)
             return False
         frame.work += fixed.n
-        read = column_of(<object>row)
-        if read is NULL:
-            return False
-        if not fg_program_terms(&frame.rules, read if self.rows == 0 else fixed, fixed if self.rows == 0 else read,
-                                &start, &terms[n_waiting]):
-            fg_column_release(&arena, read)
-            return False
         fixed.refs += 1
         return True
 
@@ -627,10 +654,13 @@ cdef class Level:
 
     cdef object make_objects(self, Frame *frame):
         cdef list results = PyList_New(self.n)
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i, first, last
+        cdef bint are_bounds_known = (self.place.kind == SLICE and self.place.get_bounds(frame, &first, &last)
+                                      and self.place.b.is_the_same and self.place.c.is_the_same)
         for i in range(self.n):
             self.go_to(frame, i)
-            items_of(results)[i] = self.place.get(frame)
+            items_of(results)[i] = self.place.between(frame, first, last) if are_bounds_known \
+                else self.place.get(frame)
             if items_of(results)[i] is NULL:
                 frame.reason = b"a list or an attribute that only Python can read"
                 return None

@@ -189,6 +189,7 @@ cdef class Loop:
     cdef readonly dict declines
     cdef public bint is_on
     cdef tuple methods, operators, absent       # see Frame
+    cdef unsigned int met       # the version of the last class for which these were the engine's: see meet
     cdef tuple builtins_meant, math_meant   # names of builtins and of math's functions, and what they have to mean
     cdef unsigned int builtins_mask         # a bit for each of these names
     cdef bint is_module_level
@@ -211,7 +212,7 @@ cdef class Loop:
         self.methods, self.operators, self.absent = text.methods, text.operators, text.absent
         self.builtins_meant, self.math_meant = text.builtins, text.math
         self.builtins_mask = sum(bit_of(name) for name, _ in text.builtins)
-        self.is_module_level = text.is_module_level
+        self.is_module_level, self.met = text.is_module_level, NO_VERSION
         self.n_arguments, self.iterable, self.total = text.n_arguments, text.iterable, text.total
         self.arguments_meant = text.arguments
         if self.n_arguments > 2 * MOST_SLOTS:
@@ -255,6 +256,7 @@ cdef class Loop:
             return False
         frame.level, frame.methods = <PyObject *>self.level, <PyObject *>self.methods
         frame.absent = <PyObject *>self.absent
+        frame.met = &self.met
         frame.operators = <PyObject *>self.operators
         frame.cls = NULL
         frame.result = NULL

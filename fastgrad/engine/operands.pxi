@@ -6,7 +6,6 @@
 cdef bint meet(Frame *frame, PyTypeObject *cls) noexcept:
     """Note the class of the first Value that a run meets. False if the run has to decline: then frame.reason says why.
     """
-    cdef PyObject *method
     cdef int i
     frame.reason = b"a Value's class of the author's own"
     if frame.cls is not NULL or not has_own_dialect(cls):
@@ -14,8 +13,27 @@ cdef bint meet(Frame *frame, PyTypeObject *cls) noexcept:
     if cls is not active_class:
         activate(dialect_of(cls))
     frame.reason = b"operators or attributes that somebody has assigned to the class"
-    if (are_there_odd_classes or cls.tp_getattro is not <void *>value_getattr
-            or not (numbers_are_ours() or look_again())):
+    if are_there_odd_classes or not (numbers_are_ours() or look_again()):
+        return False
+    if frame.met[0] != version_with_ours or version_with_ours == NO_VERSION:    # this is the class's: numbers_are_ours
+        if not has_ours(frame, cls):
+            return False
+        frame.met[0] = version_with_ours
+    frame.cls = cls
+    frame.rules.kind = new_kind
+    frame.rules.records = frame.records
+    frame.rules.float_data = active_dialect.float_data
+    frame.rules.micrograd_relu = active_dialect.micrograd_relu
+    for i in range(4):
+        frame.rules.lacks[i] = active_dialect.lacks >> DO_LACKS[i] & 1
+    return True
+
+
+cdef bint has_ours(Frame *frame, PyTypeObject *cls) noexcept:
+    """Whether all that a loop does with Values of the active class is the engine's own. A class that is changed gets
+    another version, so a loop asks once for each."""
+    cdef PyObject *method
+    if cls.tp_getattro is not <void *>value_getattr:
         return False
     for symbol in <tuple>frame.operators:
         if not is_our_operator(cls.tp_as_number, symbol):
@@ -27,13 +45,6 @@ cdef bint meet(Frame *frame, PyTypeObject *cls) noexcept:
     for name in <tuple>frame.absent:
         if PyType_Lookup(cls, name) is not NULL:
             return False
-    frame.cls = cls
-    frame.rules.kind = new_kind
-    frame.rules.records = frame.records
-    frame.rules.float_data = active_dialect.float_data
-    frame.rules.micrograd_relu = active_dialect.micrograd_relu
-    for i in range(4):
-        frame.rules.lacks[i] = active_dialect.lacks >> DO_LACKS[i] & 1
     return True
 
 

@@ -19,6 +19,7 @@ cdef struct Frame:              # of one run
     PyObject *methods           # tuples of names: what the Values' class has to have as Node has it,
     PyObject *operators         # symbols of operators, that have to be the engine's,
     PyObject *absent            # and what it mustn't have
+    unsigned int *met           # the loop's: see meet
     PyTypeObject *cls           # of the Values met, or NULL: none yet
     fg_rules rules              # of that class
     bint records
@@ -91,11 +92,13 @@ cdef class Outside:
     cdef Kind kind
     cdef int slot
     cdef object value
+    cdef int symbol             # of ARITHMETIC: the operator's first character; "n" for a minus sign
+    cdef bint is_the_same       # for all elements: no variable of a loop is part of it
     cdef Outside a, b, c, d
 
     def __cinit__(self, tuple text not None):
         """text: the kind's name and what belongs to it, as fastgrad/loops/grammar.py makes it."""
-        self.kind = KINDS[text[0]]
+        self.kind, self.symbol = KINDS[text[0]], 0
         if self.kind in (LOCAL, ITEM):
             self.slot = text[1]
         elif self.kind in (GLOBAL, CONSTANT):
@@ -106,14 +109,19 @@ cdef class Outside:
             self.a, self.value = Outside(text[1]), text[2]
         elif self.kind == ARITHMETIC:
             self.value, self.a, self.b = text[1], Outside(text[2]), Outside(text[3])
+            self.symbol = ord(text[1][0])
         else:
             parts = [None if part is None else Outside(part) for part in text[1:]] + [None] * 4
             self.a, self.b, self.c, self.d = parts[:4]
+        self.is_the_same = self.kind != ITEM
+        for part in (self.a, self.b, self.c, self.d):
+            self.is_the_same = self.is_the_same and (part is None or (<Outside>part).is_the_same)
 
     cdef PyObject *get(self, Frame *frame) noexcept:
         """The object, a new reference; or NULL, if it can't be read without running Python."""
         cdef PyObject *x
         cdef PyObject *y
+        cdef Py_ssize_t first, last
         if self.kind == LOCAL:
             return borrowed_to_new(frame.locals[self.slot])
         if self.kind == ITEM:
@@ -124,7 +132,7 @@ cdef class Outside:
         if self.kind == CONSTANT:
             return borrowed_to_new(<PyObject *>self.value)
         if self.kind == SLICE:
-            return self.slice(frame)
+            return self.between(frame, first, last) if self.get_bounds(frame, &first, &last) else self.slice(frame)
         x = self.a.get(frame)
         if x is NULL:
             return NULL
@@ -170,21 +178,18 @@ cdef class Outside:
         decref(y)
         return result
 
+    cdef inline bint get_bounds(self, Frame *frame, Py_ssize_t *first, Py_ssize_t *last) noexcept:
+        """A slice's two bounds, if it has both, and no step."""
+        return (self.b is not None and self.c is not None and self.d is None
+                and self.b.get_int(frame, first) and self.c.get_int(frame, last))
+
     cdef PyObject *slice(self, Frame *frame) noexcept:
         cdef PyObject *x = self.a.get(frame)
         cdef PyObject *y = NULL
         cdef PyObject *bounds[3]
         cdef PyObject *at = NULL
         cdef Outside part
-        cdef Py_ssize_t first, last
         cdef int i
-        if x is not NULL and type_of(x) is &PyList_Type and self.b is not None and self.c is not None \
-                and self.d is None and self.b.get_int(frame, &first) and self.c.get_int(frame, &last):
-            y = PyList_GetSlice_or_null(x, from_end(first, x), from_end(last, x))
-            if y is NULL:
-                PyErr_Clear()
-            decref(x)
-            return y
         bounds[0] = bounds[1] = bounds[2] = NULL
         for i in range(3):
             part = self.b if i == 0 else self.c if i == 1 else self.d
@@ -205,12 +210,27 @@ cdef class Outside:
         xdecref(x)
         return y
 
+    cdef PyObject *between(self, Frame *frame, Py_ssize_t first, Py_ssize_t last) noexcept:
+        """A slice with these bounds."""
+        cdef PyObject *x = self.a.get(frame)
+        cdef PyObject *y = NULL
+        if x is not NULL and type_of(x) is &PyList_Type:
+            y = PyList_GetSlice_or_null(x, from_end(first, x), from_end(last, x))
+            if y is NULL:
+                PyErr_Clear()
+        elif x is not NULL:
+            y = self.slice(frame)
+        xdecref(x)
+        return y
+
     cdef bint get_int(self, Frame *frame, Py_ssize_t *i) noexcept:
         """The same as a small int."""
         cdef PyObject *x
         cdef int overflow
         if self.kind == ITEM and frame.items[self.slot] is NULL:
             i[0] = frame.ints[self.slot]
+            return True
+        if self.kind == ARITHMETIC and self.get_sum(frame, i):
             return True
         x = self.get(frame)
         if x is NULL:
@@ -220,7 +240,19 @@ cdef class Outside:
             return False
         i[0] = PyLong_AsLongLongAndOverflow(<object>x, &overflow)
         decref(x)
-        return not overflow and -(1LL << 53) < i[0] < 1LL << 53
+        return not overflow and is_small(i[0])
+
+    cdef bint get_sum(self, Frame *frame, Py_ssize_t *i) noexcept:
+        """get_int of a sum or a difference of small ints. False if it's anything else."""
+        cdef Py_ssize_t x, y
+        if self.symbol != c"+" and self.symbol != c"-" or not self.a.get_int(frame, &x) or not self.b.get_int(frame, &y):
+            return False
+        i[0] = x + y if self.symbol == c"+" else x - y
+        return is_small(i[0])
+
+
+cdef inline bint is_small(Py_ssize_t i) noexcept:
+    return -(1LL << 53) < i < 1LL << 53
 
 
 cdef bint has_plain_keys(PyObject *dictionary) noexcept:
@@ -344,10 +376,14 @@ cdef class Sequence:
         self.owner = NULL
         self.is_open = False
 
-    cdef inline void go_to(self, Frame *frame, Py_ssize_t k) noexcept:
-        if self.slot >= 0:
-            if self.kind == ITEMS or self.kind == REVERSED:
-                frame.items[self.slot] = self.items[self.start + k * self.step]
-            else:
-                frame.items[self.slot] = NULL
-                frame.ints[self.slot] = self.start + k * self.step
+
+cdef inline void go_to_element(PyObject *sequence, Frame *frame, Py_ssize_t k) noexcept:
+    """Set the variable that goes over a Sequence."""
+    cdef int slot = (<Sequence>sequence).slot
+    cdef Py_ssize_t at = (<Sequence>sequence).start + k * (<Sequence>sequence).step
+    if slot >= 0:
+        if (<Sequence>sequence).kind == ITEMS or (<Sequence>sequence).kind == REVERSED:
+            frame.items[slot] = (<Sequence>sequence).items[at]
+        else:
+            frame.items[slot] = NULL
+            frame.ints[slot] = at
