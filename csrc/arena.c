@@ -574,7 +574,7 @@ const char *fg_arena_check(const fg_arena *arena)
                 check_child(arena, fg_node_child(node, j), &parents);
             if (node->arity == FG_FUSED) {
                 fused++;
-                terms += node->sum->n;
+                terms += fg_sum_n(node->sum);
                 stood_for += node->sum->n_inner + 1;
                 check_column(arena, node->sum->u, &parents);
                 check_column(arena, node->sum->v, &parents);

@@ -72,7 +72,7 @@ typedef uint32_t fg_index;
 #define FG_KEEP_COLUMNS ((size_t)1 << 24) /* so many bytes of idle columns at most */
 #define FG_SIZES 80u        /* columns of fewer operands are kept for new ones of the same size when they're free, */
 #define FG_KEEP_FREE ((size_t)1 << 20) /* so many bytes of them at most */
-#define FG_KEEP_SUMS 8192u  /* so many free sums at most, of 64 bytes, are kept for new ones */
+#define FG_KEEP_SUMS 8192u  /* so many free sums at most, of 48 bytes, are kept for new ones */
 /* A training loop makes and drops a graph in each step. So that it doesn't fetch its memory anew each time, an arena
  * keeps vacant slabs: at least FG_KEEP_SLABS (64 MiB). If graphs have been larger, it keeps as many as the smaller of
  * the last two of those needed, but at most FG_KEEP_MOST (1 GiB). When so many nodes have died in smaller graphs
@@ -145,7 +145,13 @@ enum fg_arity {
 
 /* A pointer to a node points to its first half. The second half is always at the same distance from the first. */
 typedef struct {
-    fg_index child[2];      /* of a fused sum child[0] is the start, or FG_NONE if that is a number */
+    union {
+        fg_index child[2];
+        struct {
+            fg_index start; /* of a fused sum: the start, or FG_NONE if that is a number; */
+            uint32_t left;  /* so many terms, the first ones, have not passed on a gradient yet */
+        };
+    };
     union {
         void *face;         /* the face's, which is the layer above: a handle, an attachment, or NULL */
         uint64_t face_room; /* 8 bytes also where a pointer has 4, as in WebAssembly */
@@ -169,7 +175,10 @@ typedef struct {
         double local[2];    /* the derivatives by the children. FG_POW_CONST and FG_CONST_POW have one child, and the
                              * constant as local[1] */
         fg_edges *edges;    /* if arity is FG_WIDE */
-        struct fg_sum *sum; /* if arity is FG_FUSED */
+        struct {
+            struct fg_sum *sum; /* if arity is FG_FUSED; */
+            double inner;       /* the gradient of the products and partial sums that a sweep has reached */
+        };
     };
 } fg_node;
 

@@ -332,14 +332,17 @@ static inline fg_index new_sum(fg_arena *arena, const fg_terms *terms, double to
     if (!is_single)
         v->refs++;
     const bool is_int = (kind & fg_kind(0, 0, FG_GRAD_INT)) != 0;
-    *sum = (fg_sum){.n = u->n, .n_inner = n_inner_of(u->n, u, v, is_single, terms->start), .left = u->n, .u = u, .v = v,
-                    .inner_is_int = is_int, .rest_is_int = is_int, .start_number = terms->number,
-                    .start_is_int = terms->number_is_int, .is_single = is_single, .kind = kind,
-                    .is_plain = !is_single && u->n > 1 && !u->has_ints && !v->has_ints};
+    *sum = (fg_sum){.u = u, .v = v, .start_number = terms->number, .kind = kind,
+                    .n_inner = n_inner_of(u->n, u, v, is_single, terms->start),
+                    .start_is_int = terms->number_is_int, .is_single = is_single,
+                    .is_plain = !is_single && u->n > 1 && !u->has_ints && !v->has_ints,
+                    .inner_is_int = is_int, .rest_is_int = is_int};
     fg_node *node = fg_at(arena->nodes, index);
     fg_node_init(node, kind | fg_kind(FG_ADD, FG_FUSED, FG_LOCAL0_INT | FG_LOCAL1_INT), 0, total);
     node->sum = sum;
-    node->child[0] = terms->start;
+    node->inner = 0.0;
+    node->start = terms->start;
+    node->left = u->n;
     if (terms->start != FG_NONE)
         fg_node_retain(arena, terms->start);
     return index;
@@ -350,7 +353,7 @@ static void count_sums(fg_arena *arena, const fg_index *indices, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
         const fg_sum *sum = fg_at(arena->nodes, indices[i])->sum;
-        arena->n_terms += sum->n;
+        arena->n_terms += fg_sum_n(sum);
         arena->n_stood_for += sum->n_inner + 1;
     }
     arena->n_fused += n;
@@ -418,7 +421,7 @@ bool fg_sum_has(const fg_node *node, fg_index operand)
 void fg_sum_free(fg_arena *arena, fg_sum *sum)
 {
     arena->n_fused--;
-    arena->n_terms -= sum->n;
+    arena->n_terms -= fg_sum_n(sum);
     arena->n_stood_for -= sum->n_inner + 1;
     arena->edge_bytes -= sizeof *sum;
     give_sum(arena, sum);
@@ -443,8 +446,8 @@ static double number_now(const fg_node *nodes, const fg_column *column, uint32_t
 static void pass_on_term(fg_node *nodes, fg_node *node, uint32_t k)
 {
     const fg_sum *sum = node->sum;
-    const bool is_last = k == sum->n - 1;
-    const double grad = is_last ? node->grad : sum->inner; /* of A_k */
+    const bool is_last = k == fg_sum_n(sum) - 1;
+    const double grad = is_last ? node->grad : node->inner; /* of A_k */
     const bool is_int = is_last ? (node->flags & FG_GRAD_INT) != 0 : sum->inner_is_int;
     if (k == 0 && node->child[0] != FG_NONE)
         fg_grad_add_product(fg_at(nodes, node->child[0]), 1.0, true, grad, is_int);
@@ -457,8 +460,8 @@ static void pass_on_term(fg_node *nodes, fg_node *node, uint32_t k)
     bool u_is_int, v_is_int;
     double of_u = number_now(nodes, sum->u, k, is_deferred, &u_is_int);
     double of_v = number_now(nodes, sum->v, k, is_deferred, &v_is_int);
-    fg_grad_add_product(u, of_v, v_is_int, sum->inner, sum->inner_is_int);
-    fg_grad_add_product(v, of_u, u_is_int, sum->inner, sum->inner_is_int);
+    fg_grad_add_product(u, of_v, v_is_int, node->inner, sum->inner_is_int);
+    fg_grad_add_product(v, of_u, u_is_int, node->inner, sum->inner_is_int);
 }
 
 /* Make the gradients of a column's operands floats, if this call of fg_sweep hasn't done so yet. They stay floats until
@@ -525,9 +528,10 @@ static void add_multiples(double *restrict sums, const double *restrict numbers,
 
 /* Pass on the gradients of the products from, ..., to - 1 of a usual sum, from the last. are_floats: the operands'
  * gradients are known to be floats. */
-static inline void pass_on_terms(fg_node *nodes, const fg_sum *sum, size_t from, size_t to, const bool are_floats)
+static inline void pass_on_terms(fg_node *nodes, const fg_node *node, size_t from, size_t to, const bool are_floats)
 {
-    const double inner = sum->inner;
+    const fg_sum *sum = node->sum;
+    const double inner = node->inner;
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
     const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
     if (sum->u->is_running) { /* then no operand of v is one of u's, and the two loops don't meet */
@@ -557,8 +561,8 @@ static void pass_on_operands(fg_node *nodes, const fg_node *node, uint32_t from,
     const fg_sum *sum = node->sum;
     for (uint32_t k = to; k-- > from;) {
         if (k == 0 && node->child[0] != FG_NONE)
-            fg_grad_add(fg_at(nodes, node->child[0]), k == sum->n - 1 ? node->grad : sum->inner);
-        fg_grad_add(fg_at(nodes, fg_column_nodes(sum->u)[k]), k == sum->n - 1 ? node->grad : sum->inner);
+            fg_grad_add(fg_at(nodes, node->child[0]), k == fg_sum_n(sum) - 1 ? node->grad : node->inner);
+        fg_grad_add(fg_at(nodes, fg_column_nodes(sum->u)[k]), k == fg_sum_n(sum) - 1 ? node->grad : node->inner);
     }
 }
 
@@ -568,7 +572,7 @@ static bool is_usual(const fg_node *node)
 {
     const fg_sum *sum = node->sum;
     return !(node->flags & FG_DEFERRED)
-           && (sum->is_plain || (!sum->is_single && sum->n > 1 && !sum->inner_is_int));
+           && (sum->is_plain || (!sum->is_single && fg_sum_n(sum) > 1 && !sum->inner_is_int));
 }
 
 /* fg_sum_pass_on for any run of terms. */
@@ -576,7 +580,7 @@ FG_SELDOM void pass_on_run(fg_arena *arena, fg_node *node, uint32_t from, uint32
 {
     fg_node *const nodes = arena->nodes;
     const fg_sum *const sum = node->sum;
-    const bool is_whole = from == 0 && to == sum->n;
+    const bool is_whole = from == 0 && to == fg_sum_n(sum);
     if (sum->v->is_running || (sum->u->is_running && !is_usual(node)))
         fg_columns_stop_running(arena); /* only u of a usual sum may have running gradients */
     if (!is_usual(node)) {
@@ -594,28 +598,28 @@ FG_SELDOM void pass_on_run(fg_arena *arena, fg_node *node, uint32_t from, uint32
         be_floats(nodes, sum->v, arena->sweeps);
     }
     if (from == 0 && node->child[0] != FG_NONE) { /* A_0 passes its gradient on to the start before P_0 does to u_0 */
-        pass_on_terms(nodes, sum, 1, to, false);
-        fg_grad_add_product(fg_at(nodes, node->child[0]), 1.0, true, sum->inner, sum->inner_is_int);
+        pass_on_terms(nodes, node, 1, to, false);
+        fg_grad_add_product(fg_at(nodes, node->child[0]), 1.0, true, node->inner, sum->inner_is_int);
         to = 1;
     }
     if (is_whole)
-        pass_on_terms(nodes, sum, from, to, true);
+        pass_on_terms(nodes, node, from, to, true);
     else
-        pass_on_terms(nodes, sum, from, to, false);
+        pass_on_terms(nodes, node, from, to, false);
 }
 
 void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
 {
     fg_node *const node = fg_at(arena->nodes, index);
     fg_sum *const sum = node->sum;
-    if (to == sum->n) {
-        sum->inner = 0.0 + node->grad;
+    if (to == fg_sum_n(sum)) {
+        node->inner = 0.0 + node->grad;
         sum->inner_is_int = sum->rest_is_int && node->flags & FG_GRAD_INT;
     }
-    sum->left = from;
+    node->left = from;
     /* Half of all events have one term: the first rows' of layers. */
     if (to - from == 1 && from > 0 && is_usual(node) && !sum->u->is_running && !sum->v->is_running)
-        pass_on_terms(arena->nodes, sum, from, to, false);
+        pass_on_terms(arena->nodes, node, from, to, false);
     else
         pass_on_run(arena, node, from, to);
 }
@@ -623,8 +627,8 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
 void fg_sum_zero(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to)
 {
     fg_sum *sum = node->sum;
-    sum->left = sum->n;
-    sum->inner = 0.0;
+    node->left = fg_sum_n(sum);
+    node->inner = 0.0;
     sum->inner_is_int = sum->rest_is_int = true;
     fg_grad_zero(fg_at(nodes, node->child[0]));
     for (uint32_t k = from; k < to; k++) {
@@ -656,17 +660,17 @@ static fg_index be_leaf(fg_arena *arena, fg_index part, const fg_sum *sum, doubl
 }
 
 /* Make a part the leaf of a constant that is the second factor of term k. */
-static fg_index be_factor(fg_arena *arena, fg_index part, const fg_sum *sum, uint32_t k, bool has_grad)
+static fg_index be_factor(fg_arena *arena, fg_index part, const fg_sum *sum, uint32_t k, double inner, bool has_grad)
 {
     const double other = sum->u->numbers[k];
     bool is_int = fg_column_is_int(sum->u, k) && sum->inner_is_int;
-    const double grad = is_int ? fg_int_mul(other, sum->inner, &is_int) : other * sum->inner;
+    const double grad = is_int ? fg_int_mul(other, inner, &is_int) : other * inner;
     return be_leaf(arena, part, sum, sum->v->numbers[k], fg_column_is_int(sum->v, k), has_grad, grad, is_int);
 }
 
 /* Make a part a product or a partial sum. It takes over a reference to each child. */
 static fg_index be_binary(fg_arena *arena, fg_index part, const fg_sum *sum, uint8_t op, uint16_t flags, double data,
-                          fg_index a, fg_index b, double by_a, double by_b, bool has_grad)
+                          fg_index a, fg_index b, double by_a, double by_b, double inner, bool has_grad)
 {
     fg_node *node = fg_at(arena->nodes, part);
     fg_node_init(node, sum->kind | fg_kind(op, FG_BINARY, flags), 0, data);
@@ -674,7 +678,7 @@ static fg_index be_binary(fg_arena *arena, fg_index part, const fg_sum *sum, uin
     node->child[1] = b;
     node->local[0] = by_a;
     node->local[1] = by_b;
-    set_grad(node, sum, has_grad, sum->inner, sum->inner_is_int);
+    set_grad(node, sum, has_grad, inner, sum->inner_is_int);
     return part;
 }
 
@@ -696,7 +700,8 @@ static bool new_parts(fg_arena *arena, fg_index *parts, uint32_t n)
 bool fg_sum_take_apart(fg_arena *arena, fg_index index, fg_index *parts)
 {
     fg_sum *const sum = fg_at(arena->nodes, index)->sum;
-    const uint32_t n = sum->n;
+    const uint32_t n = fg_sum_n(sum), left_terms = fg_at(arena->nodes, index)->left;
+    const double inner = fg_at(arena->nodes, index)->inner;
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
     const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
     /* The new nodes lie at the end of `parts`. They are taken from there (`next`) and put in order at its start
@@ -708,33 +713,34 @@ bool fg_sum_take_apart(fg_arena *arena, fg_index index, fg_index *parts)
     fg_index total = fg_at(arena->nodes, index)->child[0]; /* the partial sum so far; at first the start, or FG_NONE */
     double number = sum->start_number;                     /* the partial sum's number */
     for (uint32_t k = 0; k < n; k++) {
-        const bool has_grad = k >= sum->left;
+        const bool has_grad = k >= left_terms;
         fg_index u = us[k], v = vs[k], term;
         double of_term = sum->is_single ? of_us[k] : of_us[k] * of_vs[k];
         if (u == FG_NONE)
-            u = *end++ = be_leaf(arena, *next++, sum, of_us[k], false, has_grad, sum->inner, sum->inner_is_int);
+            u = *end++ = be_leaf(arena, *next++, sum, of_us[k], false, has_grad, inner, sum->inner_is_int);
         else
             fg_node_retain(arena, u);
         term = u;
         if (!sum->is_single) {
             if (v == FG_NONE)
-                v = *end++ = be_factor(arena, *next++, sum, k, has_grad);
+                v = *end++ = be_factor(arena, *next++, sum, k, inner, has_grad);
             else
                 fg_node_retain(arena, v);
             const uint16_t kinds = (fg_column_is_int(sum->v, k) ? FG_LOCAL0_INT : 0)
                                    | (fg_column_is_int(sum->u, k) ? FG_LOCAL1_INT : 0);
-            term = *end++ = be_binary(arena, *next++, sum, FG_MUL, kinds, of_term, u, v, of_vs[k], of_us[k], has_grad);
+            term = *end++ = be_binary(arena, *next++, sum, FG_MUL, kinds, of_term, u, v, of_vs[k], of_us[k], inner,
+                                       has_grad);
         }
         fg_index left = total, right = term;
         if (total == FG_NONE) { /* the sum starts with a number */
             left = term;
             right = *end++ = be_leaf(arena, *next++, sum, sum->start_number, sum->start_is_int, has_grad,
-                                     sum->inner, sum->inner_is_int);
+                                     inner, sum->inner_is_int);
         }
         number += of_term;
         if (k < n - 1) {
             total = be_binary(arena, *next++, sum, FG_ADD, FG_LOCAL0_INT | FG_LOCAL1_INT, number, left, right, 1.0, 1.0,
-                              k + 1 >= sum->left);
+                              inner, k + 1 >= left_terms);
         } else {
             fg_node *node = fg_at(arena->nodes, index);
             node->arity = FG_BINARY;

@@ -78,21 +78,27 @@ static inline bool fg_column_is_int(const fg_column *column, uint32_t i)
     return column->has_ints && fg_column_kinds(column)[i];
 }
 
+/* What has no room in the node. */
 typedef struct fg_sum {
-    uint32_t n;             /* terms */
-    uint32_t n_inner;       /* the nodes that it stands for, besides itself */
-    uint32_t left;          /* so many terms, the first ones, have not passed on a gradient yet */
     fg_column *u, *v;       /* v is u if terms are single operands */
-    double inner;           /* the gradient of the products and partial sums that a sweep has reached */
-    double start_number;    /* the start's number, as it was. A start that is a node is the fused node's child[0] */
-    bool start_is_int;      /* whether start_number is an int, if the start is a number */
-    bool is_single;         /* terms are single operands */
-    bool is_plain;          /* two terms or more, of products, and no operand's number is an int */
-    bool inner_is_int;      /* whether `inner` is an int */
-    bool rest_is_int;       /* whether the gradients of the other inner nodes, which are all 0, are ints */
-    uint32_t kind;          /* the flags of the nodes that it stands for, as fg_kind makes them */
+    double start_number;    /* the start's number, as it was */
+    uint32_t n_inner;       /* the nodes that it stands for, besides itself */
+    uint32_t kind;          /* the flags of these nodes, as fg_kind makes them */
     uint32_t place;         /* where its parts are while take_listed_apart (backward.c) runs */
+    bool start_is_int : 1;  /* whether start_number is an int, if the start is a number */
+    bool is_single : 1;     /* terms are single operands */
+    bool is_plain : 1;      /* two terms or more, of products, and no operand's number is an int */
+    bool inner_is_int : 1;  /* whether the node's `inner` is an int */
+    bool rest_is_int : 1;   /* whether the gradients of the other inner nodes, which are all 0, are ints */
 } fg_sum;
+
+_Static_assert(sizeof(void *) < 8 || sizeof(fg_sum) == 40, "malloc takes 48 bytes for a sum, and for one byte more 64");
+
+/* How many terms a fused sum has. */
+static inline uint32_t fg_sum_n(const fg_sum *sum)
+{
+    return sum->u->n;
+}
 
 /* Whether it's known that all operands of a column still are leaves without closures. A walk that leaves out leaves
  * needn't look at them. */
@@ -175,10 +181,11 @@ bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_
 /* Whether another sweep over the sum could give inner nodes other gradients than the sum can keep: they have gradients
  * already, and not all the same zero. (A constant's gradient may be nan even if the sum's is 0: then the other factor
  * is infinite.) */
-static inline bool fg_sum_is_touched(const fg_sum *sum)
+static inline bool fg_sum_is_touched(const fg_node *node)
 {
-    return sum->left < sum->n
-           && !(sum->inner == 0.0 && sum->inner_is_int == sum->rest_is_int && sum->v->n_constants == 0);
+    const fg_sum *sum = node->sum;
+    return node->left < fg_sum_n(sum)
+           && !(node->inner == 0.0 && sum->inner_is_int == sum->rest_is_int && sum->v->n_constants == 0);
 }
 
 /* Write the running gradients of all columns back into the nodes.
