@@ -57,6 +57,7 @@ void fg_arena_clear(fg_arena *arena)
     fg_allocate(arena->vacant, 0);
     for (int i = 0; i < 2; i++)
         fg_allocate(arena->spare[i].table, 0);
+    fg_allocate(arena->running_grads, 0);
     fg_sums_clear(arena);
     fg_columns_clear(arena);
     void (*on_cycle_candidate)(fg_index) = arena->on_cycle_candidate;
@@ -67,7 +68,8 @@ void fg_arena_clear(fg_arena *arena)
 size_t fg_arena_bytes(const fg_arena *arena)
 {
     return arena->slabs * (FG_SLAB * FG_NODE_BYTES + 2 * sizeof(uint32_t)) + arena->edge_bytes
-           + arena->idle_bytes + arena->free_bytes + arena->n_free_sums * sizeof(fg_sum);
+           + arena->idle_bytes + arena->free_bytes + arena->n_free_sums * sizeof(fg_sum)
+           + arena->running_capacity * sizeof *arena->running_grads;
 }
 
 static fg_node *first_cache_line(void *block)

@@ -229,6 +229,8 @@ typedef struct {
     struct fg_column *free_columns[FG_SIZES]; /* by size, lists of free ones, kept for new columns */
     size_t free_bytes;      /* of these */
     struct fg_column *running; /* the columns that have running gradients, as a list */
+    double *running_grads;  /* these gradients */
+    uint32_t n_running, running_capacity;
     struct {
         const void *key;
         struct fg_column *column;

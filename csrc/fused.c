@@ -49,7 +49,6 @@ fg_column *fg_column_new(fg_arena *arena, uint32_t n, bool has_ints)
     column->assigned = arena->assigned;
     column->leaves_lost = UINT64_MAX;
     column->key = NULL;
-    column->grads = NULL;
     column->faces = NULL;
     column->is_running = column->is_idle = false;
     column->has_ints = has_ints;
@@ -165,7 +164,7 @@ void fg_column_note_faces(fg_arena *arena, fg_column *column)
 /* The bytes of a column and of all that belongs to it. */
 static size_t all_bytes(const fg_column *column)
 {
-    return column_bytes(column->n, column->has_ints) + (column->grads ? column->n * sizeof *column->grads : 0)
+    return column_bytes(column->n, column->has_ints)
            + (column->faces ? column->n * sizeof *column->faces : 0);
 }
 
@@ -176,8 +175,6 @@ void fg_column_discard(fg_arena *arena, fg_column *column)
         arena->columns[column->place].column = NULL;
     }
     *(column->is_idle ? &arena->idle_bytes : &arena->edge_bytes) -= all_bytes(column);
-    if (column->grads)
-        fg_allocate(column->grads, 0);
     if (column->faces)
         fg_allocate(column->faces, 0);
     give_column(arena, column);
@@ -482,6 +479,21 @@ static bool is_exclusive(const fg_node *node)
            && fg_node_is_leaf_without(node, FG_CLOSURE | FG_ATTACHED | FG_PARKED);
 }
 
+/* Make room for n more running gradients. */
+static bool grow_running(fg_arena *arena, uint32_t n)
+{
+    const uint32_t most = UINT32_MAX / 4;
+    if (n > most || arena->n_running > most)
+        return false;
+    const uint32_t capacity = 2 * (arena->n_running + n);
+    double *grads = fg_allocate(arena->running_grads, capacity * sizeof *grads);
+    if (!grads)
+        return false;
+    arena->running_grads = grads;
+    arena->running_capacity = capacity;
+    return true;
+}
+
 enum { MANY = 4 }; /* if so many sums share a column, running gradients pay */
 
 /* Give a column running gradients, if its operands are all exclusive, if that pays, and if there's memory. It's tried
@@ -491,19 +503,18 @@ static void start_running(fg_arena *arena, fg_column *column)
     const fg_index *const operands = fg_column_nodes(column);
     if (column->sweep == arena->sweeps || column->refs < MANY || !is_exclusive(fg_at(arena->nodes, operands[0])))
         return;
-    if (!column->grads) {
-        column->grads = fg_allocate(NULL, column->n * sizeof *column->grads);
-        if (!column->grads)
-            return;
-        arena->edge_bytes += column->n * sizeof *column->grads;
-    }
+    if (arena->running_capacity - arena->n_running < column->n && !grow_running(arena, column->n))
+        return;
+    double *const grads = arena->running_grads + arena->n_running;
     for (uint32_t k = 0; k < column->n; k++) {
         fg_node *node = fg_at(arena->nodes, operands[k]);
         if (!is_exclusive(node))
             return;
         node->flags &= (uint16_t)~FG_GRAD_INT;
-        column->grads[k] = node->grad;
+        grads[k] = node->grad;
     }
+    column->running = arena->n_running;
+    arena->n_running += column->n;
     column->sweep = arena->sweeps;
     column->is_running = true;
     column->next = arena->running;
@@ -514,10 +525,16 @@ void fg_columns_stop_running(fg_arena *arena)
 {
     for (fg_column *column = arena->running; column; column = column->next) {
         for (uint32_t k = 0; k < column->n; k++)
-            fg_at(arena->nodes, fg_column_nodes(column)[k])->grad = column->grads[k];
+            fg_at(arena->nodes, fg_column_nodes(column)[k])->grad = arena->running_grads[column->running + k];
         column->is_running = false;
     }
     arena->running = NULL;
+    arena->n_running = 0;
+    if (arena->running_capacity > FG_KEEP_COLUMNS / sizeof(double)) {
+        fg_allocate(arena->running_grads, 0);
+        arena->running_grads = NULL;
+        arena->running_capacity = 0;
+    }
 }
 
 static void add_multiples(double *restrict sums, const double *restrict numbers, double factor, size_t n)
@@ -528,14 +545,16 @@ static void add_multiples(double *restrict sums, const double *restrict numbers,
 
 /* Pass on the gradients of the products from, ..., to - 1 of a usual sum, from the last. are_floats: the operands'
  * gradients are known to be floats. */
-static inline void pass_on_terms(fg_node *nodes, const fg_node *node, size_t from, size_t to, const bool are_floats)
+static inline void pass_on_terms(const fg_arena *arena, const fg_node *node, size_t from, size_t to,
+                                 const bool are_floats)
 {
+    fg_node *const nodes = arena->nodes;
     const fg_sum *sum = node->sum;
     const double inner = node->inner;
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
     const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
     if (sum->u->is_running) { /* then no operand of v is one of u's, and the two loops don't meet */
-        add_multiples(sum->u->grads + from, of_vs + from, inner, to - from);
+        add_multiples(arena->running_grads + sum->u->running + from, of_vs + from, inner, to - from);
         for (size_t k = to; k-- > from;) {
             fg_node *v = fg_at(nodes, vs[k]);
             v->grad += of_us[k] * inner;
@@ -598,14 +617,14 @@ FG_SELDOM void pass_on_run(fg_arena *arena, fg_node *node, uint32_t from, uint32
         be_floats(nodes, sum->v, arena->sweeps);
     }
     if (from == 0 && node->child[0] != FG_NONE) { /* A_0 passes its gradient on to the start before P_0 does to u_0 */
-        pass_on_terms(nodes, node, 1, to, false);
+        pass_on_terms(arena, node, 1, to, false);
         fg_grad_add_product(fg_at(nodes, node->child[0]), 1.0, true, node->inner, sum->inner_is_int);
         to = 1;
     }
     if (is_whole)
-        pass_on_terms(nodes, node, from, to, true);
+        pass_on_terms(arena, node, from, to, true);
     else
-        pass_on_terms(nodes, node, from, to, false);
+        pass_on_terms(arena, node, from, to, false);
 }
 
 void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
@@ -619,7 +638,7 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
     node->left = from;
     /* Half of all events have one term: the first rows' of layers. */
     if (to - from == 1 && from > 0 && is_usual(node) && !sum->u->is_running && !sum->v->is_running)
-        pass_on_terms(arena->nodes, node, from, to, false);
+        pass_on_terms(arena, node, from, to, false);
     else
         pass_on_run(arena, node, from, to);
 }
