@@ -354,10 +354,10 @@ void fg_register_release(fg_arena *arena, const fg_register *reg, uint32_t n)
 
 static bool is_ascending(const fg_register *reg, uint32_t n)
 {
-    bool is = reg->step == 1;
-    for (uint32_t i = 1; i < n && is; i++)
-        is = reg->nodes[i - 1] < reg->nodes[i];
-    return is;
+    uint32_t n_wrong = reg->step != 1; /* counted to the end, in a loop that the compiler turns into vectors */
+    for (uint32_t i = 1; i < n; i++)
+        n_wrong += reg->nodes[i - 1] >= reg->nodes[i];
+    return n_wrong == 0;
 }
 
 bool fg_registers_repeat(const fg_register *const *registers, uint32_t n_registers, uint32_t n)
@@ -382,15 +382,15 @@ bool fg_registers_repeat(const fg_register *const *registers, uint32_t n_registe
     return false;
 }
 
-/* data or grad of n Values. Mostly all are floats. */
-static bool read_fields(fg_run *run, bool is_grad, const fg_register *a, uint32_t n, fg_register *out)
+/* data or grad of n Values. Mostly all are floats. Compiled for each of the two. */
+static inline bool read_fields(fg_run *run, const bool is_grad, const fg_register *a, uint32_t n, fg_register *out)
 {
-    const fg_node *nodes = run->arena->nodes;
+    const fg_node *const nodes = run->arena->nodes;
     uint16_t flags = 0;
     if (a->all != FG_VALUES)
         return false;
-    for (uint32_t i = 0; i < n; i++) {
-        const fg_node *node = fg_at(nodes, a->nodes[i * a->step]);
+    for (uint32_t i = 0, at = 0; i < n; i++, at += a->step) {
+        const fg_node *node = fg_at(nodes, a->nodes[at]);
         out->numbers[i] = is_grad ? node->grad : node->data;
         flags |= node->flags;
     }
@@ -398,38 +398,39 @@ static bool read_fields(fg_run *run, bool is_grad, const fg_register *a, uint32_
     return out->all == FG_FLOATS;
 }
 
-/* Compiled for each pair of is_grad and are_floats. */
-static inline void assign(fg_arena *arena, const fg_register *values, const bool is_grad, const fg_register *numbers,
-                          const bool are_floats, uint32_t n)
+/* by: the numbers' step. That of the indices is 1, or n is. Compiled for each pair of is_grad and by. */
+static inline void assign(fg_arena *arena, const fg_index *indices, const bool is_grad, const fg_register *numbers,
+                          const uint32_t by, uint32_t n)
 {
     const uint16_t flag = is_grad ? FG_GRAD_INT : FG_DATA_INT;
+    const bool are_floats = numbers->all == FG_FLOATS, is_int = !are_floats && numbers->kinds[0] & FG_IS_INT;
+    const bool is_any = !are_floats && by; /* each number may be an int or a float */
+    const double *const given = numbers->numbers;
     for (uint32_t i = 0; i < n; i++) {
-        const uint32_t at = i * numbers->step;
-        fg_node *node = fg_at(arena->nodes, values->nodes[i * values->step]);
+        fg_node *node = fg_at(arena->nodes, indices[i]);
         if (is_grad) {
-            node->grad = numbers->numbers[at];
+            node->grad = given[i * by];
         } else {
             fg_node_note_assigned(arena, node);
-            node->data = numbers->numbers[at];
+            node->data = given[i * by];
         }
-        node->flags &= (uint16_t)~flag;
-        if (!are_floats && numbers->kinds[at] & FG_IS_INT)
-            node->flags |= flag;
+        const bool is = is_any ? numbers->kinds[i] & FG_IS_INT : is_int;
+        node->flags = (uint16_t)((node->flags & ~flag) | (is ? flag : 0));
     }
 }
 
 void fg_register_assign(fg_arena *arena, const fg_register *values, bool is_grad, const fg_register *numbers,
                         uint32_t n)
 {
-    const bool are_floats = numbers->all == FG_FLOATS;
-    if (is_grad && are_floats)
-        assign(arena, values, true, numbers, true, n);
+    const fg_index *const indices = values->nodes;
+    if (is_grad && numbers->step)
+        assign(arena, indices, true, numbers, 1, n);
     else if (is_grad)
-        assign(arena, values, true, numbers, false, n);
-    else if (are_floats)
-        assign(arena, values, false, numbers, true, n);
+        assign(arena, indices, true, numbers, 0, n);
+    else if (numbers->step)
+        assign(arena, indices, false, numbers, 1, n);
     else
-        assign(arena, values, false, numbers, false, n);
+        assign(arena, indices, false, numbers, 0, n);
 }
 
 /* Do for n elements what C's own operators on floats do. False if Python would raise for one of them. by_x and by_y are
@@ -481,22 +482,28 @@ static bool calculate(uint8_t what, const fg_register *a, const fg_register *b, 
 /* Squares and roots of floats, since optimisers take them. False if Python has to compute one. */
 static bool calculate_power(const fg_register *x, const fg_register *n_register, uint32_t n, double *out)
 {
-    const double exponent = n_register->numbers[0];
+    const double exponent = n_register->numbers[0], *const numbers = x->numbers;
     if (x->all != FG_FLOATS || n_register->step || n_register->all > FG_NUMBERS)
         return false;
     if (exponent == 2.0) {
-        for (uint32_t i = 0; i < n; i++) {
-            out[i] = fg_square(x->numbers[i * x->step]);
-            if (!(out[i] >= DBL_MIN && out[i] < INFINITY) && x->numbers[i * x->step] != 0.0)
+        for (uint32_t i = 0; i < n; i++) { /* n is 1 if the register has one number for all */
+            out[i] = numbers[i] * numbers[i];
+            if (FG_LIKELY(fg_square_is_sure(numbers[i])) || numbers[i] == 0.0)
+                continue;
+            out[i] = fg_square(numbers[i]);
+            if (!(out[i] >= DBL_MIN && out[i] < INFINITY))
                 return false;
         }
         return true;
     }
     if (exponent == 0.5) {
         for (uint32_t i = 0; i < n; i++) {
-            if (!(x->numbers[i * x->step] >= 0.0 && x->numbers[i * x->step] < INFINITY))
+            out[i] = sqrt(numbers[i]);
+            if (FG_LIKELY(fg_root_is_sure(numbers[i], out[i])))
+                continue;
+            if (!(numbers[i] >= 0.0 && numbers[i] < INFINITY))
                 return false;
-            out[i] = fg_root(x->numbers[i * x->step]);
+            out[i] = fg_root(numbers[i]);
         }
         return true;
     }
@@ -625,8 +632,8 @@ static bool run_instruction(fg_run *run, const fg_instruction *code, fg_register
                                        : usual_divide(run, a, b, n, n_done, out);
     }
     out->all = FG_MIXED;
-    if ((code->what == FG_DO_DATA || code->what == FG_DO_GRAD)
-        && read_fields(run, code->what == FG_DO_GRAD, a, n, out))
+    if ((code->what == FG_DO_DATA && read_fields(run, false, a, n, out))
+        || (code->what == FG_DO_GRAD && read_fields(run, true, a, n, out)))
         return true;
 
 /* Compiled into a loop for each operation, so that the compiler sees what an operation does with its operands. */

@@ -101,18 +101,20 @@ cdef class Store:
         cdef fg_register *numbers = &level.registers[self.register]
         cdef fg_register *values = &level.registers[self.value]
         cdef PyObject **items
-        cdef Py_ssize_t i, step
+        cdef double *given = numbers.numbers
+        cdef Py_ssize_t i, step, by = numbers.step
         if self.kind != ITEM_PLACE:
             fg_register_assign(&arena, values, self.kind == GRAD_PLACE, numbers, n)
             return
         items, step = items_of(<object>self.items) + self.index(first), self.column.sequence.step
+        if self.is_in_place:
+            for i in range(n):
+                set_float(items[i * step], given[i * by])
+            return
         for i in range(n):
-            if self.is_in_place:
-                set_float(items[i * step], numbers.numbers[i * numbers.step])
-            else:
-                decref(items[i * step])         # an exact number: nothing of the author's runs
-                items[i * step] = self.fresh[i]
-                self.fresh[i] = NULL
+            decref(items[i * step])             # an exact number: nothing of the author's runs
+            items[i * step] = self.fresh[i]
+            self.fresh[i] = NULL
 
 
 cdef bint have_own_lists(Level level, list stores, Frame *frame) noexcept:

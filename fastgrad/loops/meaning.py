@@ -95,6 +95,7 @@ class LevelMaker:
         self.own = {slot for _, slot, *_ in loop.sequences}
         self.read = {}          # columns' registers by place
         self.made = {}          # registers by the element's id; `loop` keeps elements alive
+        self.fields = {}        # registers of Values' data and grad, by "data" or "grad" and the Values' register
         self.assigned = {}      # by text, places that a statement has assigned to, with the register of what they hold
         if loop.output == "lists":
             self.level.within = LevelMaker(loop.within).level
@@ -170,6 +171,10 @@ class LevelMaker:
             return self.instruct(BINARY[name], *map(self.register, parts))
         if name in ("data", "grad"):
             self.note_value(parts[0])
+            key = name, self.register(parts[0])
+            if key not in self.fields:      # it's a number, so it may be read once for all
+                self.fields[key] = self.instruct(name, key[1])
+            return self.fields[key]
         if name in UNARY:
             return self.instruct(UNARY[name], self.register(parts[0]))
         function, operand = parts       # "method" or "math"
