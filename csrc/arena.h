@@ -231,7 +231,7 @@ typedef struct {
     struct fg_column *running; /* the columns that have running gradients, as a list */
     double *running_grads;  /* these gradients */
     uint32_t n_running, running_capacity;
-    struct {
+    _Alignas(64) struct {   /* so that a set of 4 is a cache line */
         const void *key;
         struct fg_column *column;
     } columns[FG_COLUMNS];  /* see fg_column_find */

@@ -140,7 +140,7 @@ void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
     arena->columns[place].column = column;
 }
 
-void fg_column_note_faces(fg_arena *arena, fg_column *column)
+void fg_column_note_faces(fg_arena *arena, fg_column *column, const void *face_class)
 {
     const fg_index *const operands = fg_column_nodes(column);
     const uint32_t n = column->n;
@@ -153,6 +153,7 @@ void fg_column_note_faces(fg_arena *arena, fg_column *column)
     if (!column->faces)
         return;
     arena->edge_bytes += n * sizeof *column->faces;
+    column->face_class = face_class;
     column->leaves_lost = arena->leaves_lost;
     for (uint32_t i = 0; i < n; i++) {
         fg_node *node = fg_at(arena->nodes, operands[i]);

@@ -29,8 +29,8 @@
  * A column is what sums keep of a list of operands. Sums may share a column, as the rows of a layer share their inputs.
  * A column holds one reference to each operand, and takes 12 bytes for each: a number and an index. A row of weights is
  * a column that comes back at each position of a text and in each step. Such a column gets up to 16 bytes more for each
- * operand: its handle (fg_column_note_faces), and while a sweep runs its gradient (fg_columns_stop_running). Between two
- * steps no sum has it, and then it's idle (fg_column_end): only memory, without a reference to anything.
+ * operand: its handle (fg_column_note_faces), and while a sweep runs its gradient (fg_columns_stop_running). Between
+ * two steps no sum has it, and then it's idle (fg_column_end): only memory, without a reference to anything.
  */
 #ifndef FG_FUSED_H
 #define FG_FUSED_H
@@ -38,24 +38,26 @@
 #include "arena.h"
 
 typedef struct fg_column {
-    uint32_t refs;          /* from the sums that have it, and from callers that have made or found it */
-    uint32_t n;             /* operands */
-    uint32_t n_constants;   /* how many operands are constants */
-    uint32_t epoch;         /* of the last walk that has visited all operands */
-    uint64_t sweep;         /* arena->sweeps when all operands' gradients last became floats: see be_floats */
     struct fg_column *next; /* the next in arena->running, or in a list of free columns */
-    uint64_t assigned;      /* arena->assigned when the column was made */
-    uint64_t leaves_lost;   /* the arena's when all operands were leaves, or UINT64_MAX: see fg_column_has_leaves */
     const void *key;        /* what fg_column_find finds it by, or NULL */
-    const void **faces;     /* the operands' handles, or NULL: see fg_column_note_faces */
     uint32_t place;         /* in arena->columns, if there's a key */
+    uint32_t epoch;         /* of the last walk that has visited all operands */
+    uint64_t leaves_lost;   /* the arena's when all operands were leaves, or UINT64_MAX: see fg_column_has_leaves */
+    uint64_t sweep;         /* arena->sweeps when all operands' gradients last became floats: see be_floats */
     uint32_t running;       /* where in arena->running_grads the operands' gradients are, if */
     bool is_running;        /* they are there now, not in the nodes: see fg_columns_stop_running */
-    bool is_idle;           /* no sum has it, and it refers to no operand: see fg_column_end */
-    bool has_ints;          /* there is a byte for each number, which says whether it's an int: fg_column_kinds */
 #if FG_TESTING
     uint32_t checked;       /* the number of the last fg_arena_check that has checked it */
 #endif
+    /* To find a column and to make a sum takes what follows, and the numbers, which lie behind. */
+    const void **faces;     /* the operands' handles, or NULL: see fg_column_note_faces */
+    const void *face_class; /* what the caller has noted with them */
+    uint64_t assigned;      /* arena->assigned when the column was made */
+    uint32_t refs;          /* from the sums that have it, and from callers that have made or found it */
+    uint32_t n;             /* operands */
+    uint32_t n_constants;   /* how many operands are constants */
+    bool is_idle;           /* no sum has it, and it refers to no operand: see fg_column_end */
+    bool has_ints;          /* there is a byte for each number, which says whether it's an int: fg_column_kinds */
     double numbers[];       /* the operands' data when the column was made. Behind them are the operands
                              * (fg_column_nodes), and behind those the bytes (fg_column_kinds) */
 } fg_column;
@@ -153,8 +155,8 @@ void fg_column_note(fg_arena *arena, fg_column *column, const void *key);
 /* Note the operands' handles in column->faces, if all are leaves whose face is a handle, and if there's memory. From
  * then on the nodes keep their handles (FG_SEEN). So as long as sums have the column, each is the handle of the same
  * node, and one can find out whether a list still has the same Values without a look at any of them. That was most of
- * what a row of weights took to be found again. The caller sees to it that all handles are of the same class. */
-void fg_column_note_faces(fg_arena *arena, fg_column *column);
+ * what a row of weights took to be found again. face_class: the class of all handles, which is the caller's. */
+void fg_column_note_faces(fg_arena *arena, fg_column *column, const void *face_class);
 
 /* What a new fused sum is made of: two columns of factors, or, if v is NULL, the single operands in u. start: the node
  * that the sum starts with, or FG_NONE; then the sum starts with `number`, a constant. */
@@ -191,9 +193,9 @@ static inline bool fg_sum_is_touched(const fg_node *node)
 /* Write the running gradients of all columns back into the nodes.
  *
  * A sweep uses a row of a layer's weights once for each position of a text. The gradients in nodes are spread over
- * memory: a cache line has two. So in a call of fg_sweep, a column that many sums share has its operands' gradients side
- * by side, in arena->running_grads. That is right if the operands are leaves that nothing else in the graph refers to.
- * Then nobody else reads these gradients or adds to them before the call returns, and the order of additions is the
+ * memory: a cache line has two. So in a call of fg_sweep, a column that many sums share has its operands' gradients
+ * side by side, in arena->running_grads. That is right if the operands are leaves that nothing else in the graph refers
+ * to. Then nobody else reads these gradients or adds to them before the call returns, and the order of additions is the
  * same. */
 void fg_columns_stop_running(fg_arena *arena);
 

@@ -143,6 +143,7 @@ cdef extern from "fused.h":
         uint32_t n
         uint32_t n_constants
         const void **faces
+        const void *face_class
         fg_bool is_idle
         fg_bool has_ints
         double numbers[1]
@@ -160,7 +161,7 @@ cdef extern from "fused.h":
     void fg_column_release(fg_arena *arena, fg_column *column)
     fg_column *fg_column_find(const fg_arena *arena, const void *key)
     bint fg_column_revive(fg_arena *arena, fg_column *column)
-    void fg_column_note_faces(fg_arena *arena, fg_column *column)
+    void fg_column_note_faces(fg_arena *arena, fg_column *column, const void *face_class)
     void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
     fg_bool fg_terms_fit(fg_terms *terms, uint32_t kind)
     ctypedef struct fg_terms:

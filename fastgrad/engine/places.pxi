@@ -245,7 +245,9 @@ cdef class Outside:
     cdef bint get_sum(self, Frame *frame, Py_ssize_t *i) noexcept:
         """get_int of a sum or a difference of small ints. False if it's anything else."""
         cdef Py_ssize_t x, y
-        if self.symbol != c"+" and self.symbol != c"-" or not self.a.get_int(frame, &x) or not self.b.get_int(frame, &y):
+        if self.symbol != c"+" and self.symbol != c"-":
+            return False
+        if not self.a.get_int(frame, &x) or not self.b.get_int(frame, &y):
             return False
         i[0] = x + y if self.symbol == c"+" else x - y
         return is_small(i[0])
