@@ -386,6 +386,7 @@ bool fg_registers_repeat(const fg_register *const *registers, uint32_t n_registe
 static inline bool read_fields(fg_run *run, const bool is_grad, const fg_register *a, uint32_t n, fg_register *out)
 {
     const fg_node *const nodes = run->arena->nodes;
+    const uint16_t flag = is_grad ? FG_GRAD_INT : FG_DATA_INT;
     uint16_t flags = 0;
     if (a->all != FG_VALUES)
         return false;
@@ -394,8 +395,16 @@ static inline bool read_fields(fg_run *run, const bool is_grad, const fg_registe
         out->numbers[i] = is_grad ? node->grad : node->data;
         flags |= node->flags;
     }
-    out->all = flags & (is_grad ? FG_GRAD_INT : FG_DATA_INT) ? FG_MIXED : FG_FLOATS;
-    return out->all == FG_FLOATS;
+    if (flags & flag) {
+        out->all = FG_NUMBERS;
+        for (uint32_t i = 0, at = 0; i < n; i++, at += a->step) {
+            out->nodes[i] = FG_NONE;
+            out->kinds[i] = fg_at(nodes, a->nodes[at])->flags & flag ? FG_IS_INT : 0;
+        }
+    } else {
+        out->all = FG_FLOATS;
+    }
+    return true;
 }
 
 /* by: the numbers' step. That of the indices is 1, or n is. Compiled for each pair of is_grad and by. */
@@ -479,12 +488,30 @@ static bool calculate(uint8_t what, const fg_register *a, const fg_register *b, 
                    : calculate_by(what, a->numbers, 1, b->numbers, 0, n, out);
 }
 
-/* Squares and roots of floats, since optimisers take them. False if Python has to compute one. */
-static bool calculate_power(const fg_register *x, const fg_register *n_register, uint32_t n, double *out)
+/* Copy which numbers are ints: a gradient that nothing has been added to is 0. False if some int's square is large. */
+static bool are_ints_small(const fg_register *x, uint32_t n, fg_register *out)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        out->nodes[i] = FG_NONE;
+        out->kinds[i] = x->kinds[i];
+        if (x->kinds[i] & FG_IS_INT && x->numbers[i] * x->numbers[i] > FG_EXACT)
+            return false;
+    }
+    return true;
+}
+
+/* Squares and roots of numbers, since optimisers take them. False if Python has to compute one. */
+static bool calculate_power(const fg_register *x, const fg_register *n_register, uint32_t n, fg_register *result)
 {
     const double exponent = n_register->numbers[0], *const numbers = x->numbers;
-    if (x->all != FG_FLOATS || n_register->step || n_register->all > FG_NUMBERS)
+    double *const out = result->numbers;
+    if (x->all > FG_NUMBERS || n_register->step || n_register->all > FG_NUMBERS)
         return false;
+    if (x->all == FG_NUMBERS) { /* an int to the power of the int 2 is an int */
+        if (exponent != 2.0 || !fg_register_get(n_register, 0).is_int || !are_ints_small(x, n, result))
+            return false;
+        result->all = FG_NUMBERS;
+    }
     if (exponent == 2.0) {
         for (uint32_t i = 0; i < n; i++) { /* n is 1 if the register has one number for all */
             out[i] = numbers[i] * numbers[i];
@@ -611,6 +638,40 @@ static bool usual_divide(fg_run *run, const fg_register *a, const fg_register *b
     return true;
 }
 
+/* The usual case of a method: of Values of floats. */
+static bool usual_method(fg_run *run, uint8_t function, const fg_register *a, uint32_t n, uint32_t *n_done,
+                         fg_register *out)
+{
+    fg_arena *const arena = run->arena;
+    const bool is_relu = function == FG_RELU, is_micrograds = run->rules->micrograd_relu;
+    const uint16_t flags = is_relu && is_micrograds ? FG_LOCAL0_INT : 0;
+    const uint32_t kind = run->rules->kind | fg_kind(function, FG_UNARY, flags);
+    out->all = is_relu ? FG_MIXED : FG_VALUES; /* relu's 0 is an int */
+    for (uint32_t i = 0; i < n; *n_done = ++i) {
+        const fg_index child = a->nodes[i * a->step];
+        const double x = a->numbers[i * a->step];
+        double y, slope = x > 0.0;
+        bool is_int = false;
+        if (is_relu)
+            y = fg_relu(x, &is_int, is_micrograds);
+        else if (!fg_function(function, x, &y, &slope))
+            return false;
+        const fg_index index = fg_node_new(arena);
+        if (index == FG_NONE)
+            return false;
+        fg_node *node = fg_at(arena->nodes, index);
+        fg_node_init(node, kind | fg_kind(0, 0, is_int ? FG_DATA_INT : 0), 0, y);
+        node->child[0] = child;
+        node->local[0] = slope;
+        node->local[1] = 0.0;
+        fg_node_retain(arena, child);
+        out->numbers[i] = y;
+        out->nodes[i] = index;
+        out->kinds[i] = FG_IS_VALUE | (is_int ? FG_IS_INT : 0);
+    }
+    return true;
+}
+
 /* Run one instruction for n elements. False after n_done elements, whose results are still there. */
 static bool run_instruction(fg_run *run, const fg_instruction *code, fg_register *registers, uint32_t n,
                             uint32_t *n_done)
@@ -620,8 +681,10 @@ static bool run_instruction(fg_run *run, const fg_instruction *code, fg_register
     *n_done = 0;
     out->all = FG_FLOATS;
     if (calculate(code->what, a, b, n, out->numbers)
-        || (code->what == FG_DO_POWER && calculate_power(a, b, n, out->numbers)))
+        || (code->what == FG_DO_POWER && calculate_power(a, b, n, out)))
         return true;
+    if (run->rules->records && a->all == FG_VALUES && code->what == FG_DO_METHOD && code->function != FG_ABS)
+        return usual_method(run, code->function, a, n, n_done, out);
     if (run->rules->records && a->all == FG_VALUES && is_usual_second(b)) {
         if (code->what == FG_DO_MULTIPLY)
             return usual_binary(run, true, 1.0, a, b, n, n_done, out);

@@ -125,8 +125,7 @@ fg_status fg_program_run(fg_arena *arena, const fg_rules *rules, const fg_instru
 /* Drop the references to the nodes of a register's first n elements. */
 void fg_register_release(fg_arena *arena, const fg_register *reg, uint32_t n);
 
-/* Assign n numbers to the data or grad of Values with nodes. All numbers may be the same one, all Values only if n is 1.
- */
+/* Assign n numbers to the data or grad of Values with nodes. All numbers may be the same; all Values only if n is 1. */
 void fg_register_assign(fg_arena *arena, const fg_register *values, bool is_grad, const fg_register *numbers,
                         uint32_t n);
 

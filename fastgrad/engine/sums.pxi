@@ -98,7 +98,7 @@ cdef bint has_operands(fg_column *column, PyObject **items) noexcept:
 cdef bint still_has_operands(fg_column *column, PyObject **items) noexcept:
     """The same for a live column. Notes its operands' handles, if that can be done, to be faster the next time."""
     if column.faces is not NULL:
-        # All handles still are of this class: that of a Value can't be assigned if it's one with a dialect (check_class).
+        # All handles still are of this class: that of a Value can't be assigned if it has a dialect (check_class).
         return column.face_class is active_class and memcmp(items, column.faces, column.n * sizeof(PyObject *)) == 0
     if not has_operands(column, items):
         return False
