@@ -568,9 +568,12 @@ fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
             continue;
         }
         if (node->arity == FG_FUSED) {
-            const fg_event event = walk->events[--walk->n_events];
-            fg_sum_pass_on(arena, end[-1], event.from, event.to);
-            const uint32_t time = (event.to - event.from) >> (node->sum->u->is_running ? RUNNING_TERMS : TERMS);
+            const fg_event *const event = &walk->events[--walk->n_events];
+            const uint32_t n = event->to - event->from;
+            fg_sum_pass_on(arena, end[-1], event->from, event->to);
+            if (n < 1u << TERMS)
+                continue;
+            const uint32_t time = n >> (node->sum->u->is_running ? RUNNING_TERMS : TERMS);
             if (budget > time) {
                 budget -= time;
                 continue;
