@@ -286,8 +286,16 @@ static inline fg_index drop_one(fg_arena *arena, fg_index child, fg_index dying)
 /* The end of a column that no sum refers to. Operands that die are put in front of the list `dying`. */
 FG_SELDOM fg_index bury_column(fg_arena *arena, fg_column *column, fg_index dying)
 {
-    for (uint32_t i = column->n; i-- > 0;)
-        dying = drop_one(arena, fg_column_nodes(column)[i], dying);
+    const fg_index *const operands = fg_column_nodes(column);
+    const bool has_leaves = fg_column_has_leaves(arena, column); /* none has a closure */
+    column->handles_lost = arena->handles_lost;                  /* before any operand dies */
+    for (uint32_t i = column->n; i-- > 0;) {
+        fg_node *node = fg_at(arena->nodes, operands[i]);
+        if (has_leaves && node->refs > 1)
+            node->refs--;
+        else
+            dying = drop_one(arena, operands[i], dying);
+    }
     fg_column_end(arena, column);
     return dying;
 }

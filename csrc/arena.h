@@ -215,6 +215,7 @@ typedef struct {
     uint32_t edits;         /* how often edges have been replaced */
     uint64_t assigned;      /* how often numbers have been assigned that columns may have: see fg_node_note_assigned */
     uint64_t leaves_lost;   /* how often a node has got edges or a closure that it didn't have when it was made */
+    uint64_t handles_lost;  /* how often the face has freed a handle that a node was to keep (FG_SEEN) */
     uint64_t sweeps;        /* how often fg_sweep has been called */
     struct fg_walk *walks;  /* the walks that run, as a list */
     struct {

@@ -199,8 +199,19 @@ bool fg_column_revive(fg_arena *arena, fg_column *column)
 {
     const fg_index *const operands = fg_column_nodes(column);
     const uint32_t n = column->n;
+    const bool has_handles = fg_column_has_handles(arena, column);
+    uint32_t flags = 0, most = 0;
     bool is_right = true;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n && has_handles; i++) {
+        fg_node *node = fg_at(arena->nodes, operands[i]);
+        flags |= node->flags;
+        if (++node->refs > most)
+            most = node->refs;
+        column->numbers[i] = node->data;
+    }
+    if (flags & FG_DATA_INT || most > FG_MAX_REFS)
+        is_right = false;
+    for (uint32_t i = 0; i < n && !has_handles; i++) {
         fg_node *node = fg_at(arena->nodes, operands[i]);
         is_right &= (fg_node_is_leaf_without(node, FG_ATTACHED | FG_DATA_INT)) & (node->face == column->faces[i])
                     & (++node->refs <= FG_MAX_REFS);
@@ -234,6 +245,7 @@ void fg_columns_clear(fg_arena *arena)
 
 void fg_column_die(fg_arena *arena, fg_column *column)
 {
+    column->handles_lost = arena->handles_lost; /* before any operand may die */
     for (uint32_t i = column->n; i-- > 0;)
         fg_node_release(arena, fg_column_nodes(column)[i]);
     fg_column_end(arena, column);

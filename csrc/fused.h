@@ -43,6 +43,7 @@ typedef struct fg_column {
     uint32_t place;         /* in arena->columns, if there's a key */
     uint32_t epoch;         /* of the last walk that has visited all operands */
     uint64_t leaves_lost;   /* the arena's when all operands were leaves, or UINT64_MAX: see fg_column_has_leaves */
+    uint64_t handles_lost;  /* the arena's when the column became idle: see fg_column_has_handles */
     uint64_t sweep;         /* arena->sweeps when all operands' gradients last became floats: see be_floats */
     uint32_t running;       /* where in arena->running_grads the operands' gradients are, if */
     bool is_running;        /* they are there now, not in the nodes: see fg_columns_stop_running */
@@ -107,6 +108,13 @@ static inline uint32_t fg_sum_n(const fg_sum *sum)
 static inline bool fg_column_has_leaves(const fg_arena *arena, const fg_column *column)
 {
     return column->leaves_lost == arena->leaves_lost;
+}
+
+/* Whether it's known that an idle column's operands still are live leaves without closures, and that their handles are
+ * those in `faces`. */
+static inline bool fg_column_has_handles(const fg_arena *arena, const fg_column *column)
+{
+    return column->handles_lost == arena->handles_lost && fg_column_has_leaves(arena, column);
 }
 
 /* A new column for n operands, with one reference, or NULL if there's no memory. has_ints: with room for kinds. The

@@ -88,6 +88,7 @@ cdef extern from "arena.h":
         uint32_t holds
         uint32_t used_slabs
         uint32_t edits
+        uint64_t handles_lost
         uint32_t n_fused
         uint64_t n_stood_for
         void (*on_cycle_candidate)(fg_index index) noexcept
@@ -161,6 +162,7 @@ cdef extern from "fused.h":
     void fg_column_release(fg_arena *arena, fg_column *column)
     fg_column *fg_column_find(const fg_arena *arena, const void *key)
     bint fg_column_revive(fg_arena *arena, fg_column *column)
+    fg_bool fg_column_has_handles(const fg_arena *arena, const fg_column *column)
     void fg_column_note_faces(fg_arena *arena, fg_column *column, const void *face_class)
     void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
     fg_bool fg_terms_fit(fg_terms *terms, uint32_t kind)

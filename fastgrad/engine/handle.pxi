@@ -227,6 +227,7 @@ cdef void let_go "let_go"(PyObject *self) noexcept:
             node.face = NULL
         elif park(node, self):
             return
+        arena.handles_lost += 1
         fg_node_release(&arena, index)
     if (<Node>self).attributes is not NULL:
         drop_attributes(self)
@@ -418,6 +419,7 @@ cdef void on_node_death(fg_node *node) noexcept:
     global attachments, trash, untidy
     cdef Attachment *attachment
     cdef PyObject *handle
+    arena.handles_lost += 1
     if not node.flags & FG_ATTACHED:
         recycle(<PyObject *>node.face)
         return

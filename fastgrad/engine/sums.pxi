@@ -70,7 +70,8 @@ cdef fg_column *column_of(object values) noexcept:
     cdef fg_column *column = fg_column_find(&arena, <PyObject *>values)
     cdef fg_status status
     if column is not NULL and column.is_idle:
-        if column.n == n_items(values) and has_operands(column, items_of(values)) and fg_column_revive(&arena, column):
+        if column.n == n_items(values) and idle_has_operands(column, items_of(values)) \
+                and fg_column_revive(&arena, column):
             return column
         fg_column_discard(&arena, column)
     elif column is not NULL and column.n == n_items(values) and still_has_operands(column, items_of(values)):
@@ -95,11 +96,23 @@ cdef bint has_operands(fg_column *column, PyObject **items) noexcept:
     return True
 
 
+cdef bint idle_has_operands(fg_column *column, PyObject **items) noexcept:
+    """The same for an idle column. Mostly none of its operands' handles has been freed."""
+    if fg_column_has_handles(&arena, column) and has_faces(column, items):
+        return True
+    return has_operands(column, items)
+
+
+cdef inline bint has_faces(fg_column *column, PyObject **items) noexcept:
+    """Whether column.n items are the handles that the column has noted, which all are live."""
+    # All still are of this class: that of a Value can't be assigned if it has a dialect (check_class).
+    return column.face_class is active_class and memcmp(items, column.faces, column.n * sizeof(PyObject *)) == 0
+
+
 cdef bint still_has_operands(fg_column *column, PyObject **items) noexcept:
     """The same for a live column. Notes its operands' handles, if that can be done, to be faster the next time."""
     if column.faces is not NULL:
-        # All handles still are of this class: that of a Value can't be assigned if it has a dialect (check_class).
-        return column.face_class is active_class and memcmp(items, column.faces, column.n * sizeof(PyObject *)) == 0
+        return has_faces(column, items)
     if not has_operands(column, items):
         return False
     fg_column_note_faces(&arena, column, active_class)

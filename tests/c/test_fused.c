@@ -537,7 +537,8 @@ static void test_idle_columns(void)
     fg_index x[2] = {constant(arena, 0.5, false), constant(arena, 2.0, false)};
     for (int i = 0; i < 2; i++)
         fg_at(arena->nodes, x[i])->face = &handles[i];
-    for (int round = 0; round < 6; round++) {
+    enum { LAST = 7 };
+    for (int round = 0; round <= LAST; round++) {
         fg_column *column = fg_column_new(arena, 2, false);
         memcpy(fg_column_nodes(column), x, sizeof x);
         CHECK(fg_column_take(arena, column) == FG_OK);
@@ -556,16 +557,23 @@ static void test_idle_columns(void)
         fg_node *second = fg_at(arena->nodes, x[1]);
         second->data = round;
         second->face = round == 1 ? &handles[2] : &handles[1];
-        second->flags = round == 2 ? FG_DATA_INT : round == 3 ? FG_ATTACHED : 0;
+        second->flags = round == 2 || round == 3 ? FG_DATA_INT : round == 4 ? FG_ATTACHED : 0;
+        CHECK(fg_column_has_handles(arena, column));
+        const bool is_known = round == 2 || round > 5; /* that all handles are what they were */
+        arena->handles_lost += !is_known;
+        CHECK(fg_column_has_handles(arena, column) == is_known);
         if (fg_column_revive(arena, column)) {
-            CHECK(round > 3 && !column->is_idle && column->refs == 1 && column->numbers[1] == round);
-            CHECK(second->refs == 2 && second->flags & FG_SEEN && arena->idle_bytes == 0 && arena->edge_bytes > 0);
+            CHECK(round > 4 && !column->is_idle && column->refs == 1 && column->numbers[1] == round);
+            CHECK(second->refs == 2 && arena->idle_bytes == 0 && arena->edge_bytes > 0);
+            CHECK(is_known || second->flags & FG_SEEN);
             fg_column_release(arena, column);
+        } else {
+            CHECK(round < 5);
         }
         CHECK(second->refs == 1 && column->is_idle);
         second->face = &handles[1];
         second->flags = 0;
-        if (round == 5)
+        if (round == LAST)
             break; /* fg_arena_clear frees it */
         fg_column_discard(arena, column);
         CHECK(arena->idle_bytes == 0 && !fg_column_find(arena, &key[0]));

@@ -676,6 +676,57 @@ def test_a_handle_at_the_address_of_another():
     engine._check()
 
 
+def test_values_that_come_and_go_in_a_list():
+    """Lists get other Values between sums, at the addresses of those that went, with sums alive or none, and in the
+    middle of backward(), where what dies waits."""
+    rng = random.Random(1)
+    x, rows, kept = [Value(2.0), Value(3.0), Value(-1.0)], [[Value(float(i)) for i in range(3)] for _ in range(2)], []
+    nine = Value(9.0)
+
+    def change():
+        row, k = rng.choice(rows), rng.randrange(3)
+        what = rng.randrange(40)
+        if what > 7:
+            row[k] = None                   # the next result gets its handle
+            row[k] = nine + rng.random()
+        elif what < 3:
+            row[k], row[k - 1] = row[k - 1], row[k]
+        elif what == 3:
+            row[:] = [Value(rng.random()) for _ in row]
+        elif what == 4:
+            row[k].data = rng.choice([rng.random(), 3])
+        elif what == 5:
+            row[k].note = rng.random()
+        elif what == 6:
+            row[k]._backward = lambda: None
+        else:
+            row[k] = rng.choice(x)
+
+    def look():
+        for row in rows:
+            for v in F.linear(x, [row, row, row]):
+                assert v.data == sum(w.data * xi.data for w, xi in zip(row, x))
+                if rng.random() < 0.1:
+                    kept.append(v)
+
+    for i in range(1500):
+        for _ in range(rng.choice([0, 0, 1, 2])):
+            change()
+        look()
+        if rng.random() < 0.5:
+            kept.clear()
+        if i % 4 == 0:
+            for row in rows:
+                row[:] = [Value(rng.random()) for _ in row]
+        if i % 10 == 0:
+            top = x[0] * x[1]
+            top._backward = lambda: (change(), look(), change(), look())
+            (top * 2.0).backward()
+    rows.clear()
+    kept.clear()
+    engine._check()
+
+
 @pytest.mark.parametrize("n", range(1, 10))
 def test_rows_are_added_up_each_in_its_order(n):
     """However many there are, and whatever they share."""
