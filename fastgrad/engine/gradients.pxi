@@ -98,14 +98,17 @@ def _as_values(given):
     """A tuple of the Values in a list or a tuple, or None if it's empty or has anything else."""
     cdef Py_ssize_t i, n = n_items(given) if is_sequence(given) else 0
     cdef tuple values = given if type(given) is tuple else PyTuple_New(n)
-    cdef PyObject **items = items_of(given) if n > 0 else NULL
+    cdef PyObject **items
     cdef PyObject **copies = items_of(values) if values is not given else NULL
+    if n == 0 or n_items(given) != n:   # a collection in the middle of PyTuple_New may run Python, up to CPython 3.11
+        return None
+    items = items_of(given)
     for i in range(n):
         if type_of(items[i]) is not active_class and not is_value(<object>items[i]):
             return None
         if copies is not NULL:
             copies[i] = borrowed_to_new(items[i])
-    return values if n > 0 else None
+    return values
 
 
 cdef fg_index *indices_of(tuple values) except NULL:

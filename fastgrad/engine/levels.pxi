@@ -451,7 +451,7 @@ cdef class Level:
             return made
         if column.items is None:
             row = frame.items[column.sequence.a.slot]
-        elif column.items.b.get_int(frame, &i):
+        elif column.sequence.start == 0 and column.sequence.step == 1 and column.items.b.get_int(frame, &i):
             rows = column.items.a.get(frame)
             if rows is not NULL and is_sequence(<object>rows) and 0 <= i < n_items(<object>rows) and self.n == n:
                 row = items_of(<object>rows)[i]
@@ -655,8 +655,7 @@ cdef class Level:
     cdef object make_objects(self, Frame *frame):
         cdef list results = PyList_New(self.n)
         cdef Py_ssize_t i, first, last
-        cdef bint are_bounds_known = (self.place.kind == SLICE and self.place.get_bounds(frame, &first, &last)
-                                      and self.place.b.is_the_same and self.place.c.is_the_same)
+        cdef bint are_bounds_known = self.place.has_fixed_bounds() and self.place.get_bounds(frame, &first, &last)
         for i in range(self.n):
             self.go_to(frame, i)
             items_of(results)[i] = self.place.between(frame, first, last) if are_bounds_known \

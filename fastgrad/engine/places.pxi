@@ -178,6 +178,11 @@ cdef class Outside:
         decref(y)
         return result
 
+    cdef inline bint has_fixed_bounds(self) noexcept:
+        """Whether it's a slice with two bounds that are the same for all elements."""
+        return (self.kind == SLICE and self.b is not None and self.b.is_the_same
+                and self.c is not None and self.c.is_the_same)
+
     cdef inline bint get_bounds(self, Frame *frame, Py_ssize_t *first, Py_ssize_t *last) noexcept:
         """A slice's two bounds, if it has both, and no step."""
         return (self.b is not None and self.c is not None and self.d is None

@@ -235,6 +235,10 @@ class Maker:
             body = [f"t = {self.value(atoms)}", f"{r}.append(t{self.pick('', ' * k', '.relu()')})"]
         return [f"{r} = []", f"for {target} in {iterable}:", *indented(body)]
 
+    def numbers(self):
+        """The numbers of a vector's items, mostly all and in order."""
+        return self.pick("range(n)", "range(n)", "range(n)", "range(n - 1, -1, -1)", "range(1, n)", "range(0, n, 2)")
+
     def in_loops(self):
         """A loop within another."""
         r, V, E = self.name(), self.vector(), self.value(["w", "x"])
@@ -249,13 +253,16 @@ class Maker:
                 " for row in rows]"
             ]
         if kind == 3:
-            return [f"{self.keeps(r, True)} = [sum(rows[i][j] * {V}[j] for j in range(n)) for i in range(len(rows))]"]
+            return [f"{self.keeps(r, True)} = [sum(rows[i][j] * {V}[j] for j in {self.numbers()})"
+                    " for i in range(len(rows))]"]
         if kind == 4:
-            return [f"{self.keeps(r, True)} = [sum(xs[j] * rows[t][j] for j in range(n)) / n ** 0.5"
-                    " for t in range(len(rows))]"]
+            term = self.pick("xs[j] * rows[t][j]", "rows[t][j] * xs[j]")
+            return [f"{self.keeps(r, True)} = [sum({term} for j in {self.numbers()}) / n ** 0.5"
+                    f" for t in range({self.pick('', '', '-1, ')}len(rows))]"]
         if kind == 5:
             return [
-                f"{self.keeps(r, True)} = [sum(ys[t] * rows[t][j] for t in range(min(n, len(rows)))) for j in range(n)]"
+                f"{self.keeps(r, True)} = [sum(ys[t] * rows[t][j] for t in range(min(n, len(rows)))) for j in"
+                f" {self.numbers()}]"
             ]
         if kind == 6:
             return [

@@ -95,11 +95,44 @@ SHAPES = {
         r = [sum(q[j] * rows[t][j] for j in range(n)) / k for t in range(len(rows))]  # C
         ---
         r = [sum(q[hs + j] * rows[t][hs + j] for j in range(2)) / 2 ** 0.5 for t in range(len(rows))]  # C
+        ---
+        r = [sum(q[j] * rows[t][j] for j in range(n - 1, -1, -1)) for t in range(len(rows))]  # C
+        ---
+        r = [sum(q[j] * rows[t][j] for j in range(1, n)) for t in range(len(rows))]  # C
+        ---
+        r = [sum(x * rows[t][j] for j, x in enumerate(q)) for t in range(len(rows))]  # C
+        ---
+        r = [sum(x * rows[t][j - 1] for j, x in enumerate(q, 1)) for t in range(len(rows))]
+        ---
+        r = [sum(rows[-t][j] * q[j] for j in range(n)) for t in range(len(rows))]
+        ---
+        r = [sum(rows[t][j] * q[n - 1 - j] for j in range(n)) for t in range(len(rows))]
+        """,
+    "slices": """
+        r = [row[hs:hs + 2] for row in rows]  # C
+        ---
+        r = [row[-2:n] for row in rows]  # C
+        ---
+        r = [row[hs + 1:2 ** 40] for row in rows]
+        ---
+        r = [row[i:i + 2] for i, row in enumerate(rows)]  # C
+        ---
+        r = [row[hs:len(row)] for row in rows]  # C
+        ---
+        r = [xs[i:n - i] for i in range(n)]  # C
+        ---
+        r = [row[hs:] for row in rows]  # C
+        ---
+        r = [row[n:hs] for row in rows]  # C
         """,
     "rows weighted": """
         r = [sum(xs[t] * rows[t][j] for t in range(len(rows))) for j in range(n)]  # C
         ---
         r = [sum(xs[t] * rows[t][hs + j] for t in range(len(rows))) for j in range(2)]  # C
+        ---
+        r = [sum(xs[t] * rows[t][j] for t in range(len(rows) - 1, -1, -1)) for j in range(n)]  # C
+        ---
+        r = [sum(xs[t] * rows[t][j] for t in range(len(rows))) for j in range(-1, n - 1)]  # C
         """,
     "linear": """
         r = [sum(w * x for w, x in zip(row, xs)) for row in rows]  # C
