@@ -210,6 +210,22 @@ try:
 finally:
     del Value.__len__
 """,
+    "a class that changes when the loop has run": """
+def f():
+    return [v.relu() for v in xs], [v * 2.0 for v in xs], max(v.data for v in xs)
+r = f(), f()
+for name, other in ('relu', lambda v: 'relu'), ('__mul__', lambda v, w: 'times'), ('data', property(lambda v: 7.0)):
+    own = vars(Value).get(name)
+    setattr(Value, name, other)
+    try:
+        print(f())
+    finally:
+        delattr(Value, name)
+        if own is not None:
+            setattr(Value, name, own)
+    s = f()
+    print(s)
+""",
     "an operator in place": """
 Value.__iadd__ = lambda self, other: print('in place') or other
 try:
