@@ -63,10 +63,16 @@ bool fg_derivation_start(fg_arena *arena, fg_derivation *derivation, const fg_wa
     return true;
 }
 
+/* A node's gradient, of which the table has the reference, or FG_NONE. */
+static inline fg_index grad_of(const fg_derivation *derivation, fg_index index)
+{
+    return *fg_derivation_at(derivation, index) / FG_STEP * FG_STEP;
+}
+
 /* Set a node's element to 0, and drop its gradient. */
 static inline void drop_grad(fg_arena *arena, const fg_derivation *derivation, fg_index index)
 {
-    const fg_index grad = fg_derivation_grad(derivation, index);
+    const fg_index grad = grad_of(derivation, index);
     *fg_derivation_at(derivation, index) = 0;
     if (grad != FG_NONE)
         fg_node_release(arena, grad);
@@ -484,7 +490,7 @@ fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_inde
         return FG_OK;
     if (parent == FG_NONE)
         return add_to(arena, derivation, at, node_of(arena, derivation, local));
-    const fg_term grad = {fg_derivation_grad(derivation, parent), 0.0, false};
+    const fg_term grad = {grad_of(derivation, parent), 0.0, false};
     return add_to(arena, derivation, at, new_of_two(arena, derivation, FG_MUL, local, grad));
 }
 
@@ -657,7 +663,7 @@ fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, fg_i
 {
     const uint32_t n = fg_node_n_children(fg_at(arena->nodes, index));
     if (fg_at(arena->nodes, index)->op == FG_ADD || fg_at(arena->nodes, index)->op == FG_MUL)
-        return pass_on_to_two(arena, derivation, index, fg_derivation_grad(derivation, index));
+        return pass_on_to_two(arena, derivation, index, grad_of(derivation, index));
     const fg_status status = check(arena, derivation, index);
     if (status != FG_OK)
         return status;

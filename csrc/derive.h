@@ -105,12 +105,6 @@ static inline uint32_t fg_derivation_role(const fg_derivation *derivation, fg_in
     return *fg_derivation_at(derivation, index) % FG_STEP;
 }
 
-/* A node's gradient, of which the table has the reference, or FG_NONE. */
-static inline fg_index fg_derivation_grad(const fg_derivation *derivation, fg_index index)
-{
-    return *fg_derivation_at(derivation, index) / FG_STEP * FG_STEP;
-}
-
 /* Add to the gradient of a node below the root, if it's an input or above one: `local` times the gradient of the listed
  * node `parent`, or if that is FG_NONE, `local` itself. FG_OK or FG_NO_MEMORY. */
 fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local,

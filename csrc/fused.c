@@ -195,32 +195,41 @@ void fg_column_end(fg_arena *arena, fg_column *column)
     arena->idle_bytes += bytes;
 }
 
-bool fg_column_revive(fg_arena *arena, fg_column *column)
+/* Take a reference to each operand of an idle column, and its number. False if some operand isn't what it was. */
+static bool take_any(fg_arena *arena, fg_column *column)
 {
     const fg_index *const operands = fg_column_nodes(column);
-    const uint32_t n = column->n;
-    const bool has_handles = fg_column_has_handles(arena, column);
-    uint32_t flags = 0, most = 0;
     bool is_right = true;
-    for (uint32_t i = 0; i < n && has_handles; i++) {
-        fg_node *node = fg_at(arena->nodes, operands[i]);
-        flags |= node->flags;
-        if (++node->refs > most)
-            most = node->refs;
-        column->numbers[i] = node->data;
-    }
-    if (flags & FG_DATA_INT || most > FG_MAX_REFS)
-        is_right = false;
-    for (uint32_t i = 0; i < n && !has_handles; i++) {
+    for (uint32_t i = 0; i < column->n; i++) {
         fg_node *node = fg_at(arena->nodes, operands[i]);
         is_right &= (fg_node_is_leaf_without(node, FG_ATTACHED | FG_DATA_INT)) & (node->face == column->faces[i])
                     & (++node->refs <= FG_MAX_REFS);
         node->flags |= FG_SEEN;
         column->numbers[i] = node->data;
     }
-    if (!is_right) {
-        for (uint32_t i = 0; i < n; i++)
-            fg_at(arena->nodes, operands[i])->refs--;
+    return is_right;
+}
+
+/* The same if fg_column_has_handles: only a number may have become an int. */
+static bool take_known(fg_arena *arena, fg_column *column)
+{
+    const fg_index *const operands = fg_column_nodes(column);
+    uint32_t flags = 0, most = 0;
+    for (uint32_t i = 0; i < column->n; i++) {
+        fg_node *node = fg_at(arena->nodes, operands[i]);
+        flags |= node->flags;
+        if (++node->refs > most)
+            most = node->refs;
+        column->numbers[i] = node->data;
+    }
+    return !(flags & FG_DATA_INT) && most <= FG_MAX_REFS;
+}
+
+bool fg_column_revive(fg_arena *arena, fg_column *column)
+{
+    if (!(fg_column_has_handles(arena, column) ? take_known(arena, column) : take_any(arena, column))) {
+        for (uint32_t i = 0; i < column->n; i++)
+            fg_at(arena->nodes, fg_column_nodes(column)[i])->refs--;
         return false;
     }
     column->refs = 1;

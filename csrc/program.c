@@ -537,6 +537,11 @@ static bool calculate_power(const fg_register *x, const fg_register *n_register,
     return false;
 }
 
+/* ---- Usual cases ----
+ *
+ * What the operators and methods above do, for Values of floats, in loops that write the nodes' fields. Any operation
+ * is right without such a loop; these are the ones that scripts do most. */
+
 /* Whether a register's operands are Values of floats, or all have the same float, which isn't a Value. */
 static bool is_usual_second(const fg_register *reg)
 {
@@ -671,6 +676,8 @@ static bool usual_method(fg_run *run, uint8_t function, const fg_register *a, ui
     }
     return true;
 }
+
+/* ---- Instructions ---- */
 
 /* Run one instruction for n elements. False after n_done elements, whose results are still there. */
 static bool run_instruction(fg_run *run, const fg_instruction *code, fg_register *registers, uint32_t n,

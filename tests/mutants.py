@@ -283,7 +283,7 @@ FAULTS = {
          "engine/test_fused.py::test_rows_are_added_up_each_in_its_order"),
         ("ints-and-ints-passed-on-as-floats", "u->n > 1 && !u->has_ints && !v->has_ints,", "u->n > 1,",
          "c/test_fused.c"),
-        ("ints-in-a-column-that-comes-back", "    if (flags & FG_DATA_INT || most", "    if (most", "c/test_fused.c"),
+        ("ints-in-a-column-that-comes-back", "return !(flags & FG_DATA_INT) && most", "return most", "c/test_fused.c"),
         ("operands-get-the-inner-gradient", "[k]), k == fg_sum_n(sum) - 1 ? node->grad : node->inner);",
          "[k]), node->inner);", "c/test_fused.c"),
         ("reference-of-an-operand-lost", "        if (++node->refs > most)\n            most = node->refs;\n    }",
