@@ -9,6 +9,7 @@ import sys
 
 from fastgrad import engine
 from fastgrad.engine import Value, _gradients
+from fastgrad.value import gradients
 from fastgrad.value.public import public
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "value_and_grad"]
@@ -42,7 +43,10 @@ def grad(outputs, inputs, grad_outputs=None, create_graph=False, allow_unused=Fa
     Raises TypeError, ValueError, RuntimeError, MemoryError, and what operations and a user's `_backward` raise.
     Ctrl-C interrupts it. Under detect_anomaly a nan or an inf raises AnomalyError.
     """
-    outputs, inputs = _values("outputs", outputs), _values("inputs", inputs)
+    outputs, inputs = _collection("outputs", outputs), _collection("inputs", inputs)
+    outputs = _as_values(outputs) or gradients.values_of(Value, "outputs", outputs)
+    if type(inputs) is not list and type(inputs) is not tuple:      # these the engine looks through by itself
+        inputs = gradients.values_of(Value, "inputs", inputs)
     seeds = _seeds(outputs, grad_outputs)
     anomaly = sys.modules.get("fastgrad.debugging.anomaly")
     if create_graph and anomaly is not None and anomaly._open_blocks:
@@ -120,20 +124,12 @@ def value_and_grad(f, create_graph=False):
 
 # ---- Arguments ----
 
-def _values(name, given):
-    """Outputs or inputs as a tuple of Values."""
+def _collection(name, given):
+    """Outputs or inputs, one or several, as something that can be iterated over."""
     given = (given,) if isinstance(given, Value) else given
     if not hasattr(type(given), "__iter__"):
         raise TypeError(f"{name} must be a Value or a sequence of Values, not {type(given).__name__!r}")
-    values = _as_values(given)
-    if values is None:
-        values = tuple(given)
-        for x in values:
-            if not isinstance(x, Value):
-                raise TypeError(f"{name} must be Values, not {type(x).__name__!r}")
-        if not values:
-            raise ValueError(f"{name} is empty")
-    return values
+    return given
 
 
 def _seeds(outputs, grad_outputs):

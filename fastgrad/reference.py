@@ -370,10 +370,11 @@ Value._constant = Value     # the class of numbers that operators have made Valu
 def _gradients(outputs, seeds, inputs, create_graph, allow_unused=True):
     """What fastgrad.grad asks its engine for: value/gradients.py."""
     from fastgrad.value import gradients
+    inputs = gradients.values_of(Value, "inputs", inputs)
     found = (gradients.as_values if create_graph else gradients.as_numbers)(Value, outputs, seeds, inputs)
     for i, x in enumerate(found):
         if x is None and not allow_unused:
-            raise gradients.unused(inputs, i)
+            raise gradients.unused(i, inputs[i])
     return found
 
 

@@ -710,6 +710,13 @@ FAULTS = {
          "            incref(<PyObject *>handle)\n", "            pass\n",
          "engine/test_attributes.py::test_ids_are_stable_on_a_walk"),
     ],
+    "fastgrad/engine/gradients.pxi": [
+        ("slots-of-dead-inputs-given-away", "        fg_arena_hold(&arena)\n        self.ind", "        self.ind",
+         "engine/test_gradients.py::test_a_list_of_inputs_that_loses_its_values_in_the_middle"),
+        ("what-claims-to-be-a-value", "not is_value(<object>items[i]):\n                break",
+         "not isinstance(<object>items[i], value_class()):\n                break",
+         "tools/test_grad.py::test_bad_arguments"),
+    ],
     "fastgrad/engine/cycles.pxi": [
         ("a-constant-searched", "if index != FG_NONE and visit(", "if visit(",
          "engine/test_fused.py::test_cycles_through_a_sum_are_freed"),

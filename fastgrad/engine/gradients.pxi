@@ -7,7 +7,7 @@
 # Where backward() runs Python, for closures, odd classes or detect_anomaly, fastgrad/value/gradients.py does the work.
 
 cdef enum:
-    AHEAD = 8                           # so many gradients ahead their nodes are asked for
+    AHEAD = 32                          # so many gradients ahead their nodes and handles are asked for
 
 cdef fg_formula[FG_FORMULAS] formulas
 cdef bint are_formulas_read = False
@@ -22,12 +22,12 @@ cdef object value_class():
 cdef int read_formulas() except -1:
     """Read the derivatives of the table of operations."""
     global are_formulas_read
-    from fastgrad.value import derivatives
     cdef Number number
     cdef fg_formula *formula
     cdef Py_ssize_t i, j
     if are_formulas_read:
         return 0
+    from fastgrad.value import derivatives
     codes = {x.method: code for code, x in enumerate(operations.FUNCTIONS, FG_EXP)}
     codes.update(__add__=FG_ADD, __mul__=FG_MUL, __pow__=FG_POW)
     for shown, programs in derivatives.PROGRAMS.items():
@@ -111,16 +111,38 @@ def _as_values(given):
     return values
 
 
-cdef fg_index *indices_of(tuple values) except NULL:
-    """The indices of a tuple of Values that isn't empty, in memory that the caller frees."""
-    cdef Py_ssize_t i, n = len(values)
-    cdef PyObject **items = items_of(values)
-    cdef fg_index *indices = <fg_index *>fg_allocate(NULL, n * sizeof(fg_index))
-    if indices is NULL:
-        raise MemoryError("no memory for gradients")
-    for i in range(n):
-        indices[i] = (<Node>items[i]).index
-    return indices
+@cython.final
+@cython.no_gc
+cdef class Inputs:
+    """The nodes of a list or a tuple of Values. As long as an Inputs lives it holds the arena: a dead node's index
+    isn't given to another. So no Value needs a reference, even if Python takes it out of the list during a sweep."""
+    cdef fg_index *indices
+    cdef uint32_t n
+
+    def __cinit__(self, given):
+        cdef Py_ssize_t i, n = n_items(given)
+        cdef PyObject **items = items_of(given)
+        fg_arena_hold(&arena)
+        self.indices = <fg_index *>fg_allocate(NULL, (n or 1) * sizeof(fg_index))
+        if self.indices is NULL:
+            raise MemoryError("no memory for gradients")
+        for i in range(n):
+            if type_of(items[i]) is not active_class and not is_value(<object>items[i]):
+                break
+            self.indices[i] = (<Node>items[i]).index
+            self.n += 1
+        if n == 0 or self.n < n:
+            from fastgrad.value import gradients
+            gradients.values_of(value_class(), "inputs", given)     # raises
+
+    def __dealloc__(self):
+        fg_allocate(self.indices, 0)
+        fg_arena_unhold(&arena)
+        if untidy:
+            tidy_up()
+
+    cdef Node value(self, uint32_t i):
+        return handle_of(self.indices[i])
 
 
 cdef inline PyObject *gradient_of(fg_index index) except NULL:
@@ -164,11 +186,8 @@ cdef class Tally:
     cdef fg_tally tally
     cdef Walk walk
 
-    def __cinit__(self, Walk walk not None, tuple inputs not None):
-        cdef fg_index *indices = indices_of(inputs)
-        cdef bint is_started = fg_tally_start(&arena, &self.tally, walk.scratch, <uint32_t>len(inputs), indices)
-        fg_allocate(indices, 0)
-        if not is_started:
+    def __cinit__(self, Walk walk not None, Inputs inputs not None):
+        if not fg_tally_start(&arena, &self.tally, walk.scratch, inputs.n, inputs.indices):
             raise MemoryError("no memory for gradients")
         self.walk = walk
 
@@ -185,20 +204,19 @@ cdef class Tally:
                 return status == FG_OK
             look_for_signals(restarts)
 
-    cdef tuple grads_of(self, tuple inputs):
-        cdef Py_ssize_t i, n = len(inputs)
+    cdef tuple grads_of(self, Inputs inputs):
+        cdef uint32_t i
         cdef fg_number *grad
-        cdef tuple grads = PyTuple_New(n)
-        cdef PyObject **values = items_of(inputs)
+        cdef tuple grads = PyTuple_New(inputs.n)
         cdef PyObject **made = items_of(grads)
-        for i in range(n):
-            grad = fg_tally_at(&self.tally, (<Node>values[i]).index)
+        for i in range(inputs.n):
+            grad = fg_tally_at(&self.tally, inputs.indices[i])
             x = as_object(grad.value, grad.is_int) if grad.is_listed else None
             made[i] = borrowed_to_new(<PyObject *>x)
         return grads
 
 
-cdef object gradient_numbers(tuple outputs, object seeds, tuple inputs):
+cdef object gradient_numbers(tuple outputs, object seeds, Inputs inputs):
     """A tuple of numbers, with None for inputs that aren't below the outputs. None if backward() has to be asked."""
     cdef Node root
     cdef Walk walk
@@ -224,21 +242,19 @@ cdef object gradient_numbers(tuple outputs, object seeds, tuple inputs):
 cdef class Derivation:
     """A sweep that makes nodes, over a walk. As long as it lives, the gradients do."""
     cdef fg_derivation derivation
-    cdef fg_index *inputs
     cdef Walk walk
+    cdef Inputs inputs
 
-    def __cinit__(self, Walk walk not None, tuple inputs not None):
+    def __cinit__(self, Walk walk not None, Inputs inputs not None):
         self.derivation.formulas = formulas
         self.derivation.kind = fg_kind(0, 0, dialects[0].new_flags)
         self.derivation.ask = answer_core
-        self.walk = walk
-        self.inputs = indices_of(inputs)
-        if not fg_derivation_start(&arena, &self.derivation, walk.scratch, <uint32_t>len(inputs), self.inputs):
+        self.walk, self.inputs = walk, inputs
+        if not fg_derivation_start(&arena, &self.derivation, walk.scratch, inputs.n, inputs.indices):
             raise MemoryError("no memory for gradients")
 
     def __dealloc__(self):
         fg_derivation_end(&arena, &self.derivation)
-        fg_allocate(self.inputs, 0)
 
     cdef int give(self, Node child, object local, fg_index parent) except -1:
         cdef Number number
@@ -251,15 +267,19 @@ cdef class Derivation:
 
     cdef tuple take_grads(self):
         """The inputs' gradients. The sweep is at its end then."""
-        cdef Py_ssize_t i = 0, n = self.derivation.n_inputs
-        cdef fg_index *indices = self.inputs
+        cdef uint32_t i = 0, n = self.inputs.n
         cdef tuple grads = PyTuple_New(n)
         cdef PyObject **made = items_of(grads)
+        cdef fg_index *indices = <fg_index *>fg_allocate(NULL, n * sizeof(fg_index))
+        if indices is NULL:
+            raise MemoryError("no memory for gradients")
         fg_derivation_hand_over(&arena, &self.derivation, indices)
         try:
             while i < n:
                 if i + AHEAD < n:
                     fg_prefetch(node_at(indices[i + AHEAD]), 0)
+                    if free_handle - active_dialect.free_handles > AHEAD:
+                        fg_prefetch(free_handle[-AHEAD], 0)
                 i += 1
                 made[i - 1] = gradient_of(indices[i - 1]) if indices[i - 1] != FG_NONE \
                     else borrowed_to_new(<PyObject *>None)
@@ -268,6 +288,7 @@ cdef class Derivation:
                 if indices[i] != FG_NONE:
                     fg_node_release(&arena, indices[i])
                 i += 1
+            fg_allocate(indices, 0)
         return grads
 
     cdef int pass_on(self, fg_index index) except -1:
@@ -334,7 +355,7 @@ cdef class Derivation:
         return True
 
 
-cdef tuple gradient_values(tuple outputs, object seeds, tuple inputs):
+cdef tuple gradient_values(tuple outputs, object seeds, Inputs inputs):
     """A tuple of Values, with None for inputs that aren't below the outputs."""
     cdef Node root
     cdef Walk walk
@@ -358,17 +379,19 @@ cdef tuple gradient_values(tuple outputs, object seeds, tuple inputs):
         restarts += 1
 
 
-def _gradients(tuple outputs not None, seeds, tuple inputs not None, bint create_graph, bint allow_unused=True):
-    """What fastgrad.grad asks its engine for; fastgrad/value/gradients.py has the same in plain Python."""
-    cdef Py_ssize_t i
+def _gradients(tuple outputs not None, seeds, given not None, bint create_graph, bint allow_unused=True):
+    """What fastgrad.grad asks its engine for; fastgrad/value/gradients.py has the same in plain Python. given: the
+    inputs, as a list or a tuple."""
+    cdef Inputs inputs = Inputs(given)
+    cdef uint32_t i
     cdef PyObject **items
     found = gradient_values(outputs, seeds, inputs) if create_graph else gradient_numbers(outputs, seeds, inputs)
     if found is None:
         from fastgrad.value import gradients
-        found = gradients.as_numbers(value_class(), outputs, seeds, inputs)
+        found = gradients.as_numbers(value_class(), outputs, seeds, [inputs.value(i) for i in range(inputs.n)])
     items = items_of(found)
-    for i in range(0 if allow_unused else len(inputs)):
+    for i in range(0 if allow_unused else inputs.n):
         if items[i] is <PyObject *>None:
             from fastgrad.value import gradients
-            raise gradients.unused(inputs, i)
+            raise gradients.unused(i, inputs.value(i))
     return found

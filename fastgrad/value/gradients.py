@@ -3,7 +3,7 @@
 The compiled engine does the same in C (csrc/derive.h), with the same bits and the same nodes. It comes here where
 backward() runs Python.
 
-The arguments of both functions: Value is the engine's class. outputs, inputs: tuples of Values. seeds: numbers or
+The arguments of both functions: Value is the engine's class. outputs, inputs: sequences of Values. seeds: numbers or
 Values, which the derivatives by the outputs start with; None for 1 each. They return a tuple of the derivatives by the
 inputs, with None for an input that no output was made of.
 
@@ -146,9 +146,20 @@ class Sweep:
         return local
 
 
-def unused(inputs, i):
-    """The error for an input that no output was made of."""
-    return RuntimeError(f"no output was made of {input_name(i, inputs[i])}: allow_unused=True gives None for it")
+def values_of(Value, name, given):
+    """A collection that isn't empty, of Values alone, as a tuple. (A class may claim to be Value by its __class__.)"""
+    values = tuple(given)
+    for x in values:
+        if not issubclass(type(x), Value):
+            raise TypeError(f"{name} must be Values, not {type(x).__name__!r}")
+    if not values:
+        raise ValueError(f"{name} is empty")
+    return values
+
+
+def unused(i, v):
+    """The error for input number i, the Value v, that no output was made of."""
+    return RuntimeError(f"no output was made of {input_name(i, v)}: allow_unused=True gives None for it")
 
 
 def same(numbers, others):

@@ -6,9 +6,12 @@ tools/test_grad.py is about what users call.
 """
 import gc
 import math
+import os
 import random
 import signal
 import struct
+import subprocess
+import sys
 import time
 
 import pytest
@@ -369,6 +372,42 @@ def test_a_key_that_replaces_edges_in_the_middle():
     assert fastgrad.engine._gradients((y,), None, (fresh[-1],), True)[0].data == 2.0
     fastgrad.engine._check()
     vars(y).clear()         # a circle by way of a class, which no collection opens
+
+
+LOSES_ITS_INPUTS = """
+import fastgrad
+
+class Key(str):
+    def __hash__(self):
+        return hash("_derivatives")
+
+    def __eq__(self, key):
+        if inputs or not made:
+            if not inputs:
+                made.extend(fastgrad.Value(0.0) for _ in range(fastgrad.arena_stats()["capacity"]))     # in all slots
+            inputs.clear()
+            other._children = (x, *made)        # so that the sweep begins again, and comes to what has been made
+            other._local_grads = (x * 1.0,) * (1 + len(made))
+        return False
+
+inputs, made, x = [], [None], fastgrad.Value(2.0)
+odd, other = fastgrad.Value(8.0, (x,)), fastgrad.Value(1.0, (x,), local_grads=(x * 1.0,))
+vars(odd)[Key("other")] = 1
+odd._local_grads = (x * 12.0,)
+y = other + odd
+inputs, made = [x, *(fastgrad.Value(float(i)) for i in range(5000))], []
+grads = fastgrad.grad(y, inputs, create_graph=True, allow_unused=True)
+assert grads[0].data == 26.0 and grads[1:] == (None,) * 5000 and made
+fastgrad.engine._check()
+"""
+
+
+@only_c
+def test_a_list_of_inputs_that_loses_its_values_in_the_middle():
+    """No reference is taken to inputs. So a dead one's slot mustn't become another node's while the sweep runs. In a
+    process of its own, where there are few slots."""
+    subprocess.run([sys.executable, "-c", LOSES_ITS_INPUTS], check=True, timeout=60,
+                   env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONHASHSEED": "0"})
 
 
 def test_it_works_where_nothing_is_recorded(engine):

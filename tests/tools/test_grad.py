@@ -160,12 +160,20 @@ def test_several_outputs_and_grad_outputs():
     assert grad(outputs, x, (seed, None)) == (34.0,)
 
 
+class Liar:
+    """isinstance() believes `__class__`; the core mustn't."""
+    __class__ = Value
+
+
 def test_bad_arguments():
     x = Value(2.0)
     y = x * x
     for args, error, message in (
             ((3.0, x), TypeError, "outputs must be a Value or a sequence of Values, not 'float'"),
             ((y, [x, 1.0]), TypeError, "inputs must be Values, not 'float'"), ((y, "x"), TypeError, "not 'str'"),
+            ((y, [x, Liar()]), TypeError, "inputs must be Values, not 'Liar'"),
+            (([y, Liar()], x), TypeError, "outputs must be Values, not 'Liar'"), ((Liar(), x), TypeError, "Liar"),
+            ((y, Liar()), TypeError, "Liar"), ((y, {x, 1}), TypeError, "not 'int'"), ((y, ()), ValueError, "is empty"),
             (([], x), ValueError, "outputs is empty"), ((y, []), ValueError, "inputs is empty"),
             ((y, x, [1, 2]), ValueError, "grad_outputs has 2 numbers for 1 outputs"),
             ((y, x, "1"), TypeError, "grad_outputs, number 0: a Value holds a number, not 'str'"),
