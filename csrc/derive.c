@@ -550,58 +550,69 @@ static inline fg_index put_binary(fg_node *nodes, fg_index *next, uint32_t kind,
     return index;
 }
 
-/* Add a contribution with this number, as add_to does. kind: the derivation's, here and below. */
-static inline void add_float(fg_node *nodes, fg_index *next, uint32_t kind, fg_index *at, fg_index contribution,
-                             double number)
+/* The kinds of new nodes, of floats alone. */
+typedef struct {
+    uint32_t sum, product, zero;
+} fg_kinds;
+
+/* Add a contribution with this number, as add_to does. before: what is at `at`. */
+static inline void add_float(fg_node *nodes, fg_index *next, fg_kinds kinds, fg_index *at, fg_index before,
+                             fg_index contribution, double number)
 {
-    const uint32_t sum = kind | fg_kind(FG_ADD, FG_BINARY, FG_LOCAL0_INT | FG_LOCAL1_INT);
-    const uint32_t role = *at % FG_STEP;
-    const fg_index old = *at - role;
+    const uint32_t role = before % FG_STEP;
+    const fg_index old = before - role;
     if (old != FG_NONE) {
-        contribution = put_binary(nodes, next, sum, fg_at(nodes, old)->data + number, old, contribution, 1.0, 1.0);
+        const double total = fg_at(nodes, old)->data + number;
+        contribution = put_binary(nodes, next, kinds.sum, total, old, contribution, 1.0, 1.0);
     } else if (bits_of(number) == bits_of(-0.0)) { /* seldom, but for relu's derivatives */
         const fg_index zero = *next;
         *next += FG_STEP;
-        fg_node_init(fg_at(nodes, zero), kind | fg_kind(FG_LEAF, FG_NULLARY, FG_DATA_INT), FG_PASSED_OVER, 0.0);
-        contribution = put_binary(nodes, next, sum, 0.0, contribution, zero, 1.0, 1.0);
+        fg_node_init(fg_at(nodes, zero), kinds.zero, FG_PASSED_OVER, 0.0);
+        contribution = put_binary(nodes, next, kinds.sum, 0.0, contribution, zero, 1.0, 1.0);
     }
     *at = contribution | role;
 }
 
-/* Add a new product, of a node's child and its gradient g, to the gradient of the other child, at `at`. */
-static inline void add_product(fg_node *nodes, fg_index *next, uint32_t kind, fg_index *at, fg_index factor,
-                               fg_index grad)
+/* Add a new product, of the factor x and the gradient g, to the gradient of the other factor, at `at`. Returns whether
+ * that is asked for. */
+static inline bool add_product(fg_node *nodes, fg_index *next, fg_kinds kinds, fg_index *at, fg_index x, bool x_is_int,
+                               fg_index grad, double g)
 {
-    fg_node *const x = fg_at(nodes, factor), *const g = fg_at(nodes, grad);
-    const uint32_t product = kind | fg_kind(FG_MUL, FG_BINARY, data_is_int(x) ? FG_LOCAL1_INT : 0);
-    const double number = x->data * g->data;
-    x->refs++;
-    add_float(nodes, next, kind, at, put_binary(nodes, next, product, number, factor, grad, g->data, x->data), number);
+    fg_node *const factor = fg_at(nodes, x);
+    const fg_index before = *at;
+    const double number = factor->data * g;
+    const uint32_t kind = kinds.product | (x_is_int ? fg_kind(0, 0, FG_LOCAL1_INT) : 0);
+    if (before % FG_STEP == 0)
+        return false;
+    factor->refs++;
+    add_float(nodes, next, kinds, at, before, put_binary(nodes, next, kind, number, x, grad, g, factor->data), number);
+    return true;
 }
 
 /* Pass on the gradient of a product, if its factors are what they were. Returns how many new parents the gradient has
  * got, or 0: then nothing has happened. */
-static inline uint32_t pass_on_product(fg_node *nodes, fg_index *next, uint32_t kind, char *table, const fg_node *node,
-                                       fg_index grad)
+static inline uint32_t pass_on_product(fg_node *nodes, fg_index *next, fg_kinds kinds, char *table,
+                                       const fg_node *node, fg_index grad)
 {
     const fg_index a = node->child[0], b = node->child[1];
     const fg_node *const x = fg_at(nodes, a), *const y = fg_at(nodes, b);
-    const uint32_t of_ints = (data_is_int(x) ? FG_LOCAL1_INT : 0) | (data_is_int(y) ? FG_LOCAL0_INT : 0);
-    fg_index *const at_a = (fg_index *)(table + a), *const at_b = (fg_index *)(table + b);
-    const bool is_for_a = *at_a % FG_STEP != 0, is_for_b = *at_b % FG_STEP != 0;
+    const double g = fg_at(nodes, grad)->data;
+    bool x_is_int = false, y_is_int = false;
+    if (!FG_LIKELY(!((x->kind | y->kind) & fg_kind(0, 0, FG_DATA_INT))))
+        x_is_int = data_is_int(x), y_is_int = data_is_int(y);
+    const uint32_t locals = fg_kind(0, 0, FG_LOCAL0_INT | FG_LOCAL1_INT);
+    const uint32_t of_ints = fg_kind(0, 0, (x_is_int ? FG_LOCAL1_INT : 0) | (y_is_int ? FG_LOCAL0_INT : 0));
     if ((bits_of(node->local[0]) ^ bits_of(y->data)) | (bits_of(node->local[1]) ^ bits_of(x->data))
-        | ((node->flags ^ of_ints) & (FG_LOCAL0_INT | FG_LOCAL1_INT)))
+        | ((node->kind & locals) ^ of_ints))
         return 0; /* has_its_factors may say yes: of two nans */
-    if (is_for_a)
-        add_product(nodes, next, kind, at_a, b, grad);
-    if (is_for_b)
-        add_product(nodes, next, kind, at_b, a, grad);
-    return (uint32_t)is_for_a + is_for_b;
+    uint32_t n = add_product(nodes, next, kinds, (fg_index *)(table + a), b, y_is_int, grad, g);
+    return n + add_product(nodes, next, kinds, (fg_index *)(table + b), a, x_is_int, grad, g);
 }
 
-static inline bool is_product(const fg_node *node)
+/* Whether a node is of this operation, of two children, and without a closure. */
+static inline bool is_plain(const fg_node *node, uint8_t op)
 {
-    return fg_node_is_binary_without(node, FG_CLOSURE) && node->op == FG_MUL;
+    return (node->kind & fg_kind(UINT8_MAX, UINT8_MAX, FG_CLOSURE)) == fg_kind(op, FG_BINARY, 0);
 }
 
 /* Sweep nodes down to `end` left, as long as they are like that. What the loop needs of the arena and the derivation is
@@ -613,7 +624,11 @@ FG_SELDOM void sweep_floats(fg_arena *arena, fg_derivation *derivation, uint32_t
     fg_node *const nodes = arena->nodes;
     char *const table = (char *)derivation->grads;
     const fg_index *const order = derivation->walk->order;
-    const uint32_t kind = derivation->kind;
+    const fg_kinds kinds = {
+        .sum = derivation->kind | fg_kind(FG_ADD, FG_BINARY, FG_LOCAL0_INT | FG_LOCAL1_INT),
+        .product = derivation->kind | fg_kind(FG_MUL, FG_BINARY, 0),
+        .zero = derivation->kind | fg_kind(FG_LEAF, FG_NULLARY, FG_DATA_INT),
+    };
     const fg_index end_of_run = arena->end;
     fg_index next = arena->next;
     uint32_t left = derivation->left;
@@ -628,26 +643,30 @@ FG_SELDOM void sweep_floats(fg_arena *arena, fg_derivation *derivation, uint32_t
         fg_prefetch(&node->data, -FG_AHEAD);
         if (!(role & FG_ABOVE))
             continue;
-        if (!fg_node_is_binary_without(node, FG_CLOSURE) || data_is_int(g) || end_of_run - next < MOST_MADE * FG_STEP)
+        if (data_is_int(g) || end_of_run - next < MOST_MADE * FG_STEP)
             break;
-        if (node->op == FG_ADD && node->local[0] == 1.0 && node->local[1] == 1.0) {
-            const fg_index b = node->child[1];
-            fg_index *const at_a = (fg_index *)(table + node->child[0]), *const at_b = (fg_index *)(table + b);
-            if (*at_a % FG_STEP) {
-                add_float(nodes, &next, kind, at_a, grad, g->data);
-                n_parents++;
+        if (is_plain(node, FG_ADD) && node->local[0] == 1.0 && node->local[1] == 1.0) {
+            const fg_index a = node->child[0], b = node->child[1];
+            fg_index *const at_a = (fg_index *)(table + a), *const at_b = (fg_index *)(table + b);
+            const fg_index before = *at_a;
+            if (FG_LIKELY(before == FG_ABOVE)) {
+                *at_a = grad | FG_ABOVE;
+                n_parents = 1;
+            } else if (before % FG_STEP) {
+                add_float(nodes, &next, kinds, at_a, before, grad, g->data);
+                n_parents = 1;
             }
-            if (*at_b == FG_ABOVE && left - 1 > end && order[left - 2] == b && is_product(fg_at(nodes, b))) {
-                const uint32_t more = pass_on_product(nodes, &next, kind, table, fg_at(nodes, b), grad);
+            if (*at_b == FG_ABOVE && left - 1 > end && order[left - 2] == b && is_plain(fg_at(nodes, b), FG_MUL)) {
+                const uint32_t more = pass_on_product(nodes, &next, kinds, table, fg_at(nodes, b), grad);
                 n_parents += more ? more : 1;
                 *at_b = more ? 0 : grad | FG_ABOVE;
                 left -= more > 0;
             } else if (*at_b % FG_STEP) {
-                add_float(nodes, &next, kind, at_b, grad, g->data);
+                add_float(nodes, &next, kinds, at_b, *at_b, grad, g->data);
                 n_parents++;
             }
-        } else if (node->op == FG_MUL) {
-            n_parents = pass_on_product(nodes, &next, kind, table, node, grad);
+        } else if (is_plain(node, FG_MUL)) {
+            n_parents = pass_on_product(nodes, &next, kinds, table, node, grad);
         }
         if (n_parents == 0)
             break;
