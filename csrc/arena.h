@@ -229,7 +229,7 @@ typedef struct {
     uint32_t n_free_sums;
     struct fg_column *free_columns[FG_SIZES]; /* by size, lists of free ones, kept for new columns */
     size_t free_bytes;      /* of these */
-    struct fg_column *running; /* the columns that have running gradients, as a list */
+    struct fg_column *running[2]; /* the columns that have running gradients, as lists: of leaves, of other nodes */
     double *running_grads;  /* these gradients */
     uint32_t n_running, running_capacity;
     _Alignas(64) struct {   /* so that a set of 4 is a cache line */

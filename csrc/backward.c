@@ -567,6 +567,8 @@ fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
             pass_on_to_two(nodes, node);
             continue;
         }
+        if (!FG_LIKELY(!(node->flags & FG_GRAD_INT)) && arena->running[true]) /* the node's may be running */
+            fg_columns_stop_running_inner(arena);
         if (node->arity == FG_FUSED) {
             const fg_event *const event = &walk->events[--walk->n_events];
             const uint32_t n = event->to - event->from;
@@ -582,14 +584,14 @@ fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
             break;
         }
         if (node->flags & FG_CLOSURE || (node->flags & FG_DEFERRED && !fg_node_refresh(nodes, node))) {
-            if (arena->running)
+            if (arena->n_running > 0)
                 fg_columns_stop_running(arena);
             walk->n = (uint32_t)(end - order);
             return FG_CALLERS;
         }
         pass_on(nodes, node);
     }
-    if (arena->running)
+    if (arena->n_running > 0)
         fg_columns_stop_running(arena);
     walk->n = (uint32_t)(end - order);
     return walk->n > 0 ? FG_MORE : FG_OK;

@@ -483,22 +483,11 @@ static void pass_on_term(fg_node *nodes, fg_node *node, uint32_t k)
     fg_grad_add_product(v, of_u, u_is_int, node->inner, sum->inner_is_int);
 }
 
-/* Make the gradients of a column's operands floats, if this call of fg_sweep hasn't done so yet. They stay floats until
- * the call returns: a float plus anything is a float, and no Python runs before that. */
-static void be_floats(fg_node *nodes, fg_column *column, uint64_t sweep)
+/* Whether nothing refers to a node but one column, once, and perhaps a handle. is_inner: else only if it's a leaf. */
+static inline bool is_exclusive(const fg_node *node, bool is_inner)
 {
-    if (column->sweep == sweep)
-        return;
-    column->sweep = sweep;
-    for (uint32_t k = 0; k < column->n; k++)
-        fg_at(nodes, fg_column_nodes(column)[k])->flags &= (uint16_t)~FG_GRAD_INT;
-}
-
-/* Whether a node is a leaf to which nothing refers but one column, once, and perhaps a handle. */
-static bool is_exclusive(const fg_node *node)
-{
-    return node->refs == 1u + (node->face != NULL)
-           && fg_node_is_leaf_without(node, FG_CLOSURE | FG_ATTACHED | FG_PARKED);
+    const uint32_t kind = node->kind & fg_kind(0, is_inner ? 0 : UINT8_MAX, FG_CLOSURE | FG_ATTACHED | FG_PARKED);
+    return node->refs == 1u + (node->face != NULL) && kind == fg_kind(0, is_inner ? 0 : FG_NULLARY, 0);
 }
 
 /* Make room for n more running gradients. */
@@ -516,41 +505,69 @@ static bool grow_running(fg_arena *arena, uint32_t n)
     return true;
 }
 
-enum { MANY = 4 }; /* if so many sums share a column, running gradients pay */
+enum { MANY = 5 }; /* if so many sums share a column, running gradients pay */
 
-/* Give a column running gradients, if its operands are all exclusive, if that pays, and if there's memory. It's tried
- * once in each call of fg_sweep, before be_floats, and makes the operands' gradients floats too. */
+/* Give a column running gradients, if its operands are all exclusive, if that pays, and if there's memory. */
 static void start_running(fg_arena *arena, fg_column *column)
 {
     const fg_index *const operands = fg_column_nodes(column);
-    if (column->sweep == arena->sweeps || column->refs < MANY || !is_exclusive(fg_at(arena->nodes, operands[0])))
+    const bool is_inner = fg_at(arena->nodes, operands[0])->arity != FG_NULLARY;
+    if (column->refs < MANY)
         return;
     if (arena->running_capacity - arena->n_running < column->n && !grow_running(arena, column->n))
         return;
     double *const grads = arena->running_grads + arena->n_running;
     for (uint32_t k = 0; k < column->n; k++) {
-        fg_node *node = fg_at(arena->nodes, operands[k]);
-        if (!is_exclusive(node))
+        const fg_node *node = fg_at(arena->nodes, operands[k]);
+        if (!is_exclusive(node, is_inner))
             return;
-        node->flags &= (uint16_t)~FG_GRAD_INT;
         grads[k] = node->grad;
     }
+    for (uint32_t k = 0; k < column->n && is_inner; k++)
+        fg_at(arena->nodes, operands[k])->flags |= FG_GRAD_INT;
     column->running = arena->n_running;
     arena->n_running += column->n;
-    column->sweep = arena->sweeps;
     column->is_running = true;
-    column->next = arena->running;
-    arena->running = column;
+    column->next = arena->running[is_inner];
+    arena->running[is_inner] = column;
+}
+
+/* When a call of fg_sweep first comes to a column by a whole sum: make its operands' gradients floats. They stay floats
+ * until the call returns: a float plus anything is a float, and no Python runs before that. may_run: give them running
+ * gradients too, if that can be done. */
+FG_SELDOM void prepare(fg_arena *arena, fg_column *column, bool may_run)
+{
+    column->sweep = arena->sweeps;
+    for (uint32_t k = 0; k < column->n; k++)
+        fg_at(arena->nodes, fg_column_nodes(column)[k])->flags &= (uint16_t)~FG_GRAD_INT;
+    if (may_run)
+        start_running(arena, column);
+}
+
+static void stop_running(fg_arena *arena, bool is_inner)
+{
+    for (fg_column *column = arena->running[is_inner]; column; column = column->next) {
+        const double *const grads = arena->running_grads + column->running;
+        for (uint32_t k = 0; k < column->n; k++) {
+            fg_node *node = fg_at(arena->nodes, fg_column_nodes(column)[k]);
+            node->grad = grads[k];
+            if (is_inner)
+                node->flags &= (uint16_t)~FG_GRAD_INT;
+        }
+        column->is_running = false;
+    }
+    arena->running[is_inner] = NULL;
+}
+
+void fg_columns_stop_running_inner(fg_arena *arena)
+{
+    stop_running(arena, true);
 }
 
 void fg_columns_stop_running(fg_arena *arena)
 {
-    for (fg_column *column = arena->running; column; column = column->next) {
-        for (uint32_t k = 0; k < column->n; k++)
-            fg_at(arena->nodes, fg_column_nodes(column)[k])->grad = arena->running_grads[column->running + k];
-        column->is_running = false;
-    }
-    arena->running = NULL;
+    stop_running(arena, true);
+    stop_running(arena, false);
     arena->n_running = 0;
     if (arena->running_capacity > FG_KEEP_COLUMNS / sizeof(double)) {
         fg_allocate(arena->running_grads, 0);
@@ -565,6 +582,16 @@ static void add_multiples(double *restrict sums, const double *restrict numbers,
         sums[i] += numbers[i] * factor;
 }
 
+/* add_multiples for both columns of a sum. */
+static void add_multiples_of_two(double *restrict us, double *restrict vs, const double *restrict of_us,
+                                 const double *restrict of_vs, double factor, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        us[i] += of_vs[i] * factor;
+        vs[i] += of_us[i] * factor;
+    }
+}
+
 /* Pass on the gradients of the products from, ..., to - 1 of a usual sum, from the last. are_floats: the operands'
  * gradients are known to be floats. */
 static inline void pass_on_terms(const fg_arena *arena, const fg_node *node, size_t from, size_t to,
@@ -575,13 +602,23 @@ static inline void pass_on_terms(const fg_arena *arena, const fg_node *node, siz
     const double inner = node->inner;
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
     const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
-    if (sum->u->is_running) { /* then no operand of v is one of u's, and the two loops don't meet */
-        add_multiples(arena->running_grads + sum->u->running + from, of_vs + from, inner, to - from);
+    const bool u_runs = sum->u->is_running, v_runs = sum->v->is_running;
+    if (u_runs || v_runs) { /* then no operand of v is one of u's, and the order of the two doesn't matter */
+        const fg_column *const one = u_runs ? sum->u : sum->v;
+        const fg_index *const others = u_runs ? vs : us;
+        const double *const numbers = u_runs ? of_us : of_vs; /* the others' derivatives */
+        double *const grads = arena->running_grads + one->running + from;
+        if (u_runs && v_runs) {
+            double *const other_grads = arena->running_grads + sum->v->running + from;
+            add_multiples_of_two(grads, other_grads, of_us + from, of_vs + from, inner, to - from);
+            return;
+        }
+        add_multiples(grads, (u_runs ? of_vs : of_us) + from, inner, to - from);
         for (size_t k = to; k-- > from;) {
-            fg_node *v = fg_at(nodes, vs[k]);
-            v->grad += of_us[k] * inner;
+            fg_node *other = fg_at(nodes, others[k]);
+            other->grad += numbers[k] * inner;
             if (!are_floats)
-                v->flags &= (uint16_t)~FG_GRAD_INT;
+                other->flags &= (uint16_t)~FG_GRAD_INT;
         }
         return;
     }
@@ -622,8 +659,8 @@ FG_SELDOM void pass_on_run(fg_arena *arena, fg_node *node, uint32_t from, uint32
     fg_node *const nodes = arena->nodes;
     const fg_sum *const sum = node->sum;
     const bool is_whole = from == 0 && to == fg_sum_n(sum);
-    if (sum->v->is_running || (sum->u->is_running && !is_usual(node)))
-        fg_columns_stop_running(arena); /* only u of a usual sum may have running gradients */
+    if ((sum->u->is_running || sum->v->is_running) && (sum->u == sum->v || !is_usual(node)))
+        fg_columns_stop_running(arena);
     if (!is_usual(node)) {
         if (sum->is_single && !(sum->inner_is_int || node->flags & FG_GRAD_INT))
             pass_on_operands(nodes, node, from, to);
@@ -633,10 +670,10 @@ FG_SELDOM void pass_on_run(fg_arena *arena, fg_node *node, uint32_t from, uint32
         return;
     }
     if (is_whole) {
-        if (sum->u != sum->v)
-            start_running(arena, sum->u);
-        be_floats(nodes, sum->u, arena->sweeps);
-        be_floats(nodes, sum->v, arena->sweeps);
+        if (sum->u->sweep != arena->sweeps)
+            prepare(arena, sum->u, sum->u != sum->v);
+        if (sum->v->sweep != arena->sweeps)
+            prepare(arena, sum->v, sum->u != sum->v);
     }
     if (from == 0 && node->child[0] != FG_NONE) { /* A_0 passes its gradient on to the start before P_0 does to u_0 */
         pass_on_terms(arena, node, 1, to, false);

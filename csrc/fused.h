@@ -198,14 +198,17 @@ static inline bool fg_sum_is_touched(const fg_node *node)
            && !(node->inner == 0.0 && sum->inner_is_int == sum->rest_is_int && sum->v->n_constants == 0);
 }
 
-/* Write the running gradients of all columns back into the nodes.
+/* Write running gradients back into the nodes: those of all columns, or of columns with inner nodes.
  *
- * A sweep uses a row of a layer's weights once for each position of a text. The gradients in nodes are spread over
- * memory: a cache line has two. So in a call of fg_sweep, a column that many sums share has its operands' gradients
- * side by side, in arena->running_grads. That is right if the operands are leaves that nothing else in the graph refers
- * to. Then nobody else reads these gradients or adds to them before the call returns, and the order of additions is the
- * same. */
+ * A sweep uses a row of a layer's weights once for each position of a text, and the layer's inputs once for each row.
+ * The gradients in nodes are spread over memory: a cache line has two. So in a call of fg_sweep, a column that many sums
+ * share has its operands' gradients side by side, in arena->running_grads. That is right if nothing refers to the
+ * operands but the column. Then nobody else adds to these gradients before the call returns, and the order of additions
+ * is the same. A leaf's gradient nobody reads meanwhile. Another node's is read when the sweep comes to the node. So
+ * such a node is marked: it has FG_GRAD_INT until its gradient, which is a float, is written back. With that flag no
+ * node is swept in the usual way, and fg_sweep writes back first. */
 void fg_columns_stop_running(fg_arena *arena);
+void fg_columns_stop_running_inner(fg_arena *arena);
 
 /* Whether `operand` is an operand of the fused sum `node`, or its start. */
 bool fg_sum_has(const fg_node *node, fg_index operand);

@@ -124,6 +124,15 @@ def layer(rng, n):
             vector(rng, n, WIDTH, share(rng)), rng.random() < 0.3, other, int(20 * rng.random()), rng.random() < 0.3)
 
 
+def stack(rng, n):
+    """Two layers over several inputs. The Values between them are operands of the second layer alone."""
+    size, between, rows = 1 + int(3 * rng.random()), 1 + int(5 * rng.random()), 1 + int(10 * rng.random())
+    return ("stack", tuple(vector(rng, n, size, share(rng)) for _ in range(1 + int(8 * rng.random()))),
+            tuple(vector(rng, n, size, 0.0) for _ in range(between)), pick(rng, (None, "relu", "tanh", "exp")),
+            tuple(vector(rng, n, between, 0.0) for _ in range(rows)), rng.random() < 0.6, rng.random() < 0.3,
+            int(15 * rng.random()), rng.random() < 0.5)
+
+
 def matmul(rng, n):
     rows, inner, columns = (1 + int(3 * rng.random()) for _ in range(3))
     one, other = share(rng), share(rng)
@@ -199,7 +208,7 @@ def act(rng, n):
 
 
 CALM = (        # no Python runs in the sweep
-    (14, dot), (8, total), (8, linear), (8, layer), (5, matmul), (6, of_one), (2, of_two), (1, attention),
+    (14, dot), (8, total), (8, linear), (8, layer), (4, stack), (5, matmul), (6, of_one), (2, of_two), (1, attention),
     (2, cross_entropy),
     (4, rnn), (3, chain),
     (8, programs.value_value),
@@ -272,6 +281,7 @@ class Run:
     def __init__(self, engine):
         self.Value, self.no_grad, self.F = engine["Value"], engine["no_grad"], engine["F"]
         self.values, self.transcript, self.blocks, self.depth, self.layers = [], [], [], 0, {}
+        self.kept = []      # lists of weights
 
     def vector(self, items):
         values, n = self.values, len(self.values)
@@ -299,6 +309,25 @@ class Run:
             self.values.append(row[k])
         return self.F.linear(inputs if keeps_x else self.vector(x), rows + rows[:2])
 
+    def stack(self, xs, weights, function, others, are_new, is_turned, shown, is_swept):
+        F, first, second, results = self.F, list(map(self.vector, weights)), list(map(self.vector, others)), []
+        if are_new:
+            second = [[self.Value(v.data) for v in row] for row in second]
+            self.values += second[-1]
+            self.kept.append(second)
+        for x in xs:
+            h = F.linear(self.vector(x), first)
+            if function is not None:
+                h = getattr(F, function)(h)
+            results += [F.dot(h, row) for row in second] if is_turned else F.linear(h, second)
+            if len(second) > 7:
+                results.insert(-3, F.dot(h, h))
+            self.values += h[shown:shown + 1]
+        total = F.mean(results)
+        if is_swept:
+            total.backward()
+        return [*results, total]
+
     def play(self, step):
         what, F, n = step[0], self.F, len(self.values)
         if what == "backward":
@@ -312,6 +341,8 @@ class Run:
                                      None if step[3] is None else self.vector(step[3])))
         elif what == "layer":
             return self.put(self.layer(*step[1:]))
+        elif what == "stack":
+            return self.put(self.stack(*step[1:]))
         elif what == "matmul":
             return self.put(F.matmul(list(map(self.vector, step[1])), list(map(self.vector, step[2]))))
         elif what == "attention":

@@ -374,6 +374,43 @@ def test_rows_share_their_inputs():
     assert fused() == 1
 
 
+@pytest.mark.parametrize("make", [
+    lambda Value, h: h,                                     # sums
+    lambda Value, h: [v.tanh() for v in h],                 # one child
+    lambda Value, h: [v * v for v in h],                    # two
+    lambda Value, h: [Value(2.0 * v.data, (v, h[0], h[0]), (2.0, 0.5, 0.25)) for v in h],
+    lambda Value, h: [Value(v.data) for v in h],            # leaves
+    lambda Value, h: [h[0], Value(0.5), *h[2:]],            # a leaf among others
+    lambda Value, h: [Value(0.5), *h[1:]],
+    lambda Value, h: [h[0], h[0], *h[2:]],                  # twice
+], ids="sums tanh squares wide leaves a-leaf a-leaf-first twice".split())
+@pytest.mark.parametrize("rows, times, also", [(9, 7, None), (5, 1, "a row"), (2, 9, "themselves"), (9, 9, "itself")])
+def test_what_many_sums_share(make, rows, times, also):
+    """Where nothing else refers to the operands of a column, the sweep keeps their gradients side by side."""
+    def program(Value, F):
+        rng = random.Random(rows)
+        first = [[Value(rng.uniform(-1, 1)) for _ in range(3)] for _ in range(4)]
+        second = [[Value(rng.uniform(-1, 1)) for _ in range(4)] for _ in range(rows)]
+        inputs, results = [], []
+        for i in range(times):
+            x = [Value(rng.uniform(-1, 1)), i, 0.5]
+            h = make(Value, F.linear(x, first))
+            out = F.linear(h, second)
+            if also == "a row":
+                out.insert(-1, F.dot(h, second[0], h[1]))
+            elif also == "themselves":
+                out.insert(-1, F.dot(h, h))
+            elif also == "itself":
+                out.append(h[-1] * h[-2])
+            results += out
+            inputs += x[:1] if i % 3 else x[:1] + h
+        for _ in range(1 if also is None else 2):
+            F.mean(results).backward()          # so that gradients are floats
+            results = [v for v in results if isinstance(v, Value)][::-1]
+        return sum(first, []) + sum(second, []) + inputs
+    same_as_loops(program)
+
+
 def test_a_matrix_product_shares_columns_both_ways():
     def program(Value, F):
         a, b = ([[Value(rng.uniform(-1, 1)) for _ in range(3)] for _ in range(3)] for rng in (random.Random(3),) * 2)
