@@ -102,14 +102,20 @@ cdef enum Output:
 OUTPUTS = {"list": LIST, "lists": LISTS, "objects": OBJECTS, "sum": SUM, "max": MAX, "min": MIN, "stores": STORES}
 
 
+cdef inline bint is_row(PyObject *x, Py_ssize_t n) noexcept:
+    return x is not NULL and is_sequence(<object>x) and n_items(<object>x) == n
+
+
 @cython.final
 cdef class Level:
-    cdef list sequences, columns, levels, made
+    cdef list sequences, columns, levels
     cdef bint strict
     cdef int n_registers
     cdef fg_register *registers
     cdef fg_instruction *code
     cdef uint32_t n_code
+    cdef int *made              # the registers of results: of levels within, and then of the code
+    cdef int n_made
     cdef Output output
     cdef int a, b               # registers of the output; b is -1 for a sum of single operands
     cdef int start              # the register of a sum's start, or -1: 0
@@ -142,8 +148,16 @@ cdef class Level:
         self.code = <fg_instruction *>fg_allocate(NULL, (1 + self.n_code) * sizeof(fg_instruction))
         if self.registers is NULL or self.code is NULL:
             raise MemoryError("no memory for a loop's program")
+        self.made = <int *>fg_allocate(NULL, (1 + len(self.levels) + self.n_code) * sizeof(int))
+        if self.made is NULL:
+            raise MemoryError("no memory for a loop's program")
+        for register, _ in self.levels:
+            self.made[self.n_made] = register
+            self.n_made += 1
         for i, (what, function, result, a, b) in enumerate(text.code):
             self.code[i] = fg_instruction(what, function, result, a, b)
+            self.made[self.n_made] = result
+            self.n_made += 1
         self.output, self.a, self.b, self.start = OUTPUTS[text.output], text.a, text.b, text.start
         self.within = None if text.within is None else Level(text.within)
         self.place = None if text.place is None else Outside(text.place)
@@ -154,7 +168,6 @@ cdef class Level:
                 self.column_a = column
             if column.register == self.b:
                 self.column_b = column
-        self.made = [register for register, _ in self.levels] + [each[2] for each in text.code]
         self.rows = -1
         if self.output == SUM and self.n_code == 0 and self.start < 0 and self.column_a is not None \
                 and self.column_b is not None and not text.ahead and not text.levels:
@@ -169,6 +182,7 @@ cdef class Level:
     def __dealloc__(self):
         fg_allocate(self.registers, 0)
         fg_allocate(self.code, 0)
+        fg_allocate(self.made, 0)
         fg_allocate(self.room, 0)
 
     cdef bint begin(self, Frame *frame) noexcept:
@@ -375,8 +389,8 @@ cdef class Level:
         """Drop the references to the nodes that the first n_made results have, but for the register `besides`."""
         cdef Py_ssize_t i
         for i in range(n_made):
-            if <int>self.made[i] != besides:
-                fg_register_release(&arena, &self.registers[<int>self.made[i]], n)
+            if self.made[i] != besides:
+                fg_register_release(&arena, &self.registers[self.made[i]], n)
 
     # ---- Outputs ----
 
@@ -439,9 +453,17 @@ cdef class Level:
             fg_column_release(&arena, u)
         return False
 
-    cdef fg_column *row_of(self, Frame *frame, Column column, Py_ssize_t n) noexcept:
+    cdef inline fg_column *row_of(self, Frame *frame, Column column, Py_ssize_t n) noexcept:
         """The column of the next row, of n operands, with a reference. NULL: not so easily."""
-        cdef PyObject *rows = NULL
+        cdef PyObject *row
+        if column.inner is not None or column.items is not None:
+            return self.other_row_of(frame, column, n)
+        row = frame.items[column.sequence.a.slot]
+        return column_of(<object>row) if is_row(row, n) else NULL
+
+    cdef fg_column *other_row_of(self, Frame *frame, Column column, Py_ssize_t n) noexcept:
+        """The same for a row across rows, and for one of a list by its number."""
+        cdef PyObject *rows
         cdef PyObject *row = NULL
         cdef fg_column *made = NULL
         cdef Py_ssize_t i
@@ -449,14 +471,12 @@ cdef class Level:
             if self.n == n and self.read(frame, column, 0, n):
                 made = fg_register_column(&arena, &frame.rules, &self.registers[column.register], n)
             return made
-        if column.items is None:
-            row = frame.items[column.sequence.a.slot]
-        elif column.sequence.start == 0 and column.sequence.step == 1 and column.items.b.get_int(frame, &i):
-            rows = column.items.a.get(frame)
-            if rows is not NULL and is_sequence(<object>rows) and 0 <= i < n_items(<object>rows) and self.n == n:
-                row = items_of(<object>rows)[i]
-        if row is not NULL and is_sequence(<object>row) and n_items(<object>row) == n:
-            made = column_of(<object>row)
+        if column.sequence.start != 0 or column.sequence.step != 1 or not column.items.b.get_int(frame, &i):
+            return NULL
+        rows = column.items.a.get(frame)
+        if rows is not NULL and is_sequence(<object>rows) and 0 <= i < n_items(<object>rows) and self.n == n:
+            row = items_of(<object>rows)[i]
+            made = column_of(<object>row) if is_row(row, n) else NULL
         xdecref(rows)
         return made
 
@@ -558,7 +578,7 @@ cdef class Level:
         frame.reason = b"a sum that Python has to compute"
         status = fg_program_sum(&arena, &frame.rules, &self.registers[self.a],
                                 &self.registers[self.b] if self.b >= 0 else NULL, &start, n, result)
-        self.release(n + self.ahead, len(self.made))
+        self.release(n + self.ahead, self.n_made)
         return status == FG_OK
 
     cdef bint are_numbers(self, Py_ssize_t n) noexcept:
@@ -581,7 +601,7 @@ cdef class Level:
         cdef fg_operand x, y
         cdef Py_ssize_t i
         cdef list terms = []
-        self.release(n + self.ahead, len(self.made))
+        self.release(n + self.ahead, self.n_made)
         try:
             for i in range(n):
                 x = fg_register_get(a, i)
@@ -616,12 +636,12 @@ cdef class Level:
             if i == 0:
                 result[0] = x
             if x.is_value:
-                self.release(self.n, len(self.made))
+                self.release(self.n, self.n_made)
                 frame.reason = b"the largest or smallest of Values"
                 return False
             if x.number > result.number if self.output == MAX else x.number < result.number:
                 result[0] = x
-        self.release(self.n, len(self.made))        # the result is a number, but what it was computed from may be nodes
+        self.release(self.n, self.n_made)        # the result is a number, but what it was computed from may be nodes
         return True
 
     cdef object make_list(self, Frame *frame):
@@ -686,7 +706,7 @@ cdef class Level:
                 if fg_register_get(register, i).node != FG_NONE:
                     fg_node_release(&arena, register.nodes[i])
                 i += 1
-            self.release(self.n, len(self.made), self.a)
+            self.release(self.n, self.n_made, self.a)
         return 0
 
 

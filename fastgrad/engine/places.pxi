@@ -117,13 +117,14 @@ cdef class Outside:
         for part in (self.a, self.b, self.c, self.d):
             self.is_the_same = self.is_the_same and (part is None or (<Outside>part).is_the_same)
 
-    cdef PyObject *get(self, Frame *frame) noexcept:
+    cdef inline PyObject *get(self, Frame *frame) noexcept:
         """The object, a new reference; or NULL, if it can't be read without running Python."""
+        return borrowed_to_new(frame.locals[self.slot]) if self.kind == LOCAL else self.look_up(frame)
+
+    cdef PyObject *look_up(self, Frame *frame) noexcept:
         cdef PyObject *x
         cdef PyObject *y
         cdef Py_ssize_t first, last
-        if self.kind == LOCAL:
-            return borrowed_to_new(frame.locals[self.slot])
         if self.kind == ITEM:
             x = frame.items[self.slot]
             return PyLong_FromSsize_t_or_null(frame.ints[self.slot]) if x is NULL else borrowed_to_new(x)

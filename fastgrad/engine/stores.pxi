@@ -189,7 +189,7 @@ cdef Py_ssize_t assign_all(Level level, list stores, Frame *frame) noexcept:
             n = min(most, level.n - first)
             if not level.compute(frame, first, n + level.ahead):
                 break
-            level.release(n + level.ahead, len(level.made))
+            level.release(n + level.ahead, level.n_made)
             if are_values_read(level, n + level.ahead):
                 frame.reason = b"a Value as an operand, in a loop that assigns"
                 break

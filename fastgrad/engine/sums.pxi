@@ -64,10 +64,19 @@ cdef bint read_start(object x, Start *start) noexcept:
 
 # ---- Columns ----
 
-cdef fg_column *column_of(object values) noexcept:
+cdef inline fg_column *column_of(object values) noexcept:
     """The column of a list or a tuple, found or new, with a reference for the caller. NULL if there's anything in it
     but Values of the active class, floats and small ints, or if there's no memory."""
     cdef fg_column *column = fg_column_find(&arena, <PyObject *>values)
+    if (column is not NULL and not column.is_idle and column.n == n_items(values) and column.faces is not NULL
+            and has_faces(column, items_of(values))):
+        column.refs += 1
+        return column
+    return revived_or_new_column(values, column)
+
+
+cdef fg_column *revived_or_new_column(object values, fg_column *column) noexcept:
+    """The same, unless a column was found by the list's address, and has noted the handles of the list's Values."""
     cdef fg_status status
     if column is not NULL and column.is_idle:
         if column.n == n_items(values) and idle_has_operands(column, items_of(values)) \
@@ -110,10 +119,8 @@ cdef inline bint has_faces(fg_column *column, PyObject **items) noexcept:
 
 
 cdef bint still_has_operands(fg_column *column, PyObject **items) noexcept:
-    """The same for a live column. Notes its operands' handles, if that can be done, to be faster the next time."""
-    if column.faces is not NULL:
-        return has_faces(column, items)
-    if not has_operands(column, items):
+    """The same for a live column without noted handles. Notes them, if that can be done, to be faster the next time."""
+    if column.faces is not NULL or not has_operands(column, items):
         return False
     fg_column_note_faces(&arena, column, active_class)
     return True
