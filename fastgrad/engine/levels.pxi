@@ -141,7 +141,7 @@ cdef class Level:
         cdef int i
         self.sequences = [Sequence(each, is_fixed) for each, is_fixed in zip(text.sequences, text.are_fixed)]
         self.columns = [Column(each, self.sequences) for each in text.columns]
-        self.levels = [(register, Level(level)) for register, level in text.levels]
+        self.levels = [Level(level) for _, level in text.levels]
         self.strict, self.n_registers = text.strict, text.n_registers
         self.n_code = len(text.code)
         self.registers = <fg_register *>fg_allocate(NULL, (1 + self.n_registers) * sizeof(fg_register))
@@ -151,7 +151,7 @@ cdef class Level:
         self.made = <int *>fg_allocate(NULL, (1 + len(self.levels) + self.n_code) * sizeof(int))
         if self.made is NULL:
             raise MemoryError("no memory for a loop's program")
-        for register, _ in self.levels:
+        for register, _ in text.levels:
             self.made[self.n_made] = register
             self.n_made += 1
         for i, (what, function, result, a, b) in enumerate(text.code):
@@ -187,16 +187,17 @@ cdef class Level:
 
     cdef bint begin(self, Frame *frame) noexcept:
         """Open the sequences. False: decline; then they're closed."""
-        cdef Sequence sequence
-        cdef Py_ssize_t most = 0
+        cdef PyObject **sequences = items_of(self.sequences)
+        cdef Py_ssize_t i, most = 0
         self.n = PY_SSIZE_T_MAX
-        for sequence in self.sequences:
-            if not sequence.begin(frame):
+        for i in range(n_items(self.sequences)):
+            if not (<Sequence>sequences[i]).begin(frame):
                 frame.reason = b"something else than lists, tuples, arrays and ranges to go over"
                 self.end()
                 return False
-            if sequence.kind != COUNT:
-                self.n, most = min(self.n, sequence.n), max(most, sequence.n)
+            if (<Sequence>sequences[i]).kind != COUNT:
+                self.n = min(self.n, (<Sequence>sequences[i]).n)
+                most = max(most, (<Sequence>sequences[i]).n)
         if self.strict and most != self.n:
             frame.reason = b"lengths that differ"
             self.end()
@@ -211,23 +212,24 @@ cdef class Level:
         return True
 
     cdef void end(self) noexcept:
-        cdef Sequence sequence
-        for sequence in self.sequences:
-            sequence.end()
+        cdef PyObject **sequences = items_of(self.sequences)
+        cdef Py_ssize_t i
+        for i in range(n_items(self.sequences)):
+            (<Sequence>sequences[i]).end()
 
     cdef void forget(self) noexcept:
         """Drop what is kept until the loop's end."""
-        cdef Level level
-        cdef Sequence sequence
-        cdef int i
+        cdef PyObject **sequences = items_of(self.sequences)
+        cdef PyObject **levels = items_of(self.levels)
+        cdef Py_ssize_t i
         for i in range(2):
             if self.kept[i] is not NULL:
                 fg_column_release(&arena, self.kept[i])
                 self.kept[i] = NULL
-        for sequence in self.sequences:
-            sequence.close()
-        for _, level in self.levels:
-            level.forget()
+        for i in range(n_items(self.sequences)):
+            (<Sequence>sequences[i]).close()
+        for i in range(n_items(self.levels)):
+            (<Level>levels[i]).forget()
         if self.within is not None:
             self.within.forget()
         if self.capacity > self.n_registers * ELEMENTS_AT_A_TIME:
@@ -319,20 +321,19 @@ cdef class Level:
 
     cdef bint compute(self, Frame *frame, Py_ssize_t first, Py_ssize_t n) noexcept:
         """Fill all registers for n elements. False: decline, and there's nothing to release."""
-        cdef Column column
-        cdef Level level
-        cdef int register, done = 0
+        cdef PyObject **columns = items_of(self.columns)
+        cdef PyObject **levels = items_of(self.levels)
+        cdef Py_ssize_t i, done = n_items(self.levels)
         if not self.reserve(frame, n):
             return False
-        for column in self.columns:
-            if not self.read(frame, column, first, n):
+        for i in range(n_items(self.columns)):
+            if not self.read(frame, <Column>columns[i], first, n):
                 return False
-        for register, level in self.levels:
-            if not self.reduce_each(frame, level, &self.registers[register], first, n):
-                self.release(n, done)
+        for i in range(done):
+            if not self.reduce_each(frame, <Level>levels[i], &self.registers[self.made[i]], first, n):
+                self.release(n, i)
                 return False
-            fg_register_note(&self.registers[register], n)
-            done += 1
+            fg_register_note(&self.registers[self.made[i]], n)
         if frame.has_numpys and not self.suits_numpys(frame, n):
             self.release(n, done)
             return False
@@ -355,7 +356,8 @@ cdef class Level:
             return False
         for column in self.columns:
             are_values[column.register] = self.are_values(&self.registers[column.register], n)
-        for register, _ in self.levels:
+        for i in range(<uint32_t>n_items(self.levels)):
+            register = self.made[i]
             are_values[register] = self.are_values(&self.registers[register], n)
         for i in range(self.n_code):
             each = &self.code[i]
@@ -426,7 +428,7 @@ cdef class Level:
 
     cdef inline bint may_be_fused(self, Frame *frame) noexcept:
         """Whether the level is a sum whose operands are all read, none computed."""
-        return self.output == SUM and frame.records and self.n_code == 0 and not self.ahead and not self.levels
+        return self.output == SUM and frame.records and self.n_code == 0 and not self.levels
 
     cdef bint read_terms(self, Frame *frame, fg_terms *terms) noexcept:
         """What a fused sum is made of, with a reference to each column. False if it can't be fused."""
@@ -436,6 +438,10 @@ cdef class Level:
         cdef fg_column *v = NULL
         if self.n < FEWEST_TERMS or not self.reserve(frame, self.n):
             return False
+        if self.ahead:
+            for column in self.columns:
+                if not self.read(frame, column, self.n, 1):
+                    return False
         if self.start >= 0:
             for column in self.columns:
                 if column.register == self.start and not self.read(frame, column, 0, 1):

@@ -121,6 +121,19 @@ cdef class Outside:
         """The object, a new reference; or NULL, if it can't be read without running Python."""
         return borrowed_to_new(frame.locals[self.slot]) if self.kind == LOCAL else self.look_up(frame)
 
+    cdef bint reads_from(self, Frame *frame, PyObject *items) noexcept:
+        """Whether an item of a list, or a copy of some, is part of the expression. So may be what can't be read."""
+        cdef Outside part
+        cdef PyObject *x
+        cdef bint is_it = False
+        for part in (self.a, self.b, self.c, self.d):
+            is_it = is_it or part is not None and part.reads_from(frame, items)
+        if not is_it and self.kind in (SUBSCRIPT, SLICE, PART):
+            x = self.a.get(frame)
+            is_it = x is NULL or x is items
+            xdecref(x)
+        return is_it
+
     cdef PyObject *look_up(self, Frame *frame) noexcept:
         cdef PyObject *x
         cdef PyObject *y

@@ -135,6 +135,8 @@ cdef bint have_own_lists(Level level, list stores, Frame *frame) noexcept:
         if store.kind != ITEM_PLACE:
             continue
         for column in level.columns:
+            if column.items is not None and column.items.reads_from(frame, store.items):
+                return False
             if column is not store.column and column.items is not None:
                 x = column.items.get(frame)
                 is_other = x is not store.items

@@ -66,7 +66,11 @@ class Store:
 def meaning_of(loop, parser, is_for=False):
     """The Meaning of a parsed loop."""
     parser.check_unpacking()
-    return Meaning(LevelMaker(loop, is_for).level, describe(loop), parser)
+    level = LevelMaker(loop, is_for).level
+    own = {slot for _, slot, *_ in loop.sequences}
+    if is_for and any(slots_in(place) & own for place, _ in parser.unpacked):
+        level.ahead = 1     # the next element may not be one that can be unpacked
+    return Meaning(level, describe(loop), parser)
 
 
 def slots_in(place):
@@ -104,11 +108,15 @@ class LevelMaker:
             return
         if loop.start is not None:
             self.level.start = self.outside(loop.start)
+        items = set()           # registers of what items of lists get
         for place, element in loop.statements:
             register = self.register(element)
             if place is None:
                 self.made[id(element)] = register       # what the variable stands for, whatever its place gets later
             else:
+                if place[0] == "operand" and (element[0] == "operand" or register in items):
+                    raise Unfit("an item that is the same object as another")
+                items |= {register} if place[0] == "operand" else set()
                 self.assigned[repr(place)] = place, register
         if any(place[0] == "operand" for place, _ in self.assigned.values()):
             self.check_items()
@@ -119,7 +127,10 @@ class LevelMaker:
             self.level.a, self.level.b = self.register(loop.element[1]), self.register(loop.element[2])
         elif loop.element:
             self.level.a = self.register(loop.element)
-        self.level.named = [register for register in self.level.values if register not in self.operands()]
+        operands = self.operands()
+        if any(store.kind == "data" and store.value in operands for store in self.level.stores):
+            raise Unfit("a Value as an operand whose data is assigned")
+        self.level.named = [register for register in self.level.values if register not in operands]
 
     def operands(self):
         """The registers whose operands themselves are computed with, put out or assigned."""

@@ -141,6 +141,12 @@ def names_bound_by(node):
     return set()
 
 
+def may_unbind_any(tree):
+    """Whether code of a tree gets at variables by their names as text, and so may delete any global."""
+    return any(isinstance(each, ast.Name) and each.id in ("globals", "vars", "locals", "exec", "eval", "delattr")
+               or isinstance(each, ast.Attribute) and each.attr == "__dict__" for each in ast.walk(tree))
+
+
 def names_deleted_in(tree):
     """The names that a statement anywhere in a tree deletes."""
     nodes = list(ast.walk(tree))

@@ -23,7 +23,7 @@ from types import CodeType
 from fastgrad.engine import Loop
 from fastgrad.loops.grammar import BUILTINS, MOST_SLOTS, Parser, Unfit, total_of
 from fastgrad.loops.meaning import meaning_of
-from fastgrad.loops.names import COMPREHENSIONS, Scope, names_bound_by, names_deleted_in
+from fastgrad.loops.names import COMPREHENSIONS, Scope, may_unbind_any, names_bound_by, names_deleted_in
 from fastgrad.loops.warned import without_warnings
 
 ITERABLES = ("zip", "enumerate", "range", "reversed")
@@ -68,6 +68,7 @@ def rewritten(tree, plain, filename, mode="exec", flags=0, dont_inherit=True, op
             import copy
             tree = copy.deepcopy(tree)
         rewriter.scope.deleted = names_deleted_in(tree)
+        rewriter.may_unbind_any = may_unbind_any(tree)
         rewriter.scope.bind(bound)
         tree = rewriter.rewrite(tree)
         with without_warnings():        # the author has seen them; others are about what stands for a loop
@@ -111,6 +112,7 @@ class Rewriter(ast.NodeTransformer):
         self.filename = filename
         self.loops, self.left = {}, []
         self.scope = Scope("module")
+        self.may_unbind_any = False
 
     def rewrite(self, tree):
         if isinstance(tree, (ast.Module, ast.Interactive)):
@@ -327,7 +329,7 @@ class Rewriter(ast.NodeTransformer):
             if total is None:
                 loop = parser.assigning(node_for_parser)
             else:
-                if self.scope.variable(total) == "global" and total not in self.scope.bound:
+                if self.scope.variable(total) == "global" and (total not in self.scope.bound or self.may_unbind_any):
                     raise Unfit(f"{total} may not be bound here")
                 loop = parser.accumulating(node_for_parser, total, variables.new(total))
             meaning = meaning_of(loop, parser, is_for=True)
@@ -356,6 +358,9 @@ class Rewriter(ast.NodeTransformer):
                 raise Unfit(f"a variable named {node.func.id}")
             if not all(isinstance(each.value, ast.Constant) for each in node.keywords):
                 raise Unfit(f"the arguments of {node.func.id}")
+            for i, each in enumerate(node.args):
+                if is_iterable_call(each) and not all(map(is_without_effect, node.args[i + 1:])):
+                    raise Unfit(f"what Python has to evaluate after its call of {each.func.id}")
             at = len(arguments)
             arguments.append(node.func)
             parts = [self.split(each, arguments, variables) for each in node.args]
@@ -387,6 +392,13 @@ def builtins_among(arguments):
 def is_iterable_call(node):
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ITERABLES \
         and not any(isinstance(each, ast.Starred) for each in node.args) and all(each.arg for each in node.keywords)
+
+
+def is_without_effect(node):
+    """Whether an argument may be evaluated before the calls that stand in front of it: it changes nothing."""
+    if is_iterable_call(node):
+        return all(map(is_without_effect, node.args))
+    return isinstance(node, (ast.Name, ast.Constant))
 
 
 def with_rest(node, rest):

@@ -30,6 +30,191 @@ d = sum(y * x.data + x for x, y in zip(xs, ys))
 e = [[(u - v.grad) * v for u, v in zip(row, ys)] for row in rows]
 f = [x.data * y.data - y.grad for x, y in zip(xs, ys)]
 """,
+    "a Value as an operand after its data was assigned": """
+ps = [Value(1.0 + i) for i in range(6)]
+for p in ps:
+    p.data *= 0.5
+    p.grad = (p * p).data
+qs = [Value(2.0 - i) for i in range(6)]
+for p, q in zip(ps, qs):
+    p.data -= 0.25
+    q.data = (p * 2 + 1).data
+norms = [0.0] * 6
+for i, p in enumerate(ps):
+    p.data -= 0.1 * p.grad
+    norms[i] = abs(p).data
+for p in qs:
+    p.data = p.grad + 3.0
+    t = p + 1
+    p.grad = t.relu().data
+for p in qs:
+    t = p * 3
+    p.data = t.data
+""",
+    "copies of a list that is assigned to": """
+s = [1.0] * 6
+for i, j in zip(range(1, 6), range(5)):
+    s[i] = s[:][j] + 1.0
+m = [float(i) for i in range(6)]
+for i in range(6):
+    m[i] = m[::-1][i] * 2
+m, n = [float(i) for i in range(6)], [0.0] * 6
+for i in range(6):
+    m[i] = m[i] * 2
+    n[i] = m[:][i] + 1.0
+k = [m, n]
+for i in range(6):
+    m[i] = k[0][:6][5 - i] * 2
+""",
+    "which list it is depends on an item that is assigned to": """
+n = 6
+idx = [0] * n
+rows = [[1] * n, [0] * n]
+for i in range(n):
+    idx[i] = rows[idx[0]][i] * 1
+b, c, xs = [0] * 4, [7] * 4, [1, 0, 1, 0]
+a = [b, c]
+for i in range(4):
+    a[b[0]][i] = xs[i] * 1
+w = {0: [1.0] * 4, 1.0: [2.0] * 4}
+d = [0.0] * 4
+for i in range(4):
+    d[i] = w[d[0]][i] * 1.0
+e = [[1.0, 2.0], [3.0, 4.0]]
+for r in range(2):
+    for i in range(2):
+        e[r][i] = e[r][i] * 2.0
+""",
+    "what runs after a nested call of reversed": """
+ps = [Value(float(i)) for i in range(10)]
+r = [p * x for p, x in zip(reversed(ps), [ps.pop().data for _ in range(3)])]
+print(len(r))
+qs = [Value(float(i)) for i in range(5)]
+def more():
+    qs.append(Value(100.0))
+    return [1.0] * 9
+t = sum(p * x for p, x in zip(reversed(qs), more()))
+u = 0
+for p, x in zip(reversed(qs), more()):
+    u = u + p * x
+for p, x in zip(reversed(qs), more()):
+    p.grad = x
+v = [p * x for i, (p, x) in enumerate(zip(reversed(qs), more()))]
+w = [p * x for p, x in zip(reversed(qs), reversed(qs))]
+""",
+    "what runs after a nested call that raises": """
+def g():
+    print("g is called")
+    return [1.0]
+try:
+    for i, x in zip(range(1.5), g()):
+        a = x
+        Value(1.0).data = x
+except TypeError as e:
+    print(e)
+try:
+    s = sum(i * x for i, x in zip(range(1.5), g()))
+except TypeError as e:
+    print(e)
+""",
+    "the order of calls of __iter__ and __reversed__": """
+class L:
+    def __init__(self, name):
+        self.name = name
+    def __reversed__(self):
+        print("reversed", self.name)
+        return iter([Value(1.0), Value(2.0)])
+    def __iter__(self):
+        print("iter", self.name)
+        return iter([Value(3.0), Value(4.0)])
+def g():
+    print("g")
+    return [2.0, 3.0]
+a, b = L("a"), L("b")
+r = [x * y for x, y in zip(reversed(a), g())]
+r = [x * y for x, y in zip(reversed(a), reversed(b))]
+s = 0
+for i, (x, y) in enumerate(zip(reversed(L("c")), g())):
+    s += x * y
+for (i, x), y in zip(enumerate(a), g()):
+    x.grad = y
+""",
+    "an element that can't be unpacked": """
+for bad in (1.0, Value(2.0), "?"), (1.0,), 7.0, None:
+    for at in 4, 5, 3:
+        xs = [(float(i), Value(1.0 + i)) for i in range(6)]
+        xs[at] = bad
+        s = Value(0.0)
+        try:
+            for a, b in xs:
+                s += a * b
+        except (TypeError, ValueError) as e:
+            print(e, "after", a, b, s)
+        try:
+            for a, b in xs:
+                b.data -= a * 0.1
+        except (TypeError, ValueError) as e:
+            print(e, "after", a, b)
+        try:
+            for i, (a, b) in enumerate(xs):
+                b.grad = a * i
+        except (TypeError, ValueError) as e:
+            print(e, "after", i, a, b)
+        try:
+            for a, b in reversed(xs):
+                s = s + sum(b * w for w in [a, 2.0])
+        except (TypeError, ValueError) as e:
+            print(e, "after", a, b, s)
+""",
+    "the first element of a later portion can't be unpacked": """
+xs = [(float(i), Value(1.0)) for i in range(600)]
+for at in 256, 512, 257, 255:
+    ys = xs[:]
+    ys[at] = (1.0,)
+    try:
+        for a, b in ys:
+            b.data -= a * 0.1
+    except ValueError as e:
+        print(e, "after", a, b)
+""",
+    "items as they are": """
+nan = float("nan")
+v, m, n = [nan] * 6, [0.0] * 6, [0.0] * 6
+for i in range(6):
+    m[i] = v[i]
+print(m == v, m.count(nan), m[0] is v[0])
+for i, x in enumerate(v):
+    n[i] = x
+print(n == v)
+for i in range(6):
+    m[i] = nan
+    n[i] = m[i]
+print(m == v, n == m)
+for i in range(6):
+    m[i] = v[i] * 1.0
+    n[i] = m[i]
+print(n == m)
+for i in range(6):
+    t = v[i] * 2.0
+    m[i] = t
+    n[i] = t
+print(n == m)
+""",
+    "a global total that globals() has removed": """
+xs = [Value(1.0)] * 3
+s = 0
+globals().pop("s")
+for x in []:
+    s += x * 2
+print("fine")
+s = 0
+globals().pop("s")
+try:
+    for x in xs:
+        s += x * 2
+except NameError as e:
+    print(e, "x" in globals())
+""",
     "a swap": """
 m, k = [1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]
 for i in range(len(m)):
