@@ -10,6 +10,7 @@ import sys
 from fastgrad import engine
 from fastgrad.engine import Value, _gradients
 from fastgrad.value import gradients
+from fastgrad.value.grad_mode import is_recording
 from fastgrad.value.public import public
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "value_and_grad"]
@@ -36,9 +37,10 @@ def grad(outputs, inputs, grad_outputs=None, create_graph=False, allow_unused=Fa
 
     With create_graph local derivatives become graphs too. For an operation of your own give them as Values,
     `Value(y, (a,), local_grads=(d,))`, where d is a Value made of a. It's a RuntimeError if a node above an input has
-    only numbers, or a `_backward` of its own, or operands whose data was assigned after it was made. As everywhere in
-    fastgrad an operation raises where it has no derivative: with create_graph x ** 1.5 is a ZeroDivisionError at 0,
-    where the second derivative is infinite. Gradients are of the class fastgrad.Value, whatever that of the inputs.
+    only numbers, or a `_backward` of its own, or operands whose data was assigned since, so that it has another
+    derivative now. As everywhere in fastgrad an operation raises where it has no derivative: with create_graph x ** 1.5
+    is a ZeroDivisionError at 0, where the second derivative is infinite. Gradients are of the class fastgrad.Value,
+    whatever that of the inputs, unless a Value in grad_outputs is one.
 
     Raises TypeError, ValueError, RuntimeError, MemoryError, and what operations and a user's `_backward` raise.
     Ctrl-C interrupts it. Under detect_anomaly a nan or an inf raises AnomalyError.
@@ -63,7 +65,8 @@ def jacobian(f, inputs, create_graph=False):
     create_graph: False gives floats, True Values with a graph.
 
     Returns a list of n derivatives if f returns a Value, or else a list of such lists, a row for each result. What
-    isn't made of an input has the derivative 0. Raises TypeError, and what f and `grad` raise.
+    isn't made of an input has the derivative 0. Raises TypeError, RuntimeError within a no_grad block, and what f and
+    `grad` raise.
     """
     inputs = _inputs(f, inputs)
     y = f(*inputs)
@@ -80,7 +83,7 @@ def hessian(f, inputs, create_graph=False):
 
     f: a function of as many Values as there are inputs, which returns a Value. inputs, create_graph: as in `jacobian`.
 
-    Returns a list of n lists of n floats, or Values, by n + 1 sweeps. Raises TypeError, and what f and `grad` raise.
+    Returns a list of n lists of n floats, or Values, by n + 1 sweeps. Raises what `jacobian` raises.
     """
     inputs = _inputs(f, inputs)
     return [_row(slope, inputs, create_graph) for slope in _row(_result(f, inputs), inputs, True)]
@@ -92,7 +95,7 @@ def hvp(f, inputs, v, create_graph=False):
 
     f, inputs, create_graph: as in `hessian`. v: a number or a Value for each input.
 
-    Returns a list of n floats, or Values. Raises TypeError, ValueError, and what f and `grad` raise.
+    Returns a list of n floats, or Values. Raises ValueError, and what `jacobian` raises.
     """
     inputs = _inputs(f, inputs)
     v = _row_of_numbers("v", v)
@@ -108,7 +111,7 @@ def value_and_grad(f, create_graph=False):
 
     f: a function of Values that returns a Value. The new one takes as many numbers or Values, and returns a tuple of
     f's result and a list of the derivatives by each argument: floats, or with create_graph Values. Keyword arguments
-    are handed to f as they are. Raises TypeError, and what f and `grad` raise.
+    are handed to f as they are. It raises what `jacobian` raises.
     """
     if not callable(f):
         raise TypeError(f"f must be a function of Values, not {type(f).__name__!r}")
@@ -149,7 +152,7 @@ def _row_of_numbers(name, given):
     numbers = []
     for i, x in enumerate(given):
         try:
-            numbers.append(x if isinstance(x, Value) else Value(x).data)
+            numbers.append(x if issubclass(type(x), Value) else Value(x).data)
         except (TypeError, OverflowError) as error:
             raise type(error)(f"{name}, number {i}: {error}") from None
     return tuple(numbers)
@@ -159,13 +162,15 @@ def _inputs(f, inputs):
     """A function's inputs as a tuple of Values."""
     if not callable(f):
         raise TypeError(f"f must be a function of Values, not {type(f).__name__!r}")
+    if not is_recording():
+        raise RuntimeError("the derivatives of a function need its graph, and no_grad() is on")
     given = (inputs,) if isinstance(inputs, Value) or not hasattr(type(inputs), "__iter__") else tuple(inputs)
     if not given:
         raise ValueError("inputs is empty")
     values = []
     for i, x in enumerate(given):
         try:
-            values.append(x if isinstance(x, Value) else Value(x))
+            values.append(x if issubclass(type(x), Value) else Value(x))
         except (TypeError, OverflowError) as error:
             raise type(error)(f"input {i}: {error}") from None
     return tuple(values)

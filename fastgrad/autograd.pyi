@@ -42,11 +42,19 @@ def hessian(f: Callable[..., Value], inputs: _Numbers, create_graph: Literal[Fal
 @overload
 def hessian(f: Callable[..., Value], inputs: _Numbers, create_graph: Literal[True]) -> list[list[Value]]: ...
 @overload
+def hessian(
+    f: Callable[..., Value], inputs: _Numbers, create_graph: bool
+) -> list[list[float]] | list[list[Value]]: ...
+@overload
 def hvp(
     f: Callable[..., Value], inputs: _Numbers, v: _Numbers, create_graph: Literal[False] = False
 ) -> list[float]: ...
 @overload
 def hvp(f: Callable[..., Value], inputs: _Numbers, v: _Numbers, create_graph: Literal[True]) -> list[Value]: ...
+@overload
+def hvp(
+    f: Callable[..., Value], inputs: _Numbers, v: _Numbers, create_graph: bool
+) -> list[float] | list[Value]: ...
 @overload
 def value_and_grad(
     f: Callable[..., Value], create_graph: Literal[False] = False
@@ -55,3 +63,7 @@ def value_and_grad(
 def value_and_grad(
     f: Callable[..., Value], create_graph: Literal[True]
 ) -> Callable[..., tuple[Value, list[Value]]]: ...
+@overload
+def value_and_grad(
+    f: Callable[..., Value], create_graph: bool
+) -> Callable[..., tuple[float, list[float]]] | Callable[..., tuple[Value, list[Value]]]: ...

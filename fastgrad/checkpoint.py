@@ -37,8 +37,9 @@ def save(path, content=None, /, **named):
     is a Module, an optimiser, a schedule, whatever else has a state_dict(), Python's module `random` or a
     random.Random, or a number, text, bool, None, or a list, tuple or dict of all these.
 
-    The file is there as a whole or, after an error or a crash, as it was before. Raises TypeError for what can't be
-    saved, saying where it is; ValueError for a list or dict within itself; OSError if the file can't be written.
+    The file is there as a whole or, after an error or a crash, as it was before. (A pipe or a device is written to.)
+    Raises TypeError for what can't be saved, saying where it is; ValueError for a list or dict within itself;
+    RecursionError if lists are thousands deep; OSError if the file can't be written.
     """
     if named and content is not None:
         raise TypeError("save() takes one content, or several by name, not both")
@@ -204,6 +205,11 @@ def _read(path):
 
 
 def _write(path, text):
+    path = os.fsdecode(path)
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        with open(path, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)            # to a pipe or a device, whose place a file mustn't take
+        return
     path = os.path.realpath(path)       # of a link, what it leads to
     folder = os.path.dirname(path)
     handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", suffix=".tmp", dir=folder)

@@ -79,7 +79,10 @@ def gradients(loss, params, batches, executor):
 def _compute_here(loss, params, values, batches):
     get_grad(values)        # checks that they are Values
     before, losses, results = [p.grad for p in values], [], []
+    ints = [(p, p.data) for p in values if type(p.data) is int]
     try:
+        for p, number in ints:          # workers get doubles
+            p.data = float(number)
         for batch in batches:
             set_grad(values, array("d", bytes(8 * len(values))))
             number, of_batch = _loss_and_gradients(loss, params, batch, values)
@@ -87,6 +90,8 @@ def _compute_here(loss, params, values, batches):
             results.append(of_batch)
     finally:
         set_grad(values, before)
+        for p, number in ints:
+            p.data = number
     add_grad(values, results)
     return losses
 

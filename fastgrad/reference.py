@@ -21,7 +21,7 @@ __all__ = ["Value", "arena_stats"]
 
 def plain(x):
     """x as an int or a float of any size; raises TypeError."""
-    if isinstance(x, Value):
+    if issubclass(type(x), Value):      # not what only claims to be one by its `__class__`
         return x.data
     if type(x).__name__ in ("bool", "bool_"):       # Python's and NumPy's, which doesn't want to be an index
         return int(bool(x))

@@ -379,19 +379,27 @@ cdef tuple gradient_values(tuple outputs, object seeds, Inputs inputs):
         restarts += 1
 
 
+cdef object found_gradients(tuple outputs, object seeds, Inputs inputs, bint create_graph, bint allow_unused):
+    """The same as _gradients, or None if backward() has to be asked."""
+    cdef uint32_t i
+    found = gradient_values(outputs, seeds, inputs) if create_graph else gradient_numbers(outputs, seeds, inputs)
+    for i in range(0 if found is None or allow_unused else inputs.n):
+        if items_of(found)[i] is <PyObject *>None:
+            from fastgrad.value import gradients
+            raise gradients.unused(i, inputs.value(i))
+    return found
+
+
 def _gradients(tuple outputs not None, seeds, given not None, bint create_graph, bint allow_unused=True):
     """What fastgrad.grad asks its engine for; fastgrad/value/gradients.py has the same in plain Python. given: the
     inputs, as a list or a tuple."""
-    cdef Inputs inputs = Inputs(given)
-    cdef uint32_t i
-    cdef PyObject **items
-    found = gradient_values(outputs, seeds, inputs) if create_graph else gradient_numbers(outputs, seeds, inputs)
+    found = found_gradients(outputs, seeds, Inputs(given), create_graph, allow_unused)
     if found is None:
         from fastgrad.value import gradients
-        found = gradients.as_numbers(value_class(), outputs, seeds, [inputs.value(i) for i in range(inputs.n)])
-    items = items_of(found)
-    for i in range(0 if allow_unused else inputs.n):
-        if items[i] is <PyObject *>None:
-            from fastgrad.value import gradients
-            raise gradients.unused(i, inputs.value(i))
+        inputs = gradients.values_of(value_class(), "inputs", given)
+        found = gradients.as_numbers(value_class(), outputs, seeds, inputs)
+        if not allow_unused and None in found:
+            raise gradients.unused(found.index(None), inputs[found.index(None)])
+    if is_put_off:
+        collect_or_put_off()
     return found

@@ -20,8 +20,9 @@ __all__ = ["LRScheduler", "StepLR", "CosineAnnealingLR", "LambdaLR", "LinearLR"]
 class LRScheduler:
     """The base class of schedules: get_lr() of a subclass gives the rates of all groups for step last_epoch.
 
-    optimizer: an Optimizer. last_epoch: the number of the step before, or -1 to begin; otherwise groups must have an
-    `initial_lr`. Raises TypeError or ValueError for anything else.
+    optimizer: an Optimizer. last_epoch: the number of the step before, whose rates the groups have, or -1 to begin;
+    otherwise groups must have an `initial_lr`. (Newer versions of torch, such as 2.13, take these rates of LinearLR and
+    CosineAnnealingLR for those of the next step.) Raises TypeError or ValueError for anything else.
     """
 
     def __init__(self, optimizer, last_epoch=-1):

@@ -8,6 +8,7 @@ import random
 import struct
 import subprocess
 import sys
+import threading
 import time
 from array import array
 from pathlib import Path
@@ -222,6 +223,30 @@ def test_links_and_permissions_stay(tmp_path):
     link.symlink_to(path)
     save(link, 2)
     assert link.is_symlink() and load(path) == 2 and path.stat().st_mode & 0o777 == 0o604
+
+
+def test_names_of_bytes(tmp_path):
+    path = os.fsencode(tmp_path / "c.json")
+    save(path, 3)
+    assert load(path) == 3 and os.listdir(tmp_path) == ["c.json"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe")
+def test_a_pipe_stays_one(tmp_path):
+    """os.replace would put a file in its place; as root also in that of /dev/null."""
+    path, read = tmp_path / "pipe", []
+    os.mkfifo(path)
+    reader = threading.Thread(target=lambda: read.append(path.read_text()))
+    reader.start()
+    save(path, step=1)
+    reader.join(10)
+    (tmp_path / "c.json").write_text(read[0])
+    assert path.is_fifo() and load(tmp_path / "c.json") == {"step": 1}
+    if os.path.exists(os.devnull):
+        save(os.devnull, 1)
+        assert not os.path.isfile(os.devnull)
+    with pytest.raises(OSError):
+        save(tmp_path, 1)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")

@@ -2,6 +2,7 @@
 
 engine/test_gradients.py has the bits, the graphs and the robustness of both engines.
 """
+import gc
 import math
 import random
 
@@ -177,6 +178,7 @@ def test_bad_arguments():
             (([], x), ValueError, "outputs is empty"), ((y, []), ValueError, "inputs is empty"),
             ((y, x, [1, 2]), ValueError, "grad_outputs has 2 numbers for 1 outputs"),
             ((y, x, "1"), TypeError, "grad_outputs, number 0: a Value holds a number, not 'str'"),
+            ((y, x, Liar()), TypeError, "grad_outputs, number 0: .* 'Liar'"),
             ((y, x, [2 ** 53 + 1]), OverflowError, "grad_outputs, number 0: int")):
         with pytest.raises(error, match=message):
             grad(*args)
@@ -190,6 +192,45 @@ def test_bad_arguments():
         hvp(rosenbrock, [1.0, 2.0], [1.0])
     with pytest.raises(ValueError, match="inputs is empty"):
         jacobian(rosenbrock, [])
+
+
+def test_functions_of_values_need_their_graph():
+    """Within no_grad f makes none, and all derivatives would be 0 without a word."""
+    f = value_and_grad(rosenbrock)
+    calls = (lambda: jacobian(rosenbrock, [1.0, 2.0]), lambda: hessian(rosenbrock, [1.0, 2.0]),
+             lambda: hvp(rosenbrock, [1.0, 2.0], [1, 0]), lambda: f(1.0, 2.0))
+    with fastgrad.no_grad():
+        for call in calls:
+            with pytest.raises(RuntimeError, match="no_grad"):
+                call()
+    for call in calls:
+        call()
+
+
+@pytest.mark.skipif(fastgrad.backend != "c", reason="counts nodes")
+def test_garbage_that_a_backward_makes_is_collected():
+    """A collection waits as long as the arena is held, and comes after that."""
+    def cube(x):
+        out = Value(x.data ** 3, (x,))
+        out._backward = lambda: setattr(x, "grad", x.grad + 3 * x.data ** 2 * out.grad)
+        return out
+
+    def backward():
+        for _ in range(200):
+            cube(x)
+        x.grad += y.grad
+    x = Value(2.0)
+    y = Value(8.0, (x,))
+    y._backward = backward
+    gc.collect()
+    live = fastgrad.arena_stats()["live"]
+    for _ in range(500):
+        assert grad(y, x) == (1,)
+    assert fastgrad.arena_stats()["live"] < live + 20_000
+    y._backward = lambda: [cube(x), gc.collect(), setattr(x, "grad", x.grad + y.grad)]
+    gc.collect()
+    live = fastgrad.arena_stats()["live"]
+    assert grad(y, x) == (1,) and fastgrad.arena_stats()["live"] == live
 
 
 def test_no_derivative_is_an_error_as_everywhere():

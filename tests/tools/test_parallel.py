@@ -152,6 +152,26 @@ def test_no_executor_gives_the_same_bits(Value):
     assert gradients(line, params, [], None) == [] and repr(params[0].grad) == "3"
 
 
+def power(params, batch):
+    return params[0] ** batch
+
+
+def negative(params, batch):
+    return params[0] * batch
+
+
+def test_ints_travel_as_doubles_also_where_nobody_travels(Value):
+    for number, loss, batch in (3, power, 34), (3, power, 36), (0, negative, -1), (5, negative, 3):
+        p = Value(number)
+        here = outcome(loss, [p], [batch], None)
+        assert type(p.data) is int and p.data == number
+        assert here == outcome(loss, [Value(number)], [batch], ThisThread())
+    p = Value(2)
+    with pytest.raises(KeyError):
+        gradients(raises, [p], [1, 2], None)
+    assert repr(p.data) == "2" and p.grad == 0
+
+
 def test_training_with_two_processes():
     w, b = Value(0.0), Value(0.0)
     optimizer = optim.SGD([w, b], 0.1)
