@@ -405,6 +405,9 @@ class Maker:
             places += ["q.data", "q.grad"]
 
         def operand():
+            if self.chance(0.1):        # a Value itself, or a copy of what is assigned to, or another way to it
+                return self.pick("(p * 2).data", "(p * p + k).data", "abs(p).data", "p.relu().data", "(p - 1).grad",
+                                 "mom[:][i]", "vel[::-1][i]", "both[0][i]", "both[-1][i]", "mom[i:][0]")
             return self.pick(*places, *known, *known, "k", "0.5", "2")
         body = []
         for _ in range(self.rng.randint(2, 6)):
@@ -415,7 +418,7 @@ class Maker:
                 body.append(f"{known[-1]} = {E}")
             else:
                 body.append(f"{self.pick(*places)} {self.pick('=', '=', '+=', '-=')} {E}")
-        return [*self.sweep(P), head, *indented(body)]
+        return [*self.sweep(P), "both = [mom, vel]", head, *indented(body)]
 
     def between(self):
         """A statement that isn't a loop."""
