@@ -201,8 +201,8 @@ static inline bool fg_sum_is_touched(const fg_node *node)
 /* Write running gradients back into the nodes: those of all columns, or of columns with inner nodes.
  *
  * A sweep uses a row of a layer's weights once for each position of a text, and the layer's inputs once for each row.
- * The gradients in nodes are spread over memory: a cache line has two. So in a call of fg_sweep, a column that many sums
- * share has its operands' gradients side by side, in arena->running_grads. That is right if nothing refers to the
+ * The gradients in nodes are spread over memory: a cache line has two. So in a call of fg_sweep, a column that many
+ * sums share has its operands' gradients side by side, in arena->running_grads. That is right if nothing refers to the
  * operands but the column. Then nobody else adds to these gradients before the call returns, and the order of additions
  * is the same. A leaf's gradient nobody reads meanwhile. Another node's is read when the sweep comes to the node. So
  * such a node is marked: it has FG_GRAD_INT until its gradient, which is a float, is written back. With that flag no
