@@ -72,9 +72,18 @@ class detect_anomaly:
 
     def __enter__(self):
         thread = threading.get_ident()
-        _open(thread)
-        self._threads.append(thread)
-        return self
+        mine, before = self._threads.count(thread), _open_blocks.count(thread)
+        try:
+            _open_blocks.append(thread)
+            _adapt()
+            self._threads.append(thread)
+            return self
+        except BaseException:       # KeyboardInterrupt, say: the block isn't entered
+            if self._threads.count(thread) > mine:
+                self._threads.remove(thread)
+            if _open_blocks.count(thread) > before:
+                _close(thread)
+            raise
 
     def __exit__(self, *exc_info):
         if not self._threads:
@@ -97,15 +106,6 @@ _is_changing = False
 _is_watched = False     # None while methods are being replaced or restored
 _replaced = {}          # method's name: its wrapper, and what the class itself had under this name before
 _NOTHING = object()
-
-
-def _open(thread):
-    try:
-        _open_blocks.append(thread)
-        _adapt()
-    except BaseException:       # KeyboardInterrupt, say
-        _close(thread)
-        raise
 
 
 def _close(thread):
