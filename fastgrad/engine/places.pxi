@@ -161,6 +161,8 @@ cdef class Outside:
         cdef PyObject *y
         cdef PyObject *result = NULL
         cdef Py_ssize_t i
+        if x is frame.globals or is_module(x) and PyModule_GetDict(x) is frame.globals:
+            return NULL         # the loop's own variables may be there, as they are while the author's loop runs
         if self.kind == ATTRIBUTE:
             return plain_attribute(x, self.value)
         if self.kind == PART:

@@ -121,6 +121,9 @@ class Parser:
             raise Unfit("async" if each.is_async else "a condition")
         outer = dict(self.names)
         loop = Loop(output)
+        for name, element in outer.items():     # what a statement has computed is one node, not one for each element
+            if element is not None and element[0] not in ("operand", "number"):
+                self.names[name] = None
         self.iterable(loop, each.target, each.iter)
         if output == "list" and isinstance(node.elt, ast.ListComp):
             loop.output, loop.within = "lists", self.comprehension(node.elt, "list")
@@ -259,7 +262,7 @@ class Parser:
             raise Unfit("a constant that isn't a small number")
         if isinstance(node, ast.Name) and node.id in self.names:
             if self.names[node.id] is None:
-                raise Unfit("a variable that goes on from one element to the next")
+                raise Unfit("a variable that goes on from one element to the next, or to those of a loop within")
             if self.names[node.id][0] == "operand":
                 self.read.add(self.names[node.id][1])
             return self.names[node.id]

@@ -12,6 +12,8 @@ from fastgrad.loops.grammar import Unfit
 FUNCTIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda
 COMPREHENSIONS = ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp
 SCOPES = (*FUNCTIONS, ast.ClassDef, *COMPREHENSIONS)
+WAYS_TO_VARIABLES = {"globals", "vars", "locals", "exec", "eval", "delattr", "__dict__", "__globals__", "_getframe",
+                     "currentframe", "f_globals", "f_locals", "f_back", "gi_frame", "tb_frame"}
 
 
 class Scope:
@@ -143,8 +145,8 @@ def names_bound_by(node):
 
 def may_unbind_any(tree):
     """Whether code of a tree gets at variables by their names as text, and so may delete any global."""
-    return any(isinstance(each, ast.Name) and each.id in ("globals", "vars", "locals", "exec", "eval", "delattr")
-               or isinstance(each, ast.Attribute) and each.attr == "__dict__" for each in ast.walk(tree))
+    return any(getattr(each, "id", getattr(each, "attr", None)) in WAYS_TO_VARIABLES for each in ast.walk(tree)
+               if isinstance(each, (ast.Name, ast.Attribute)))
 
 
 def names_deleted_in(tree):

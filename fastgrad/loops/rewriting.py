@@ -67,7 +67,7 @@ def rewritten(tree, plain, filename, mode="exec", flags=0, dont_inherit=True, op
         if is_kept:
             import copy
             tree = copy.deepcopy(tree)
-        rewriter.scope.deleted = names_deleted_in(tree)
+        rewriter.scope.deleted = rewriter.deleted = names_deleted_in(tree)
         rewriter.may_unbind_any = may_unbind_any(tree)
         rewriter.scope.bind(bound)
         tree = rewriter.rewrite(tree)
@@ -112,7 +112,7 @@ class Rewriter(ast.NodeTransformer):
         self.filename = filename
         self.loops, self.left = {}, []
         self.scope = Scope("module")
-        self.may_unbind_any = False
+        self.deleted, self.may_unbind_any = set(), False        # anywhere in the tree
 
     def rewrite(self, tree):
         if isinstance(tree, (ast.Module, ast.Interactive)):
@@ -329,7 +329,7 @@ class Rewriter(ast.NodeTransformer):
             if total is None:
                 loop = parser.assigning(node_for_parser)
             else:
-                if self.scope.variable(total) == "global" and (total not in self.scope.bound or self.may_unbind_any):
+                if not self.is_bound(total):
                     raise Unfit(f"{total} may not be bound here")
                 loop = parser.accumulating(node_for_parser, total, variables.new(total))
             meaning = meaning_of(loop, parser, is_for=True)
@@ -359,7 +359,7 @@ class Rewriter(ast.NodeTransformer):
             if not all(isinstance(each.value, ast.Constant) for each in node.keywords):
                 raise Unfit(f"the arguments of {node.func.id}")
             for i, each in enumerate(node.args):
-                if is_iterable_call(each) and not all(map(is_without_effect, node.args[i + 1:])):
+                if is_iterable_call(each) and not all(map(self.is_without_effect, node.args[i + 1:])):
                     raise Unfit(f"what Python has to evaluate after its call of {each.func.id}")
             at = len(arguments)
             arguments.append(node.func)
@@ -373,6 +373,22 @@ class Rewriter(ast.NodeTransformer):
         name = f"<{len(arguments) - 1}>"
         variables.places[name] = "local", len(arguments) - 1
         return (len(arguments) - 1,), ast.Name(name, ast.Load())
+
+    def is_without_effect(self, node):
+        """Whether an argument may be evaluated before the calls that stand in front of it: it changes nothing, and
+        can't raise."""
+        if is_iterable_call(node):
+            return all(map(self.is_without_effect, node.args))
+        return isinstance(node, ast.Constant) or isinstance(node, ast.Name) and self.is_bound(node.id)
+
+    def is_bound(self, name):
+        """Whether a variable is sure to be bound where the loop begins."""
+        try:
+            if self.scope.variable(name) == "local":
+                return True
+        except Unfit:
+            return False
+        return name in self.scope.bound and name not in self.deleted and not self.may_unbind_any
 
     def constant(self, meaning, node):
         """What stands in the tree for a new loop, and for its `rest`."""
@@ -394,19 +410,20 @@ def is_iterable_call(node):
         and not any(isinstance(each, ast.Starred) for each in node.args) and all(each.arg for each in node.keywords)
 
 
-def is_without_effect(node):
-    """Whether an argument may be evaluated before the calls that stand in front of it: it changes nothing."""
+def with_rest(node, rest, is_after_call=False):
+    """An iterable as the author has written it, with `rest()` in place of what Rewriter.split makes arguments. A
+    variable that is read after the call of something like reversed() is read again then, by `(rest(), name)[1]`: the
+    object's method may have assigned to it."""
     if is_iterable_call(node):
-        return all(map(is_without_effect, node.args))
-    return isinstance(node, (ast.Name, ast.Constant))
-
-
-def with_rest(node, rest):
-    """An iterable as the author has written it, with `rest()` in place of what Rewriter.split makes arguments."""
-    if is_iterable_call(node):
-        parts = [with_rest(each, rest) for each in node.args]
+        parts = []
+        for each in node.args:
+            parts.append(with_rest(each, rest, is_after_call))
+            is_after_call = is_after_call or is_iterable_call(each)
         return located(ast.Call(located(ast.Call(rest, [], []), node.func), parts, node.keywords), node)
-    return located(ast.Call(rest, [], []), node)
+    result = ast.Call(rest, [], [])
+    if is_after_call and isinstance(node, ast.Name):
+        result = ast.Subscript(ast.Tuple([result, node], ast.Load()), ast.Constant(1), ast.Load())
+    return located(result, node)
 
 
 def first_loop_of(node):

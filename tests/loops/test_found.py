@@ -215,6 +215,137 @@ try:
 except NameError as e:
     print(e, "x" in globals())
 """,
+    "a Value that the body computes, in a sum within": """
+xs, ws = [Value(0.1 + 0.3 * i) for i in range(6)], [Value(0.37 * i - 1) for i in range(4)]
+s = Value(0.0)
+for p in xs:
+    g = p.exp()
+    s += sum(g * w for w in ws)
+for p in xs:
+    h = sum(w * p for w in ws)
+    k = h * 0.5
+    s += sum(h * w for w in ws) * sum(k - w for w in ws)
+for p in xs:
+    g = p.tanh()
+    s = s + g + sum(g + w for w in ws)
+for p in xs:
+    g = p.data
+    s += sum(w * g for w in ws)
+for p in xs:
+    g = p
+    s += sum(w * g for w in ws)
+def f():
+    t = 0
+    for p in xs:
+        g = p * p
+        t += sum(sum(g * w for w in ws) * v for v in ws)
+    return t
+r = f()
+""",
+    "a name that a call before it rebinds": """
+class Replay:
+    def __init__(self, items):
+        self.items = items
+    def __reversed__(self):
+        global rates
+        rates = [r * 0.5 for r in rates]
+        return iter(self.items[::-1])
+class N:
+    def __index__(self):
+        global rates
+        rates = [3.0] * 4
+        return 4
+history = Replay([Value(1.0 + i) for i in range(4)])
+rates = [1.0] * 4
+t = Value(0.0)
+for v, r in zip(reversed(history), rates):
+    t += v * r
+for v, r in zip(reversed(history), rates):
+    v.grad = r
+u = [v * r for v, r in zip(reversed(history), rates)]
+w = sum(v * r for v, r in zip(reversed(history), rates))
+x = [i * r for i, r in zip(range(N()), rates)]
+def f():
+    ys = [1.0, 2.0]
+    class M:
+        def __reversed__(self):
+            nonlocal ys
+            ys = [5.0, 6.0]
+            return iter(history.items)
+    return [v * r for v, r in zip(reversed(M()), ys)], [v * r for v, r in zip(reversed(history), ys)]
+y = f()
+def g():
+    return [v * r for i, (v, r) in enumerate(zip(reversed(history), rates))]
+z = g()
+""",
+    "a name that isn't bound after a call that raises or prints": """
+class L:
+    def __reversed__(self):
+        print("reversed")
+        return iter([1.0])
+l = L()
+try:
+    sum(i * x for i, x in zip(reversed((lambda: 5)()), undefined))
+except (TypeError, NameError) as e:
+    print(e)
+try:
+    for i, x in zip(reversed(l), undefined):
+        Value(1.0).data = x
+except (TypeError, NameError) as e:
+    print(e)
+""",
+    "the loop's own global variables by another name": """
+import sys, types
+here = types.ModuleType("here")
+G = globals()
+lr, k, m = 0.5, 2.0, [0.1 * i for i in range(6)]
+xs, out = [Value(1.0 + i) for i in range(6)], [0.0] * 6
+for i, lr in enumerate(m):
+    out[i] = G["lr"] * 2
+for k, x in zip(m, xs):
+    x.data = G["k"] * 2
+for x in xs:
+    k = x.data * 2
+    x.grad = G["k"] + 1
+G = None
+""",
+    "a function's global total that another deletes": """
+xs = []
+def clear():
+    global s
+    del s
+def f():
+    global s
+    s = 0
+    clear()
+    for x in xs:
+        s += x * 2
+    return "fine"
+print(f())
+def g():
+    global t
+    try:
+        raise KeyError
+    except KeyError as t:
+        pass
+def h():
+    global t
+    t = 0
+    g()
+    for x in xs:
+        t += x * 2
+    return "fine"
+print(h())
+""",
+    "a global total that a frame's globals have lost": """
+import sys
+xs = []
+s = 0
+sys._getframe().f_globals.pop("s")
+for x in xs:
+    s += x * 2
+print("fine")
+""",
     "a swap": """
 m, k = [1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]
 for i in range(len(m)):
