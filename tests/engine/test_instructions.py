@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "bench_instructions.sh"
 
 # The ratios of steps 2 and 3, when they were last brought down, and 3% for other compilers and interpreters. Lower them
 # with the engine's cost; a change that needs one raised has to be worth it.
-BOUNDS = {"fastgrad": 1.24, "@fuse": 0.136, "published": 0.142}
+BOUNDS = {"fastgrad": 1.24, "@fuse": 0.131, "published": 0.137}
 MEASURED_ON = (3, 11)   # floats cost another number of instructions on every Python
 
 
