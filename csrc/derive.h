@@ -111,7 +111,7 @@ fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_inde
                              fg_index parent);
 
 /* When all nodes are swept: hand over the inputs' gradients. grads[i] gets that of inputs[i], with a reference for the
- * caller, or FG_NONE if the input isn't below the root. grads may be the array `inputs` itself. */
+ * caller, or FG_NONE if the input isn't below the root. */
 void fg_derivation_hand_over(fg_arena *arena, fg_derivation *derivation, fg_index *grads);
 
 /* End a sweep: drop its references and its memory. */

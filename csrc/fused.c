@@ -510,10 +510,10 @@ enum { MANY = 5 }; /* if so many sums share a column, running gradients pay */
 /* Give a column running gradients, if its operands are all exclusive, if that pays, and if there's memory. */
 static void start_running(fg_arena *arena, fg_column *column)
 {
-    const fg_index *const operands = fg_column_nodes(column);
-    const bool is_inner = fg_at(arena->nodes, operands[0])->arity != FG_NULLARY;
     if (column->refs < MANY)
         return;
+    const fg_index *const operands = fg_column_nodes(column);
+    const bool is_inner = fg_at(arena->nodes, operands[0])->arity != FG_NULLARY;
     if (arena->running_capacity - arena->n_running < column->n && !grow_running(arena, column->n))
         return;
     double *const grads = arena->running_grads + arena->n_running;

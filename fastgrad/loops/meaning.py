@@ -108,17 +108,15 @@ class LevelMaker:
             return
         if loop.start is not None:
             self.level.start = self.outside(loop.start)
-        items = set()           # registers of what items of lists get
         for place, element in loop.statements:
             register = self.register(element)
             if place is None:
                 self.made[id(element)] = register       # what the variable stands for, whatever its place gets later
             else:
-                if place[0] == "operand" and (element[0] == "operand" or register in items):
+                if place[0] == "operand" and (element[0] == "operand" or ("operand", register) in self.kinds()):
                     raise Unfit("an item that is the same object as another")
-                items |= {register} if place[0] == "operand" else set()
                 self.assigned[repr(place)] = place, register
-        if any(place[0] == "operand" for place, _ in self.assigned.values()):
+        if any(kind == "operand" for kind, _ in self.kinds()):
             self.check_items()
         if self.assigned and self.level.levels:
             raise Unfit("a loop within one that assigns")
@@ -131,6 +129,10 @@ class LevelMaker:
         if any(store.kind == "data" and store.value in operands for store in self.level.stores):
             raise Unfit("a Value as an operand whose data is assigned")
         self.level.named = [register for register in self.level.values if register not in operands]
+
+    def kinds(self):
+        """What has been assigned to so far: the place's kind, "data", "grad" or "operand", and the register."""
+        return {(place[0], register) for place, register in self.assigned.values()}
 
     def operands(self):
         """The registers whose operands themselves are computed with, put out or assigned."""

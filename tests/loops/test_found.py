@@ -314,28 +314,20 @@ xs = []
 def clear():
     global s
     del s
-def f():
+def catch():
+    global s
+    try:
+        raise KeyError
+    except KeyError as s:
+        pass
+def f(unbind):
     global s
     s = 0
-    clear()
+    unbind()
     for x in xs:
         s += x * 2
     return "fine"
-print(f())
-def g():
-    global t
-    try:
-        raise KeyError
-    except KeyError as t:
-        pass
-def h():
-    global t
-    t = 0
-    g()
-    for x in xs:
-        t += x * 2
-    return "fine"
-print(h())
+print(f(clear), f(catch))
 """,
     "a global total that a frame's globals have lost": """
 import sys
