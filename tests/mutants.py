@@ -972,7 +972,7 @@ FAULTS = {
          "loops/test_rows.py::test_rows"),
         ("the-first-inner-list-for-all", "[not set().union(*map(slots_in, places)) for", "[True for",
          "loops/test_rows.py::test_rows"),
-        ("items-that-may-be-assigned-ones", 'if any(place[0] == "operand" for place, _ in', "if any(() for place, _ in",
+        ("items-that-may-be-assigned-ones", 'if any(kind == "operand" for kind, _ in', "if any(() for kind, _ in",
          "loops/test_programs.py::test_corners[aliases-a neighbour's moment]"),
         ("what-was-before-an-assignment", 'if name in ("operand", "data", "grad") and repr(element) in',
          "if repr(1) in",
