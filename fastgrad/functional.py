@@ -14,7 +14,7 @@ whose length doesn't fit, raises ValueError. Operations raise what they raise on
 import builtins
 import operator
 
-from fastgrad import engine
+from fastgrad import elementwise, engine
 from fastgrad.engine import Value
 from fastgrad.value.arguments import is_number
 from fastgrad.value.base import AnyValue
@@ -31,17 +31,6 @@ def _declines(*arguments):
     return None
 
 
-def _each(name, xs):
-    """[x.name() for x in xs]"""
-    return [getattr(x, name)() for x in xs]
-
-
-def _with(symbol, xs, ys):
-    """[x symbol y for x, y in zip(xs, ys)]; if ys is neither a list nor a tuple, y is ys each time."""
-    function = {"+": operator.add, "*": operator.mul, "-": operator.sub, "/": operator.truediv}[symbol]
-    return list(map(function, xs, ys if type(ys) in (list, tuple) else [ys] * len(xs)))
-
-
 def _largest(xs):
     """max(x.data for x in xs)"""
     return max(x.data for x in xs)
@@ -52,7 +41,6 @@ def _are_values(xs):
     return type(xs) in (list, tuple) and len(xs) > 0 and all(isinstance(x, AnyValue) for x in xs)
 
 
-_each, _with = getattr(engine, "_each", _each), getattr(engine, "_with", _with)
 _largest, _are_values = getattr(engine, "_largest", _largest), getattr(engine, "_are_values", _are_values)
 _is_vector = getattr(engine, "_is_vector", lambda xs: False)           # True only for a good vector, a list or a tuple
 _total = getattr(engine, "_total", builtins.sum)                # sum(xs, start)
@@ -240,7 +228,7 @@ def scaled_dot_product_attention(q, k, v):
         _check_rows(k, "k", q, "q")
         _check_rows(v, "v", v[0], "row 0 of v")
         columns, products = list(zip(*v)), _products((q,), k)
-    weights = softmax(_with("/", products, len(q) ** 0.5))
+    weights = softmax(elementwise.over(products, len(q) ** 0.5))
     mixed = _fused_products((weights,), columns, None)
     return _products((weights,), list(zip(*_matrix(v, "v")))) if mixed is None else mixed
 
@@ -257,7 +245,7 @@ def add(a, b):
 
     Raises TypeError, and ValueError if lengths differ or are 0.
     """
-    return _with("+", *_pair(a, b))
+    return elementwise.add(*_pair(a, b))
 
 
 @public
@@ -270,7 +258,7 @@ def mul(a, b):
 
     Raises TypeError, and ValueError if lengths differ or are 0.
     """
-    return _with("*", *_pair(a, b))
+    return elementwise.multiply(*_pair(a, b))
 
 
 @public
@@ -283,7 +271,7 @@ def relu(xs):
 
     Raises TypeError, and ValueError if xs is empty.
     """
-    return _each("relu", _values(xs, "xs"))
+    return elementwise.relu(_values(xs, "xs"))
 
 
 @public
@@ -296,7 +284,7 @@ def tanh(xs):
 
     Raises TypeError, and ValueError if xs is empty.
     """
-    return _each("tanh", _values(xs, "xs"))
+    return elementwise.tanh(_values(xs, "xs"))
 
 
 @public
@@ -309,7 +297,7 @@ def sigmoid(xs):
 
     Raises TypeError, and ValueError if xs is empty.
     """
-    return _each("sigmoid", _values(xs, "xs"))
+    return elementwise.sigmoid(_values(xs, "xs"))
 
 
 @public
@@ -322,7 +310,7 @@ def exp(xs):
 
     Raises TypeError, ValueError if xs is empty, and OverflowError above 709.78.
     """
-    return _each("exp", _values(xs, "xs"))
+    return elementwise.exp(_values(xs, "xs"))
 
 
 @public
@@ -335,7 +323,7 @@ def log(xs):
 
     Raises TypeError, and ValueError if xs is empty or an element isn't positive.
     """
-    return _each("log", _values(xs, "xs"))
+    return elementwise.log(_values(xs, "xs"))
 
 
 @public
@@ -348,8 +336,7 @@ def gelu(xs):
 
     Raises TypeError, and ValueError if xs is empty.
     """
-    xs = _values(xs, "xs")
-    return _with("*", _with("*", xs, 0.5), _with("+", _each("erf", _with("/", xs, 2 ** 0.5)), 1))
+    return elementwise.gelu(_values(xs, "xs"))
 
 
 @public
@@ -362,8 +349,7 @@ def silu(xs):
 
     Raises TypeError, and ValueError if xs is empty.
     """
-    xs = _values(xs, "xs")
-    return _with("*", xs, _each("sigmoid", xs))
+    return elementwise.silu(_values(xs, "xs"))
 
 
 # ---- Probabilities and losses ----
@@ -382,8 +368,8 @@ def softmax(xs):
     Raises TypeError, and ValueError if xs is empty.
     """
     xs = _values(xs, "xs")
-    exps = _each("exp", _with("-", xs, _largest(xs)))
-    return _with("/", exps, _total(exps))
+    exps = elementwise.exp_minus(xs, _largest(xs))
+    return elementwise.over(exps, _total(exps))
 
 
 @public
@@ -400,8 +386,8 @@ def log_softmax(xs):
     Raises TypeError, and ValueError if xs is empty.
     """
     xs = _values(xs, "xs")
-    shifted = _with("-", xs, _largest(xs))
-    return _with("-", shifted, _total(_each("exp", shifted)).log())
+    shifted = elementwise.minus(xs, _largest(xs))
+    return elementwise.minus(shifted, _total(elementwise.exp(shifted)).log())
 
 
 @public
@@ -435,7 +421,7 @@ def mse_loss(a, b):
     Raises TypeError, and ValueError if lengths differ or are 0.
     """
     a, b = _pair(a, b)
-    return _total([x ** 2 for x in _with("-", a, b)]) / len(a)
+    return _total(elementwise.square(elementwise.subtract(a, b))) / len(a)
 
 
 # ---- Normalisation ----
@@ -454,7 +440,7 @@ def rms_norm(x, eps=1e-5):
     """
     x = _vector(x, "x")
     scale = (_products((x,), (x,))[0] / len(x) + eps) ** -0.5
-    return _with("*", x, scale)
+    return elementwise.times(x, scale)
 
 
 @public
@@ -483,8 +469,8 @@ def layer_norm(x, weight=None, bias=None, eps=1e-5):
     if bias is not None:
         bias = _vector(bias, "bias")
         _check_lengths(bias, "bias", x, "x")
-    centred = _with("-", x, _total(x) / len(x))
-    out = _with("*", centred, (_products((centred,), (centred,))[0] / len(x) + eps) ** -0.5)
+    centred = elementwise.minus(x, _total(x) / len(x))
+    out = elementwise.times(centred, (_products((centred,), (centred,))[0] / len(x) + eps) ** -0.5)
     if weight is not None:
-        out = _with("*", out, weight)
-    return out if bias is None else _with("+", out, bias)
+        out = elementwise.multiply(out, weight)
+    return out if bias is None else elementwise.add(out, bias)

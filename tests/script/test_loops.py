@@ -48,6 +48,12 @@ def test_a_script(folder):
     assert table(said, "fastgrad: loops that are Python's")[first] == "a call of Value"
 
 
+def test_loops_of_fastgrads_own(folder):
+    """Those of fastgrad.functional, say, aren't the user's."""
+    said = folder.report(ENGINE + "from fastgrad.functional import relu\nprint(relu([1.0, -1.0]))\n" + USE)
+    assert len(table(said, "fastgrad: loops that C ran")) == 4 and "elementwise" not in said
+
+
 @pytest.mark.parametrize("line", ["from fastgrad import Value", "from micrograd.engine import Value",
                                   "import fastgrad; fastgrad.install()\nfrom micrograd.engine import Value"])
 def test_a_script_that_imports_value(folder, line):
