@@ -21,6 +21,8 @@ cdef int read_number(object x, Number *out) except -1:
     elif is_value(x):
         node = node_at((<Node>x).index)
         out[0] = Number(node.data, node.flags & FG_DATA_INT)
+    elif is_of_c_class(<PyObject *>x, b"numpy.float64"):    # which is a float
+        out[0] = Number(PyFloat_AS_DOUBLE(x), False)
     else:
         read_number(as_plain_number(x), out)
     return 0

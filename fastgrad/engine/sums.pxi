@@ -401,40 +401,13 @@ def _largest(xs):
     return max([x.data for x in xs])
 
 
-ctypedef object (*Operation)(object, object)
-
-
-def _each(str name, xs):
-    """[x.name() for x in xs], where `name` is the name of a method."""
-    cdef list results = []
-    cdef PyObject *method
-    for x in xs:
-        method = PyType_Lookup(class_of(x), name)
-        if (method is not NULL and type_of(method) is &PyMethodDescr_Type and is_value(x)
-                and (<Node>x).attributes is NULL and class_of(x).tp_getattro is <void *>value_getattr):
-            results.append((<object>method)(x))
-        else:
-            results.append(getattr(x, name)())
-    return results
-
-
-def _with(str symbol, xs, ys):
-    """[x symbol y for x, y in zip(xs, ys)] for symbol + - * or /; if ys isn't a list or a tuple, y is ys each time."""
-    cdef list results = []
-    cdef Operation operation = PyNumber_TrueDivide
-    cdef bint is_one = not is_sequence(ys)
+def _attributes(objects, cls, names):
+    """[[getattr(x, name) for x in objects] for name in names] of a list or a tuple, or None if the objects aren't all
+    of this class itself."""
     cdef Py_ssize_t i
-    cdef object y = ys
-    if symbol == "+":
-        operation = PyNumber_Add
-    elif symbol == "*":
-        operation = PyNumber_Multiply
-    elif symbol == "-":
-        operation = PyNumber_Subtract
-    for i, x in enumerate(xs):
-        if not is_one:
-            if i >= len(ys):            # an operator has made ys shorter
-                break
-            y = ys[i]
-        results.append(operation(x, y))
-    return results
+    if not is_sequence(objects):
+        return None
+    for i in range(n_items(objects)):
+        if type_of(items_of(objects)[i]) is not <PyTypeObject *>cls:
+            return None
+    return [[getattr(x, name) for x in objects] for name in names]

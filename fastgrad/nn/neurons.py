@@ -7,8 +7,9 @@ those of fastgrad.functional, which give the same graph and bits in less time.
 """
 import operator
 import random
+from itertools import chain
 
-from fastgrad import functional
+from fastgrad import elementwise, engine, functional
 from fastgrad.engine import Value
 from fastgrad.nn.module import Module
 from fastgrad.value.base import AnyValue
@@ -35,7 +36,7 @@ class Neuron(Module):
         self.nonlin = nonlin
 
     def __call__(self, x):
-        return self._activate(_weighted_sums([self], x)[0])
+        return self._activate(_weighted_sums([self.w], [self.b], x)[0])
 
     def _activate(self, act):
         if isinstance(self.nonlin, str):
@@ -68,21 +69,31 @@ def _whole(name, n):
         raise TypeError(f"{name} must be an int, not {type(n).__name__!r}") from None
 
 
-def _weighted_sums(neurons, x):
-    """[sum((wi * xi for wi, xi in zip(n.w, x)), n.b) for n in neurons]"""
+def _attributes(objects, cls, names):
+    """[[getattr(x, name) for x in objects] for name in names], or None if the objects aren't all of this class itself.
+    """
+    if set(map(type, objects)) <= {cls}:
+        return [[getattr(x, name) for x in objects] for name in names]
+
+
+_attributes = getattr(engine, "_attributes", _attributes)
+
+
+def _weighted_sums(weights, biases, x):
+    """[sum((wi * xi for wi, xi in zip(w, x)), b) for w, b in zip(weights, biases)]"""
+    fused = functional._fused_products(weights, (x,), biases)
+    if fused is not None:
+        return fused
     if type(x) not in (list, tuple):
         if hasattr(type(x), "tolist"):      # a NumPy array
             x = x.tolist()
         elif hasattr(type(x), "__iter__") and not isinstance(x, (str, bytes)):
             x = list(x)
-        if not isinstance(x, list):
-            raise TypeError(f"a network takes a list of numbers, not {type(x).__name__!r}"
-                            + (f": write [{x}]" if isinstance(x, (int, float)) else
-                               ": write [x]" if isinstance(x, AnyValue) else ""))
-    weights, biases = [n.w for n in neurons], [n.b for n in neurons]
-    fused = functional._fused_products(weights, (x,), biases)
-    if fused is not None:
-        return fused
+        if isinstance(x, list):
+            return _weighted_sums(weights, biases, x)
+        raise TypeError(f"a network takes a list of numbers, not {type(x).__name__!r}"
+                        + (f": write [{x}]" if isinstance(x, (int, float)) else
+                           ": write [x]" if isinstance(x, AnyValue) else ""))
     if any(hasattr(type(xi), "__len__") and not isinstance(xi, (str, bytes)) for xi in x):
         raise TypeError("a network takes one example at a time, a list of numbers, and this is a list of lists: write "
                         "[model(x) for x in xs]")
@@ -92,11 +103,10 @@ def _weighted_sums(neurons, x):
     return functional.linear(x, weights, biases) if x and weights else biases
 
 
-def _activations(neurons, acts):
-    """[n._activate(act) for n, act in zip(neurons, acts)]"""
-    nonlins = [n.nonlin for n in neurons]
+def _activations(neurons, nonlins, acts):
+    """[n._activate(act) for n, act in zip(neurons, acts)]. nonlins: the neurons'."""
     if nonlins and (nonlins[0] is True or nonlins[0] is False) and nonlins.count(nonlins[0]) == len(nonlins):
-        return functional.relu(acts) if nonlins[0] else acts
+        return elementwise.relu(functional._values(acts, "acts")) if nonlins[0] else acts
     return [n._activate(act) for n, act in zip(neurons, acts)]
 
 
@@ -113,14 +123,16 @@ class Layer(Module):
         self.neurons = [Neuron(nin, **kwargs) for _ in range(_whole("nout", nout))]
 
     def __call__(self, x):
-        if set(map(type, self.neurons)) <= {Neuron} and Neuron.__call__ is _NEURON_CALL:
-            out = _activations(self.neurons, _weighted_sums(self.neurons, x))
+        parts = _attributes(self.neurons, Neuron, ("w", "b", "nonlin")) if Neuron.__call__ is _NEURON_CALL else None
+        if parts is not None:
+            weights, biases, nonlins = parts
+            out = _activations(self.neurons, nonlins, _weighted_sums(weights, biases, x))
         else:       # what the user has made of them
             out = [n(x) for n in self.neurons]
         return out[0] if len(out) == 1 else out
 
     def parameters(self):
-        return [p for n in self.neurons for p in n.parameters()]
+        return list(chain.from_iterable(n.parameters() for n in self.neurons))
 
     def __repr__(self):
         return f"Layer of [{', '.join(map(repr, self.neurons))}]"
@@ -145,11 +157,11 @@ class MLP(Module):
 
     def __call__(self, x):
         for layer in self.layers:
-            x = layer([x] if isinstance(x, AnyValue) else x)        # a layer of one neuron gives its Value
+            x = layer(x if type(x) is list or not isinstance(x, AnyValue) else [x])     # that of a layer of one neuron
         return x
 
     def parameters(self):
-        return [p for layer in self.layers for p in layer.parameters()]
+        return list(chain.from_iterable(layer.parameters() for layer in self.layers))
 
     def __repr__(self):
         return f"MLP of [{', '.join(map(repr, self.layers))}]"

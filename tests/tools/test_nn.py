@@ -1,4 +1,5 @@
 """fastgrad.nn is micrograd's nn: the same random numbers, reprs and bits; `nonlin` takes more than a bool."""
+import math
 import random
 
 import numpy as np
@@ -307,6 +308,25 @@ def test_neurons_of_ones_own_in_a_layer(monkeypatch):
     assert layer([1.0, 2.0])[1] == 1.0
     monkeypatch.setattr(Neuron, "__call__", lambda self, x: "patched")
     assert Layer(2, 2)([1.0, 2.0]) == ["patched", "patched"]
+
+
+def test_a_layer_reads_its_neurons_anew():
+    layer = Layer(2, 2, nonlin=True)
+    for neuron, scale in zip(layer.neurons, (1.0, -1.0)):
+        neuron.w, neuron.b = [Value(scale), Value(0.5 * scale)], Value(0.25)
+    assert [v.data for v in layer([1.0, 2.0])] == [2.25, 0.0]
+    layer.neurons[1].nonlin = False
+    assert [v.data for v in layer([1.0, 2.0])] == [2.25, -1.75]
+    layer.neurons[0].w[1], layer.neurons[0].nonlin = Value(3.0), "tanh"
+    vars(layer.neurons[1])["b"] = Value(1.0)
+    assert [v.data for v in layer([1.0, 2.0])] == [math.tanh(7.25), -1.0]
+    layer.neurons = tuple(layer.neurons[:1])
+    assert layer([1.0, 2.0]).data == math.tanh(7.25)
+    del layer.neurons[0].b
+    with pytest.raises(AttributeError, match="'Neuron' object has no attribute 'b'"):
+        layer([1.0, 2.0])
+    layer.neurons = []
+    assert layer([1.0, 2.0]) == layer.parameters() == []
 
 
 def test_micrograds_networks():
