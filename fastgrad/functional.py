@@ -14,7 +14,7 @@ whose length doesn't fit, raises ValueError. Operations raise what they raise on
 import builtins
 import operator
 
-from fastgrad import elementwise, engine
+from fastgrad import engine
 from fastgrad.engine import Value
 from fastgrad.value.arguments import is_number
 from fastgrad.value.base import AnyValue
@@ -26,6 +26,18 @@ __all__ = ["dot", "linear", "matmul", "add", "mul", "sum", "mean", "softmax", "l
 
 
 # ---- What the compiled engine does faster ----
+
+class _Later:
+    """fastgrad/elementwise.py, before it's used. To import it takes longer than all else here."""
+
+    def __getattr__(self, name):
+        global elementwise
+        from fastgrad import elementwise
+        return getattr(elementwise, name)
+
+
+elementwise = _Later()
+
 
 def _declines(*arguments):
     return None

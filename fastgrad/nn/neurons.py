@@ -9,7 +9,7 @@ import operator
 import random
 from itertools import chain
 
-from fastgrad import elementwise, engine, functional
+from fastgrad import engine, functional
 from fastgrad.engine import Value
 from fastgrad.nn.module import Module
 from fastgrad.value.base import AnyValue
@@ -106,7 +106,7 @@ def _weighted_sums(weights, biases, x):
 def _activations(neurons, nonlins, acts):
     """[n._activate(act) for n, act in zip(neurons, acts)]. nonlins: the neurons'."""
     if nonlins and (nonlins[0] is True or nonlins[0] is False) and nonlins.count(nonlins[0]) == len(nonlins):
-        return elementwise.relu(functional._values(acts, "acts")) if nonlins[0] else acts
+        return functional.elementwise.relu(functional._values(acts, "acts")) if nonlins[0] else acts
     return [n._activate(act) for n, act in zip(neurons, acts)]
 
 
