@@ -39,7 +39,8 @@ cdef class Column:
         if self.sequence is None:
             return False
         if self.items is None:
-            return self.sequence.kind == ITEMS and self.sequence.a.kind == ITEM and are_fixed.count(False) == 1
+            return (self.inner is None and self.sequence.kind == ITEMS and self.sequence.a.kind == ITEM
+                    and are_fixed.count(False) == 1)
         if not all(are_fixed):
             return False
         if self.inner is not None:
@@ -664,6 +665,9 @@ cdef class Level:
                     self.go_to(frame, i)
                     row = self.within.make_list(frame)
                     if row is None:
+                        return None
+                    if self.within.n == 0:
+                        frame.reason = b"an empty list within"      # nobody has seen whether it could be unpacked
                         return None
                     results.append(row)
                 return results

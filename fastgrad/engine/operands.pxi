@@ -33,7 +33,7 @@ cdef bint has_ours(Frame *frame, PyTypeObject *cls) noexcept:
     """Whether all that a loop does with Values of the active class is the engine's own. A class that is changed gets
     another version, so a loop asks once for each."""
     cdef PyObject *method
-    if cls.tp_getattro is not <void *>value_getattr:
+    if cls.tp_getattro is not <void *>value_getattr or cls.tp_setattro is not <void *>value_setattr:
         return False
     for symbol in <tuple>frame.operators:
         if not is_our_operator(cls.tp_as_number, symbol):

@@ -164,9 +164,10 @@ class Parser:
             start = self.place(node.keywords[0].value) if node.keywords else ("constant", 0)
             if start[0] == "constant" and type(start[1]) is not int:
                 raise Unfit("a start of enumerate that isn't an int")
+            at = len(targets)
             self.sequences(loop, target.elts[1], node.args[0], targets)
             loop.sequences.append(("count", self.new_slot(), start))
-            targets.append((self.n_slots - 1, target.elts[0]))
+            targets.insert(at, (self.n_slots - 1, target.elts[0]))      # Python binds the count first
         else:
             self.sequence(loop, target, node, targets)
 
@@ -325,6 +326,8 @@ class Parser:
         """Parse a `for` that adds to the variable named `total`, which has a place before the loop."""
         loop = Loop("sum", start=("operand", place))
         self.iterable(loop, node.target, node.iter)
+        if total in self.names:
+            raise Unfit("a sum that is the loop's own variable")
         self.names[total], self.total = None, total
         *statements, last = node.body
         self.hide_variables(statements)

@@ -97,6 +97,7 @@ class LevelMaker:
     def __init__(self, loop, is_for=False):
         self.level = Level(loop, leaves_last=is_for)
         self.own = {slot for _, slot, *_ in loop.sequences}
+        self.fixed = {slot for (_, slot, *_), is_fixed in zip(loop.sequences, self.level.are_fixed) if is_fixed}
         self.read = {}          # columns' registers by place
         self.made = {}          # registers by the element's id; `loop` keeps elements alive
         self.fields = {}        # registers of Values' data and grad, by "data" or "grad" and the Values' register
@@ -215,7 +216,7 @@ class LevelMaker:
         if key not in self.read:
             self.read[key] = self.new_register()
             slots = slots_in(place)
-            column = Column(self.read[key], place, not slots & self.own, not slots - self.own)
+            column = Column(self.read[key], place, not slots & self.own, slots <= self.fixed)
             self.find_sequence(column)
             self.level.columns.append(column)
         return self.read[key]

@@ -150,7 +150,8 @@ def may_unbind_any(tree):
 
 
 def names_deleted_in(tree):
-    """The names that a statement anywhere in a tree deletes."""
+    """The names that a statement anywhere in a tree deletes, also as attributes, which may be a module's."""
     nodes = list(ast.walk(tree))
-    return {each.id for each in nodes if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Del)} \
+    return {getattr(each, "id", getattr(each, "attr", None)) for each in nodes
+            if isinstance(each, (ast.Name, ast.Attribute)) and isinstance(each.ctx, ast.Del)} \
         | {each.name for each in nodes if isinstance(each, ast.ExceptHandler)}

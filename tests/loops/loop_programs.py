@@ -8,6 +8,7 @@ All names have one meaning everywhere, so that statements fit together in any or
 
     xs ys ws        lists of n Values               a b             Values
     rows            m lists of n Values             lr k eps        numbers
+    pairs           m lists of n tuples: a Value, a number
     mom vel         lists of n + 1 floats           n               an int
     c               a layer: .w .b .m .v .lr, .parameters()
     r0 r1 ...       what the loops make
@@ -22,6 +23,7 @@ SETUP = (       # in this order, if the program uses the name
     ("ys", "ys = [Value(random.uniform(-1, 1)) for _ in range(n)]"),
     ("ws", "ws = [Value(random.gauss(0, 0.8)) for i in range(n)]"),
     ("rows", "rows = [[Value(random.uniform(-1, 1)) for _ in range(n)] for _ in range({m})]"),
+    ("pairs", "pairs = [[(Value(random.uniform(-1, 1)), random.random()) for _ in range(n)] for _ in range({m})]"),
     ("mom", "mom, vel = [0.0] * (n + 1), [0.0] * (n + 1)"),
     ("vel", "mom, vel = [0.0] * (n + 1), [0.0] * (n + 1)"),
     ("a", "a = Value({x})"),
@@ -299,6 +301,7 @@ class Maker:
             ("i, row", "enumerate(rows)", "row", []),
             ("t", "range(len(rows))", "rows[t]", ["rows[t][0]"]),
             ("row, other", "zip(rows, rows[1:])", "row", ["other[0]"]),
+            ("t", "range(1, n)", f"{V}[t:]", [f"{V}[t]", f"{W}[t - 1]"]),
             ("x", V, W, ["x"]))
         inner, items, more = self.pick(
             ("w", row, ["w", "w"]),
@@ -306,8 +309,18 @@ class Maker:
             ("w, u", f"zip({row}, {V})", ["w", "u"]),
             ("w, u", f"zip({W}, {row})", ["w", "u"]),
             ("j, w", f"enumerate({row})", ["w"]),
+            ("j, w", f"enumerate({row}, {self.pick('k', 'len(row)', 't', '2')})", ["w", "(w * j)"]),
             ("j", "range(n)", [f"{row}[j]", "xs[j]"]),
+            ("j", f"range({self.pick('t', '1', 'i')}, n)", ["xs[j]", "xs[j - 1]", f"{row}[0]"]),
             ("w", f"reversed({row})", ["w"]))
+        if self.chance(0.25):       # over tuples, which are unpacked or have items
+            outer, iterable, row, atoms = self.pick(
+                ("row", "pairs", "row", []), ("i, row", "enumerate(pairs)", "row", []),
+                ("row, x", f"zip(pairs, {V})", "row", ["x"]))
+            inner, items, more = self.pick(
+                ("w, u", row, ["w", "(w * u)", "w"]), ("u, w", f"[(p[1], p[0]) for p in {row}]", ["w", "(u * w)"]),
+                ("j, (w, u)", f"enumerate({row})", ["w", "(w * j)", "(w * u)"]), ("q", row, ["q[0]", "(q[0] * q[1])"]),
+                ("q, u", f"zip({row}, {W})", ["q[0]", "u"]), ("(w, q), u", f"zip({row}, {W})", ["(w * q)", "u"]))
         element = self.value(atoms + more) if self.chance(0.85) else self.plain(atoms + more)
         each = f"{element} for {inner} in {items}"
         start = self.pick("", "", ", a", ", 0.0", *(f", {x}" for x in atoms))

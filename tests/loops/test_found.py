@@ -4,6 +4,7 @@ They're programs that random ones seldom are: a variable that keeps what a place
 within one that assigns, objects whose methods run in the middle.
 """
 import sys
+import types
 
 import pytest
 
@@ -241,6 +242,86 @@ def f():
         t += sum(sum(g * w for w in ws) * v for v in ws)
     return t
 r = f()
+""",
+    "a loop within, over an element of the loop around": """
+pairs = [[(Value(1.0 + i), 2.0), (Value(3.0), 4.0 * i)] for i in range(4)]
+class Edge:
+    def __init__(self, w, x):
+        self.w, self.x = w, x
+layers = [[Edge(w, x) for w, x in row] for row in pairs]
+xs = [Value(0.5 * i) for i in range(8)]
+a = [sum(w * x for w, x in row) for row in pairs]
+b = [sum(e.w * e.x for e in layer) for layer in layers]
+c = sum(sum(e.w * e.w for e in layer) for layer in layers)
+d = [sum(xs[j - 1] for j in range(i, i + 3)) for i in range(1, 5)]
+e = [sum(j * x for j, x in zip(range(i, i + 3), xs)) for i in range(4)]
+f = [sum(j * x for j, x in enumerate(row, start=i)) for i, row in enumerate([xs[:3], xs[2:5], xs[4:7]])]
+g = [sum(w * xs[i] for i, (w, x) in enumerate(row)) for row in pairs]
+h = [sum(x * w + e.w for (w, x), e in zip(row, layer)) for row, layer in zip(pairs, layers)]
+k = [max(e.w.data * e.x for e in layer) for layer in layers]
+l = [[w * x for w, x in row] for row in pairs]
+m = [sum(w[0] * 2.0 for w in row) for row in pairs]
+s = Value(0.0)
+for row in pairs:
+    s += sum(w * x for w, x in row)
+for i in range(4):
+    s += sum(xs[j + 1] * j for j in range(i, i + 3))
+""",
+    "an item of rows of another loop's rows": """
+mats = [[[Value(1.0 + i + j), 2.0] for j in range(4)] for i in range(4)]
+xs = [Value(0.5 * i) for i in range(4)]
+a = [sum(row[0] * x for row, x in zip(mat, xs)) for mat in mats]
+b = [sum(x * row[0] for x, row in zip(xs, mat)) for mat in mats]
+c = sum(sum(row[-1] * x for row, x in zip(mat, xs)) for mat in mats)
+i = 0
+d = [sum(row[i] * x for row, x in zip(mat, xs)) for mat in mats]
+e = [[row[0] * x for row, x in zip(mat, xs)] for mat in mats]
+""",
+    "a total that is the loop's own variable": """
+class Row:
+    calls = 0
+    def __iadd__(self, other):
+        Row.calls += 1
+        return self
+rows = [Row() for _ in range(40)]
+lr = 0.5
+row = 0.0
+for row in rows:
+    row += lr * 2.0
+print(Row.calls)
+ms, ys, m = [Value(float(i)) for i in range(40)], [Value(2.0)] * 40, Value(0.0)
+for m, y in zip(ys, ms):
+    m = m + y
+y = 0.0
+try:
+    for y in [None] * 39 + [1.0]:
+        y += 1.0
+except TypeError as error:
+    print(error)
+""",
+    "a name twice in a target": """
+xs, ys = [Value(1.0 + i) for i in range(5)], [Value(2.0 - i) for i in range(5)]
+a = sum(x * y for x, (x, y) in enumerate(zip(xs, ys)))
+b = [x * 2 for x, x in enumerate(xs)]
+c = [x * 2 for x, (y, x) in enumerate(zip(xs, ys))]
+d = [x * y for x, (x, y) in zip(xs, zip(xs, ys))] if 0 else [x * 2 for x, x in zip(xs, ys)]
+m = [0.0] * 5
+for i, i in enumerate(range(4, -1, -1)):
+    m[i] = i * 2.0
+i = 0.0
+for i, (i, x) in enumerate(zip(ys, xs)):
+    x.grad = i.data
+""",
+    "an element that can't be unpacked, around an empty list": """
+rows = [(1.0, [Value(2.0)]), (1.0, [Value(2.0)], 3.0)]
+for n in 0, 1:
+    for pairs in rows, rows[:1]:
+        try:
+            print(len([[x[j] for j in range(n)] for a, x in pairs]))
+            print(len([[x[j + 1] * 2 for j in range(n - 1)] for a, x in pairs]))
+            print(len([[v * 2 for v in x[:n]] for a, x in pairs]))
+        except ValueError as error:
+            print(error)
 """,
     "a name that a call before it rebinds": """
 class Replay:
@@ -572,6 +653,29 @@ del old, builtins
 @pytest.mark.parametrize("source", FOUND.values(), ids=FOUND)
 def test_found(source):
     twins.assert_same(source)
+
+
+def test_a_function_that_sets_attributes(monkeypatch):
+    source = "for p in xs:\n    p.grad = 0.5\nfor p in xs:\n    p.data -= 0.1 * p.grad\n"
+    seen = []
+    for compiler in compile, twins.compile_source:
+        xs, calls = [fastgrad.Value(1.0 + i) for i in range(20)], []
+        with monkeypatch.context() as patch:
+            patch.setattr(fastgrad.Value, "__setattr__", lambda self, name, x: calls.append((name, x)))
+            exec(compiler(source, "<program>", "exec"), {"xs": xs})
+        seen.append((calls, [x.data for x in xs]))
+    assert seen[0] == seen[1] and len(seen[0][0]) == 40
+
+
+def test_a_total_that_is_removed_as_a_modules_attribute(monkeypatch):
+    source = "s = 0\nforget()\nfor x in xs:\n    s += x\n"
+    forgets = "def forget():\n    del here.s\n"
+    here = types.ModuleType("here")
+    here.xs, here.here = [], here
+    code = twins.compile_source(forgets + source, "<program>", "exec")
+    exec(code, vars(here))
+    assert not hasattr(here, "s") and not twins.loops(code)
+    assert twins.loops(twins.compile_source(source, "<program>", "exec"))
 
 
 def test_globals_of_a_class_of_their_own():
