@@ -202,16 +202,16 @@ cdef class Node:
         op = attribute_of(self, "_op")
         if op is not MISSING:
             return op
-        node = node_at(self.index)
-        if node.op == FG_POW_CONST:
-            return name_of(self.index, f"**{as_object(node.local[1], node.flags & FG_LOCAL1_INT)}", "**")
-        if node.op == FG_CONST_POW:
-            return f"{as_object(node.local[1], node.flags & FG_LOCAL1_INT)}**"
-        return name_of(self.index, NAMES[node.op])
+        return name_of(self.index, shown_name(self.index), "**" if node_at(self.index).op == FG_POW_CONST else None)
 
     @_op.setter
     def _op(self, op):
         set_op(self, op)
+
+    def _formula(self):
+        """The operation of the table that made this node, and its operands; None for a user's own."""
+        from fastgrad.value import derivatives
+        return derivatives.formula_of(shown_name(self.index), children_of(self))
 
     @property
     def _backward(self):
@@ -226,7 +226,7 @@ cdef class Node:
         set_closure(self.index)
 
     def _accumulate(self):
-        if are_there_odd_classes:
+        if must_call_all():
             for child, local_grad in zip(children_of(self), self._local_grads):
                 child.grad = rounded(PyNumber_Add(child.grad, rounded(PyNumber_Multiply(local_grad, self.grad))))
         else:
@@ -257,6 +257,8 @@ cdef class Node:
     def __class__(self, cls):
         check_class(self, cls)
         object_class.__set__(self, cls)
+        if not has_own_dialect(class_of(self)):
+            note_subclass(class_of(self))
 
     @__class__.deleter
     def __class__(self):
@@ -528,7 +530,8 @@ Value = PyType_FromSpecWithBases(&spec, (Node, Copying, Display))
 node_type.tp_flags &= ~<unsigned long>Py_TPFLAGS_BASETYPE      # from now on all classes derive from Value
 Value.label = ""
 cdef object object_class = vars(object)["__class__"]
-OWN_GETATTRIBUTE, OWN_RADD, OWN_RMUL = (vars(Value)[name] for name in ("__getattribute__", "__radd__", "__rmul__"))
+OWN_GETATTRIBUTE, OWN_SETATTR, OWN_RADD, OWN_RMUL = (
+    vars(Value)[name] for name in ("__getattribute__", "__setattr__", "__radd__", "__rmul__"))
 Value.__name__ = "Value"                # without the module, as in error messages about classes made by Python
 add_dialect(Value)
 

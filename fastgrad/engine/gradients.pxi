@@ -355,8 +355,28 @@ cdef class Derivation:
         return True
 
 
-cdef tuple gradient_values(tuple outputs, object seeds, Inputs inputs):
-    """A tuple of Values, with None for inputs that aren't below the outputs."""
+cdef unsigned int version_with_operations = NO_VERSION  # of Value, when its operations were last seen to be Node's
+
+
+cdef bint are_operations_ours() noexcept:
+    """Whether all operations of which derivatives are made are the engine's own: none has been assigned to Value."""
+    global version_with_operations
+    cdef PyTypeObject *cls = dialects[0].cls
+    cdef PyNumberMethods *now = cls.tp_as_number
+    if cls.tp_version_tag == version_with_operations:
+        return True
+    if not (now.nb_add is <void *>value_add and now.nb_multiply is <void *>value_multiply
+            and now.nb_power is <void *>value_power):
+        return False
+    for function in operations.FUNCTIONS:
+        if not has_same(cls, <PyTypeObject *>Node, function.method):
+            return False
+    version_with_operations = version_of(cls)
+    return True
+
+
+cdef object gradient_values(tuple outputs, object seeds, Inputs inputs):
+    """A tuple of Values, with None for inputs that aren't below the outputs. None if operations aren't the engine's."""
     cdef Node root
     cdef Walk walk
     cdef Derivation derivation
@@ -365,6 +385,8 @@ cdef tuple gradient_values(tuple outputs, object seeds, Inputs inputs):
     if must_call_all():
         raise RuntimeError("a class of Values has been given another `_backward`, `grad` or `_local_grads`, so "
                            "gradients can't be made as a graph")
+    if not are_operations_ours():
+        return None
     read_formulas()
     root = value_class()._rebuild(0.0, 0, outputs, seeds or (1,) * len(outputs), "")
     while True:
@@ -380,7 +402,7 @@ cdef tuple gradient_values(tuple outputs, object seeds, Inputs inputs):
 
 
 cdef object found_gradients(tuple outputs, object seeds, Inputs inputs, bint create_graph, bint allow_unused):
-    """The same as _gradients, or None if backward() has to be asked."""
+    """The same as _gradients, or None if backward() or operations have to be called."""
     cdef uint32_t i
     found = gradient_values(outputs, seeds, inputs) if create_graph else gradient_numbers(outputs, seeds, inputs)
     for i in range(0 if found is None or allow_unused else inputs.n):
@@ -397,7 +419,7 @@ def _gradients(tuple outputs not None, seeds, given not None, bint create_graph,
     if found is None:
         from fastgrad.value import gradients
         inputs = gradients.values_of(value_class(), "inputs", given)
-        found = gradients.as_numbers(value_class(), outputs, seeds, inputs)
+        found = (gradients.as_values if create_graph else gradients.as_numbers)(value_class(), outputs, seeds, inputs)
         if not allow_unused and None in found:
             raise gradients.unused(found.index(None), inputs[found.index(None)])
     if is_put_off:

@@ -63,9 +63,9 @@ cdef class Walk:
 cdef bint must_call_all() except -1:
     """Whether backward() has to call the `_backward` of each node. backward() asks again after each call, which may
     have changed a class."""
-    if not are_there_odd_classes and all_dialects_pass_on():
+    if not are_there_odd_classes and not are_there_subclasses and all_dialects_pass_on():
         return False
-    look_at_odd_classes()
+    look_at_classes()
     return are_there_odd_classes or not all_dialects_pass_on()
 
 
@@ -250,6 +250,16 @@ cdef tuple local_grads_of(Node self):
 
 NUMBER = r"(-?(?:[0-9]{1,16}|[0-9]+\.[0-9]+|[0-9]+(?:\.[0-9]+)?e[-+][0-9]+|inf|nan))"
 cdef object constant_power = None       # the pattern of a name like **3 or 3**
+
+
+cdef str shown_name(fg_index index):
+    """The name that the table of operations has for a node's; '' for a leaf and for a user's own operation."""
+    cdef fg_node *node = node_at(index)
+    if node.op == FG_POW_CONST:
+        return f"**{as_object(node.local[1], node.flags & FG_LOCAL1_INT)}"
+    if node.op == FG_CONST_POW:
+        return f"{as_object(node.local[1], node.flags & FG_LOCAL1_INT)}**"
+    return NAMES[node.op]
 
 
 cdef int rebuild_op(Node self, op) except -1:

@@ -98,7 +98,7 @@ cdef int adopt(Node handle) except -1:
         raise
     handle.index = index
     if not has_own_dialect(class_of(handle)):
-        note_if_odd(class_of(handle))
+        note_subclass(class_of(handle))
     return 0
 
 
@@ -117,7 +117,7 @@ cdef Node wrap_new(fg_index index, PyTypeObject *cls):
     try:
         set_class(index, cls, NULL)
         if not has_own_dialect(cls):
-            note_if_odd(cls)    # may run Python, which may make the node's handle: handle_of then returns that
+            note_subclass(cls)  # may run Python, which may make the node's handle: handle_of then returns that
         return handle_of(index)
     finally:
         fg_node_release(&arena, index)

@@ -37,7 +37,9 @@ cdef bint are_ascending_leaves(tuple values):
 
 
 cdef bint has_property(PyTypeObject *cls, bint of_grads) noexcept:
-    """Whether a class's `grad`, or `data`, is the engine's."""
+    """Whether a class's `grad`, or `data`, is the engine's, and is read and set as the engine does it."""
+    if cls.tp_getattro is not <void *>value_getattr or cls.tp_setattro is not <void *>value_setattr:
+        return False
     if of_grads:
         return PyType_Lookup(cls, GRAD) is grad_property
     return PyType_Lookup(cls, DATA) is data_property
@@ -107,6 +109,7 @@ def _add_grads(values, array numbers):
 @cython.no_gc_clear     # the indices in `nodes` are valid as long as `values` keeps the Values alive
 cdef class Parameters:
     cdef readonly tuple values
+    cdef PyTypeObject *cls              # of all, if it has a dialect of its own: then theirs can't be changed; or NULL
     cdef fg_index *nodes
     cdef size_t n
 
@@ -116,6 +119,11 @@ cdef class Parameters:
             in_python().check_parameters(values, Node)
         self.values = values
         self.n = len(values)
+        self.cls = class_of(values[0])
+        for value in values:
+            if class_of(value) is not self.cls or not has_own_dialect(class_of(value)):
+                self.cls = NULL
+                break
         self.nodes = <fg_index *>fg_allocate(NULL, self.n * sizeof(fg_index))
         if self.nodes is NULL:
             raise MemoryError("no memory for an optimiser's parameters")
@@ -128,28 +136,48 @@ cdef class Parameters:
     def __reduce__(self):
         return Parameters, (self.values,)
 
+    cdef bint are_plain(self) except -1:
+        """Whether data and grad of all are the engine's. Else the loops in plain Python read and set them."""
+        if self.cls is not NULL:
+            return has_property(self.cls, True) and has_property(self.cls, False)
+        return are_the_engines(self.values, True) and are_the_engines(self.values, False)
+
     def zero_grad(self):
-        fg_grads_zero(&arena, self.n, self.nodes)
+        if self.are_plain():
+            fg_grads_zero(&arena, self.n, self.nodes)
+        else:
+            in_python().Parameters.zero_grad(self)
 
     def norm(self):
         cdef double norm = fg_grads_norm(&arena, self.n, self.nodes)
-        return norm if isfinite(norm) else in_python().Parameters.norm(self)
+        return norm if isfinite(norm) and self.are_plain() else in_python().Parameters.norm(self)
 
     def scale(self, double factor):
-        fg_grads_scale(&arena, self.n, self.nodes, factor)
+        if self.are_plain():
+            fg_grads_scale(&arena, self.n, self.nodes, factor)
+        else:
+            in_python().Parameters.scale(self, factor)
 
     def clamp(self, double limit):
-        fg_grads_clamp(&arena, self.n, self.nodes, limit)
+        if self.are_plain():
+            fg_grads_clamp(&arena, self.n, self.nodes, limit)
+        else:
+            in_python().Parameters.clamp(self, limit)
 
     def sgd(self, array velocity, double lr, double momentum, double dampening, double weight_decay, bint nesterov,
             bint maximize, bint is_first):
         cdef fg_sgd rule = fg_sgd(lr, momentum, dampening, weight_decay, nesterov, maximize, is_first)
-        fg_sgd_step(&arena, &rule, self.n, self.nodes, doubles(velocity, self.n))
+        cdef double *velocities = doubles(velocity, self.n)
+        if self.are_plain():
+            fg_sgd_step(&arena, &rule, self.n, self.nodes, velocities)
+        else:
+            in_python().Parameters.sgd(self, velocity, lr, momentum, dampening, weight_decay, nesterov, maximize,
+                                       is_first)
 
     def adam_is_safe(self, array m, array v, array largest, double lr, double beta1, double beta2, double eps,
                      double weight_decay, bint decoupled, bint maximize, double bias1, double bias2):
         cdef fg_adam rule = fg_adam(lr, beta1, beta2, eps, weight_decay, decoupled, maximize, bias1, bias2)
-        return fg_adam_is_safe(&arena, &rule, self.n, self.nodes, doubles(v, self.n))
+        return self.are_plain() and fg_adam_is_safe(&arena, &rule, self.n, self.nodes, doubles(v, self.n))
 
     def adam(self, array m, array v, array largest, double lr, double beta1, double beta2, double eps,
              double weight_decay, bint decoupled, bint maximize, double bias1, double bias2):
@@ -157,7 +185,7 @@ cdef class Parameters:
         cdef double *ms = doubles(m, self.n)
         cdef double *vs = doubles(v, self.n)
         cdef double *largest_vs = doubles_or_null(largest, self.n)
-        if fg_adam_is_safe(&arena, &rule, self.n, self.nodes, vs):
+        if self.are_plain() and fg_adam_is_safe(&arena, &rule, self.n, self.nodes, vs):
             fg_adam_step(&arena, &rule, self.n, self.nodes, ms, vs, largest_vs)
         else:
             in_python().Parameters.adam(self, m, v, largest, lr, beta1, beta2, eps, weight_decay, decoupled, maximize,
@@ -166,7 +194,7 @@ cdef class Parameters:
     def rmsprop_is_safe(self, array square, array mean, array velocity, double lr, double alpha, double eps,
                         double weight_decay, double momentum, bint maximize):
         cdef fg_rmsprop rule = fg_rmsprop(lr, alpha, eps, weight_decay, momentum, maximize)
-        return fg_rmsprop_is_safe(&arena, &rule, self.n, self.nodes, doubles_or_null(mean, self.n))
+        return self.are_plain() and fg_rmsprop_is_safe(&arena, &rule, self.n, self.nodes, doubles_or_null(mean, self.n))
 
     def rmsprop(self, array square, array mean, array velocity, double lr, double alpha, double eps,
                 double weight_decay, double momentum, bint maximize):
@@ -174,7 +202,7 @@ cdef class Parameters:
         cdef double *squares = doubles(square, self.n)
         cdef double *means = doubles_or_null(mean, self.n)
         cdef double *velocities = doubles_or_null(velocity, self.n)
-        if fg_rmsprop_is_safe(&arena, &rule, self.n, self.nodes, means):
+        if self.are_plain() and fg_rmsprop_is_safe(&arena, &rule, self.n, self.nodes, means):
             fg_rmsprop_step(&arena, &rule, self.n, self.nodes, squares, means, velocities)
         else:
             in_python().Parameters.rmsprop(self, square, mean, velocity, lr, alpha, eps, weight_decay, momentum,

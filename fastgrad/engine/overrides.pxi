@@ -3,8 +3,9 @@
 # Somebody may assign a property `grad` or a function `_backward` to Value, or define one in a subclass. Then backward()
 # has to do in Python what it does else in C. Two questions are asked:
 #
-# - has_its_numbers: are `grad` and `_local_grads` the engine's? A class where they aren't is *odd*. While there's an
-#   odd class, gradients are read and written as attributes (graph.pxi, must_call_all).
+# - has_its_numbers: are `grad` and `_local_grads` the engine's, and do attributes get read and set as the engine does it?
+#   A class where they don't is *odd*. While there's an odd class, gradients are read and written as attributes
+#   (graph.pxi, must_call_all).
 # - passes_on: does a node of the class also have the engine's `_backward`, unless it has been given one of its own?
 #
 # A look at a class takes long. Python numbers the versions of all classes: a class gets another number, or 0 for none,
@@ -18,17 +19,19 @@ cdef str GRAD = sys.intern("grad")
 cdef str BACKWARD = sys.intern("_backward")
 cdef str LOCAL_GRADS = sys.intern("_local_grads")
 cdef str GETATTRIBUTE = sys.intern("__getattribute__")
+cdef str SETATTR = sys.intern("__setattr__")
 # Node's own, borrowed.
 cdef PyObject *data_property = PyType_Lookup(<PyTypeObject *>Node, DATA)
 cdef PyObject *grad_property = PyType_Lookup(<PyTypeObject *>Node, GRAD)
 cdef PyObject *backward_property = PyType_Lookup(<PyTypeObject *>Node, BACKWARD)
 cdef PyObject *local_grads_property = PyType_Lookup(<PyTypeObject *>Node, LOCAL_GRADS)
 # Value's own, set when there is a Value.
-cdef object OWN_GETATTRIBUTE = None, OWN_RADD = None, OWN_RMUL = None
+cdef object OWN_GETATTRIBUTE = None, OWN_SETATTR = None, OWN_RADD = None, OWN_RMUL = None
 
 cdef unsigned int version_of_subclass = NO_VERSION      # of the last subclass that was seen to pass gradients on
 cdef unsigned int version_with_numbers = NO_VERSION     # of the last subclass that was seen to have its numbers
-cdef object odd_classes = weakref.WeakSet()
+cdef object subclasses = weakref.WeakSet()      # made by class statements, of which there have been instances
+cdef bint are_there_subclasses = False
 cdef bint are_there_odd_classes = False
 
 
@@ -43,8 +46,11 @@ cdef inline bint has_same(PyTypeObject *cls, PyTypeObject *base, str name) noexc
 cdef bint has_its_numbers(PyTypeObject *cls) noexcept:
     cdef PyTypeObject *base = dialect_of(cls).cls
     if cls is base:
-        return PyType_Lookup(cls, GRAD) is grad_property and PyType_Lookup(cls, LOCAL_GRADS) is local_grads_property
-    return has_same(cls, base, GRAD) and has_same(cls, base, LOCAL_GRADS)
+        return (PyType_Lookup(cls, GRAD) is grad_property and PyType_Lookup(cls, LOCAL_GRADS) is local_grads_property
+                and PyType_Lookup(cls, GETATTRIBUTE) is <PyObject *>OWN_GETATTRIBUTE
+                and PyType_Lookup(cls, SETATTR) is <PyObject *>OWN_SETATTR)
+    return (has_same(cls, base, GRAD) and has_same(cls, base, LOCAL_GRADS) and has_same(cls, base, GETATTRIBUTE)
+            and has_same(cls, base, SETATTR))
 
 
 cdef bint passes_on(PyTypeObject *cls, unsigned int *version) noexcept:
@@ -54,10 +60,9 @@ cdef bint passes_on(PyTypeObject *cls, unsigned int *version) noexcept:
     if cls.tp_version_tag == version[0]:
         return True
     if cls is base:
-        is_same = (PyType_Lookup(cls, BACKWARD) is backward_property
-                   and PyType_Lookup(cls, GETATTRIBUTE) is <PyObject *>OWN_GETATTRIBUTE)
+        is_same = PyType_Lookup(cls, BACKWARD) is backward_property
     else:
-        is_same = has_same(cls, base, BACKWARD) and has_same(cls, base, GETATTRIBUTE)
+        is_same = has_same(cls, base, BACKWARD)
     if not is_same or not has_its_numbers(cls):
         return False
     version[0] = version_of(cls)
@@ -73,28 +78,31 @@ cdef bint all_dialects_pass_on() noexcept:
     return True
 
 
-cdef int note_if_odd(PyTypeObject *cls) except -1:
-    """Note a subclass of which there's a new instance, if it's odd. May run Python."""
-    global version_with_numbers, are_there_odd_classes
+cdef int note_subclass(PyTypeObject *cls) except -1:
+    """Note a subclass of which there's a new instance. May run Python."""
+    global version_with_numbers, are_there_subclasses, are_there_odd_classes
     if cls.tp_version_tag == version_with_numbers:
         return 0
+    subclasses.add(<object>cls)
+    are_there_subclasses = True
     if has_its_numbers(cls):
         version_with_numbers = version_of(cls)
     else:
-        odd_classes.add(<object>cls)
         are_there_odd_classes = True
     return 0
 
 
-cdef int look_at_odd_classes() except -1:
-    """Forget the classes that are odd no more, and note those with a dialect of their own that have become odd."""
-    global are_there_odd_classes
+cdef int look_at_classes() except -1:
+    """Find out whether there are odd classes. Any may have changed since it was noted."""
+    global are_there_subclasses, are_there_odd_classes
     cdef int i
-    for cls in list(odd_classes):
-        if has_its_numbers(<PyTypeObject *>cls):
-            odd_classes.discard(cls)
+    cdef bint are_there_any = False
     for i in range(n_dialects):
         if dialects[i].is_watched and not has_its_numbers(dialects[i].cls):
-            odd_classes.add(<object>dialects[i].cls)
-    are_there_odd_classes = len(odd_classes) > 0
+            are_there_any = True
+    known = list(subclasses)
+    for cls in known:
+        if not has_its_numbers(<PyTypeObject *>cls):
+            are_there_any = True
+    are_there_subclasses, are_there_odd_classes = len(known) > 0, are_there_any
     return 0

@@ -25,6 +25,7 @@ cdef extern from "Python.h":
         unsigned int tp_version_tag
         void (*tp_dealloc)(PyObject *) noexcept
         void *tp_getattro
+        void *tp_setattro
         void *tp_call
         Py_ssize_t tp_vectorcall_offset
         void *tp_descr_get

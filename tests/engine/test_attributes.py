@@ -582,6 +582,92 @@ def test_a_grad_of_a_subclass_s_own(Value, monkeypatch):
     assert len(assigned) == 3 and d.grad == 10
 
 
+def test_a_subclass_that_reads_and_sets_attributes_itself(Value):
+    class Clipped(Value):
+        def __setattr__(self, name, x):
+            super().__setattr__(name, max(-1.0, min(1.0, x)) if name == "grad" else x)
+
+    class Scaled(Value):
+        def __getattribute__(self, name):
+            x = super().__getattribute__(name)
+            return 10.0 * x if name == "grad" else x
+
+    a, b = Clipped(2.0), Scaled(2.0)
+    c, d = a * 3.0, b * 3.0
+    c.backward()
+    d.backward()
+    assert (a.grad, c.grad, b.grad, d.grad) == (1.0, 1, 300.0, 10.0)
+
+
+def doubled(Value):
+    """A property: a grad that is twice what is assigned."""
+    return property(lambda self: Value.grad.__get__(self), lambda self, x: Value.grad.__set__(self, 2 * x))
+
+
+def test_a_subclass_that_is_changed_after_it_has_instances(Value):
+    class Mixin:
+        pass
+
+    class Mixed(Mixin, Value):
+        pass
+
+    class Late(Value):
+        pass
+
+    class Tripled(Value):
+        pass
+
+    a, b, c = Late(2.0), Mixed(2.0), Tripled(2.0)
+    outs = [x * x + x for x in (a, b, c)]
+    Late.grad = Mixin.grad = doubled(Value)
+    Tripled._local_grads = property(lambda self: tuple(3 * x for x in Value._local_grads.__get__(self)))
+    for out in outs:
+        out.backward()
+    assert [x.grad for x in (a, b, c)] == [64.0, 64.0, 3.0 + 9 * 4.0]
+    del Late.grad, Mixin.grad
+    for out in outs[:2]:
+        out.zero_grad()
+        out.backward()
+    assert a.grad == b.grad == 5.0
+
+
+def test_a_value_gets_a_class_without_instances(Value):
+    class Plain(Value):
+        pass
+
+    class Doubled(Value):
+        grad = doubled(Value)
+
+    a = Plain(2.0)
+    out = a * 3.0
+    a.__class__ = Doubled
+    out.backward()
+    assert a.grad == 6.0
+
+
+@pytest.mark.parametrize("how", ["by hand", "in the middle"])
+def test_a_subclass_is_changed_and_backward_of_a_node_called(Value, how):
+    class Late(Value):
+        pass
+
+    a = Late(2.0)
+    middle = a * 3.0
+    out = middle * 1.0
+    if how == "by hand":
+        middle.grad = 1.0
+        Late.grad = doubled(Value)
+        middle._backward()
+    else:
+        own = out._backward
+
+        def backward():
+            own()
+            Late.grad = doubled(Value)
+        out._backward = backward
+        out.backward()
+    assert a.grad == 6.0
+
+
 def test_a_second_init(Value):
     """It leaves nothing of the first but what isn't an engine's: attributes and the label."""
     a = Value(1.0)

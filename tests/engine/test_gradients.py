@@ -210,6 +210,33 @@ def test_gradients_are_of_the_plain_class_whatever_a_subclass_does(engine):
     assert {type(v) for v in grad._topological()} == {engine.Value, Loud}
 
 
+def test_operations_that_are_assigned_to_the_class(engine, monkeypatch):
+    """A derivative that is a graph is made by them."""
+    V = engine.Value
+    own, exp = V.__mul__, V.exp
+    seen = []
+
+    def multiply(a, b):
+        out = own(a, b)
+        out.data = round(out.data, 1)
+        return out
+
+    monkeypatch.setattr(V, "__mul__", multiply)
+    monkeypatch.setattr(V, "exp", lambda self: seen.append(self.data) or exp(self))
+    x, w = V(1.26), V(0.37)
+    y = x * w * x
+    y = y * y
+    grads = engine._gradients((y,), None, (x, w), True)
+    assert [v.data for v in grads] == [1.2, 1.9]
+    z = (x ** 2 + 1.0).exp() / w
+    n = len(seen)
+    engine._gradients((z,), None, (x,), True)
+    assert len(seen) > n
+    monkeypatch.undo()
+    first, = engine._gradients((x * x * x,), None, (x,), True)
+    assert first.data == 1.26 * 1.26 + 1.26 * 1.26 + 1.26 * 1.26
+
+
 def test_a_copy_can_be_differentiated_too(engine):
     import copy
     x = engine.Value(2.0)

@@ -243,6 +243,65 @@ def test_parameters_of_a_subclass_out_of_order(Value):
     assert [p.data for p in values] == [1.0 - i for i in range(5)]
 
 
+@pytest.mark.parametrize("when", ["at first", "later"])
+def test_a_grad_and_data_of_a_subclass_s_own(Value, when):
+    """As the loop does it: p.data -= lr * p.grad."""
+    class Weight(Value):
+        pass
+
+    class Frozen(Value):
+        grad = 0.5
+
+    def change():
+        Weight.grad = property(lambda self: 10 * Value.grad.__get__(self), Value.grad.__set__)
+        Weight.data = property(Value.data.__get__, lambda self, x: Value.data.__set__(self, max(-1.0, min(1.0, x))))
+
+    if when == "at first":
+        change()
+    p, q, r = Weight(0.5), Weight(0.5), Value(2.0)
+    for x in p, q, r:
+        x.grad = -0.01
+    optimizers = SGD([p, r], lr=1), Adam([q], lr=5)
+    change()
+    for optimizer in optimizers:
+        optimizer.step()
+    assert (p.data, q.data, r.data) == (0.6, 1.0, 2.01)
+    assert fastgrad.clip_grad_value_([p], 0.05) is None and p.grad == -0.5
+    optimizers[0].zero_grad()
+    assert (p.grad, r.grad) == (0, 0)
+    frozen = Frozen(2.0)
+    SGD([frozen], lr=1).step()
+    assert frozen.data == 1.5
+
+
+def test_attributes_that_a_subclass_sets_itself(Value, monkeypatch):
+    class Weight(Value):
+        def __setattr__(self, name, x):
+            super().__setattr__(name, max(-1.0, min(1.0, x)) if name == "data" else x)
+
+    p = Weight(0.5)
+    p.grad = -5.0
+    SGD([p], lr=1).step()
+    assert p.data == 1.0
+    fastgrad.set_data([p], [7.0])
+    assert p.data == 1.0
+    class Scaled(Value):
+        def __getattribute__(self, name):
+            x = super().__getattribute__(name)
+            return 10.0 * x if name == "grad" else x
+
+    scaled = Scaled(1.0)
+    scaled.grad = 0.5
+    SGD([scaled], lr=1).step()
+    assert scaled.data == -4.0
+    seen, q = [], Value(1.0)
+    optimizer = SGD([q], lr=1)
+    monkeypatch.setattr(Value, "__setattr__", lambda self, name, x: seen.append((name, x)))
+    optimizer.step()
+    optimizer.zero_grad()
+    assert seen == [("data", 1.0), ("grad", 0)]
+
+
 def test_a_model_learns():
     random.seed(1)
     model = MLP(3, [4, 4, 1], nonlin="tanh")
