@@ -53,9 +53,9 @@ cdef class Walk:
 #
 # - A node has been given a `_backward` of its own, or its subclass has one. The node has FG_CLOSURE, the core stops
 #   there, and backward() asks has_own_backward and calls it.
-# - A class with a dialect has another `_backward`, or some class is odd: it has another `grad` or `_local_grads`
-#   (overrides.pxi). Then must_call_all is true, and backward() takes fused sums apart and calls the `_backward` of each
-#   node. While a class is odd, Node._accumulate also reads and writes gradients as attributes.
+# - A class with a dialect has another `_backward`, or some class is odd: it has another `grad` or `_local_grads`, or
+#   reads or sets attributes itself (overrides.pxi). Then must_call_all is true, and backward() takes fused sums apart
+#   and calls the `_backward` of each node. Node._accumulate then also reads and writes gradients as attributes.
 # - may_sweeps_run_python (handle.pxi) is true as soon as there has been a closure or an instance of a subclass, and
 #   until no node has any attributes. Python code that runs in the sweep may give a leaf a `_backward`. So the walk then
 #   lists leaves too, which it leaves out otherwise.

@@ -3,9 +3,9 @@
 # Somebody may assign a property `grad` or a function `_backward` to Value, or define one in a subclass. Then backward()
 # has to do in Python what it does else in C. Two questions are asked:
 #
-# - has_its_numbers: are `grad` and `_local_grads` the engine's, and do attributes get read and set as the engine does it?
-#   A class where they don't is *odd*. While there's an odd class, gradients are read and written as attributes
-#   (graph.pxi, must_call_all).
+# - has_its_numbers: are `grad` and `_local_grads` the engine's, and so is how attributes are read and set? A class
+#   where that isn't so is *odd*. While there's an odd class, gradients are read and written as attributes (graph.pxi,
+#   must_call_all).
 # - passes_on: does a node of the class also have the engine's `_backward`, unless it has been given one of its own?
 #
 # A look at a class takes long. Python numbers the versions of all classes: a class gets another number, or 0 for none,

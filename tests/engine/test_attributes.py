@@ -582,21 +582,31 @@ def test_a_grad_of_a_subclass_s_own(Value, monkeypatch):
     assert len(assigned) == 3 and d.grad == 10
 
 
-def test_a_subclass_that_reads_and_sets_attributes_itself(Value):
+def test_a_subclass_that_sets_attributes_itself(Value):
+    gc.collect()        # of classes of other tests: one would be enough for this to go well
+
     class Clipped(Value):
         def __setattr__(self, name, x):
             super().__setattr__(name, max(-1.0, min(1.0, x)) if name == "grad" else x)
+
+    a = Clipped(2.0)
+    b = a * 3.0
+    b.backward()
+    assert (a.grad, b.grad) == (1.0, 1)
+
+
+def test_a_subclass_that_reads_attributes_itself(Value):
+    gc.collect()
 
     class Scaled(Value):
         def __getattribute__(self, name):
             x = super().__getattribute__(name)
             return 10.0 * x if name == "grad" else x
 
-    a, b = Clipped(2.0), Scaled(2.0)
-    c, d = a * 3.0, b * 3.0
-    c.backward()
-    d.backward()
-    assert (a.grad, c.grad, b.grad, d.grad) == (1.0, 1, 300.0, 10.0)
+    a = Scaled(2.0)
+    b = a * 3.0
+    b.backward()
+    assert (a.grad, b.grad) == (300.0, 10.0)
 
 
 def doubled(Value):
