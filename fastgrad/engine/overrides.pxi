@@ -29,7 +29,9 @@ cdef PyObject *local_grads_property = PyType_Lookup(<PyTypeObject *>Node, LOCAL_
 cdef object OWN_GETATTRIBUTE = None, OWN_SETATTR = None, OWN_RADD = None, OWN_RMUL = None
 
 cdef unsigned int version_of_subclass = NO_VERSION      # of the last subclass that was seen to pass gradients on
-cdef unsigned int version_with_numbers = NO_VERSION     # of the last subclass that was seen to have its numbers
+cdef enum:
+    N_VERSIONS = 64
+cdef unsigned int[N_VERSIONS] with_numbers      # versions of subclasses that were seen to have their numbers, or 0
 cdef object subclasses = weakref.WeakSet()      # made by class statements, of which there have been instances
 cdef bint are_there_subclasses = False
 cdef bint are_there_odd_classes = False
@@ -80,13 +82,14 @@ cdef bint all_dialects_pass_on() noexcept:
 
 cdef int note_subclass(PyTypeObject *cls) except -1:
     """Note a subclass of which there's a new instance. May run Python."""
-    global version_with_numbers, are_there_subclasses, are_there_odd_classes
-    if cls.tp_version_tag == version_with_numbers:
+    global are_there_subclasses, are_there_odd_classes
+    cdef unsigned int version = cls.tp_version_tag
+    if version != 0 and with_numbers[version & N_VERSIONS - 1] == version:
         return 0
     subclasses.add(<object>cls)
     are_there_subclasses = True
     if has_its_numbers(cls):
-        version_with_numbers = version_of(cls)
+        with_numbers[cls.tp_version_tag & N_VERSIONS - 1] = cls.tp_version_tag
     else:
         are_there_odd_classes = True
     return 0
