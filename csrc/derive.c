@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "exact_pow.h"
 #include "functions.h"
 #include "fused.h"
 #include "numbers.h"
@@ -309,7 +310,9 @@ static fg_status check(fg_arena *arena, fg_derivation *derivation, fg_index inde
     if (!function(derivation, op, x.value, &y, &slope))
         return derivation->status;
     node = fg_at(arena->nodes, index);
-    return same(y, false, node->data, data_is_int(node)) && has_local(node, 0, slope, false) ? FG_OK : FG_CHANGED;
+    const bool is_ours = has_local(node, 0, slope, false)
+                         || (op == FG_TANH && has_local(node, 0, fg_tanh_slope_by_power(y), false));
+    return is_ours && same(y, false, node->data, data_is_int(node)) ? FG_OK : FG_CHANGED;
 }
 
 /* ---- Formulas ---- */

@@ -82,6 +82,12 @@ static inline double fg_square(double x)
     return x == 0.0 || fg_square_is_sure(x) ? x * x : pow(x, fg_two);
 }
 
+/* The derivative of tanh where it's y, as `1 - y ** 2`. With y * y some have another last bit. */
+static inline double fg_tanh_slope_by_power(double y)
+{
+    return 1.0 - fg_square(y);
+}
+
 /* x ** 0.5 of a float that isn't negative. */
 static inline double fg_root(double x)
 {

@@ -279,6 +279,16 @@ static bool divide(fg_run *run, const fg_operand *a, const fg_operand *b, fg_ope
 
 /* ---- Functions ---- */
 
+/* A function of a Value, and its derivative as the Value's class computes it. */
+static inline bool function_of(const fg_run *run, uint8_t function, double x, double *y, double *slope)
+{
+    if (!fg_function(function, x, y, slope))
+        return false;
+    if (function == FG_TANH && run->rules->tanh_by_power)
+        *slope = fg_tanh_slope_by_power(*y);
+    return true;
+}
+
 static bool call_method(fg_run *run, uint8_t function, const fg_operand *a, fg_operand *out)
 {
     const bool is_micrograds = run->rules->micrograd_relu;
@@ -295,7 +305,7 @@ static bool call_method(fg_run *run, uint8_t function, const fg_operand *a, fg_o
         return be_unary(run, out, FG_ABS, number_operand(fabs(a->number), is_int), a,
                         number_operand((a->number > 0.0) - (a->number < 0.0), false), number_operand(0.0, false));
     default:
-        return fg_function(function, a->number, &y, &slope)
+        return function_of(run, function, a->number, &y, &slope)
                && be_unary(run, out, function, number_operand(y, false), a, number_operand(slope, false),
                            number_operand(0.0, false));
     }
@@ -659,7 +669,7 @@ static bool usual_method(fg_run *run, uint8_t function, const fg_register *a, ui
         bool is_int = false;
         if (is_relu)
             y = fg_relu(x, &is_int, is_micrograds);
-        else if (!fg_function(function, x, &y, &slope))
+        else if (!function_of(run, function, x, &y, &slope))
             return false;
         const fg_index index = fg_node_new(arena);
         if (index == FG_NONE)

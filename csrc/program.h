@@ -109,6 +109,7 @@ typedef struct {
     bool records;         /* results have children; else they are leaves */
     bool float_data;      /* constants are floats */
     bool micrograd_relu;
+    bool tanh_by_power;
     bool lacks[4];        /* the reflected operators that it doesn't have: + * - / */
 } fg_rules;
 

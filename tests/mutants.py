@@ -242,6 +242,8 @@ FAULTS = {
          "c/test_program.c"),
     ],
     "csrc/exact_pow.h": [
+        ("tanh-s-derivative-by-a-product", "return 1.0 - fg_square(y);", "return 1.0 - y * y;",
+         "script/test_same_numbers.py::test_tanh_s_derivative_is_the_author_s_power_or_product"),
         ("square-near-half", ">> 59 == 16", ">> 59 == 17", "c/test_optim.c"),
         ("square-s-extra-bit", "? 11 : 12", "? 12 : 11", "c/test_optim.c"),
         ("root-near-half", "r - r / 32", "r + r / 32", "c/test_optim.c"),
@@ -423,6 +425,8 @@ FAULTS = {
         ("a-block-that-stays-open", "    (<Block>block).is_open = False\n", "", "engine/test_grad_mode.py"),
     ],
     "fastgrad/engine/operations.pxi": [
+        ("tanh-by-power-in-any-dialect", "if op == FG_TANH and dialect_at(self.index).tanh_by_power:",
+         "if op == FG_TANH:", "engine/test_numbers.py::test_tanh_s_derivative_with_a_power"),
         ("the-last-power-of-another-base", "x.value == last_base[is_inverse] and n.value", "n.value",
          "engine/test_bits.py::test_powers_in_turn"),
         ("the-last-power-of-another-exponent", "and n.value == last_exponent[is_inverse] and not", "and not",
@@ -1206,6 +1210,8 @@ FAULTS = {
         ("results-of-subclasses", "if len(found) != 1 or (rule := rules.get(*found)) is None:",
          "if (rule := rules.get(next(iter(found), None), 0)) is None:",
          "script/test_reasons.py::test_it_prints_the_same[subclasses-among-themselves]"),
+        ("tanh-s-power-is-not-noted", "== 1 - math.tanh(x) ** 2", "is None",
+         "script/test_same_numbers.py::test_tanh_s_derivative_is_the_author_s_power_or_product"),
         ("the-kind-of-relu-s-step", "    if (kind is int) != dialect.micrograd_relu:", "    if False:",
          "script/test_script.py::test_relu_is_micrograd_s_or_microgpt_s_or_the_author_s"),
     ],
@@ -1241,6 +1247,8 @@ FAULTS = {
          "script/test_script.py::test_what_each_kind_of_trial_is_for[calls-by-hand]"),
     ],
     "fastgrad/script/trials.py": [
+        ("no-operands-that-show-powers", "(*operation.awkward, *telling(name))", "operation.awkward",
+         "script/test_same_numbers.py::test_functions_with_powers_are_the_author_s"),
         ("no-extremes", "*EXTREMES, *awkward)", "*awkward)",
          "script/test_script.py::test_what_each_kind_of_trial_is_for[extremes]"),
     ],

@@ -183,6 +183,9 @@ cdef extern from "functions.h":
     fg_bool fg_power(double x, double n, double *y)
     double fg_relu(double x, fg_bool *is_int, fg_bool is_micrograds)
 
+cdef extern from "exact_pow.h":
+    double fg_tanh_slope_by_power(double y)
+
 cdef extern from "program.h":
     ctypedef struct fg_operand:
         double number
@@ -212,6 +215,7 @@ cdef extern from "program.h":
         fg_bool records
         fg_bool float_data
         fg_bool micrograd_relu
+        fg_bool tanh_by_power
         fg_bool lacks[4]
 
     enum:   # fg_do

@@ -11,8 +11,8 @@ REFLECTED = ("__radd__", "__rmul__", "__rsub__", "__rtruediv__", "__rpow__")    
 
 
 cdef int add_dialect(object cls, bint float_data=False, bint float_grad=False, bint float_seed=False,
-                     bint micrograd_relu=False, bint deferred=False, int results=MORE_DERIVED,
-                     object methods=REFLECTED, object power=None, object check_number=None,
+                     bint micrograd_relu=False, bint tanh_by_power=False, bint deferred=False,
+                     int results=MORE_DERIVED, object methods=REFLECTED, object power=None, object check_number=None,
                      dict names=None) except -1:
     """Give a class a dialect, and make it the active one. Raises OverflowError if there are too many, and MemoryError.
     """
@@ -34,7 +34,8 @@ cdef int add_dialect(object cls, bint float_data=False, bint float_grad=False, b
     incref(<PyObject *>cls)         # handles may outlast this module, and need their class
     new.new_flags = n_dialects * FG_CLASS_UNIT | (0 if float_grad else FG_GRAD_INT) | (FG_DEFERRED if deferred else 0)
     new.results = <Results>results
-    new.float_data, new.float_seed, new.micrograd_relu = float_data, float_seed, micrograd_relu
+    new.float_data, new.float_seed = float_data, float_seed
+    new.micrograd_relu, new.tanh_by_power = micrograd_relu, tanh_by_power
     new.lacks = absent
     new.version = NO_VERSION
     new.is_watched = True
@@ -57,8 +58,8 @@ cdef PyType_Slot class_slots[2]
 
 
 def _make_class(str module, str name, str doc=None, *, bint float_data=False, bint float_grad=False,
-                bint float_seed=False, bint micrograd_relu=False, bint deferred=False, int results=0,
-                methods=REFLECTED, power=None, check_number=None, dict names=None,
+                bint float_seed=False, bint micrograd_relu=False, bint tanh_by_power=False, bint deferred=False,
+                int results=0, methods=REFLECTED, power=None, check_number=None, dict names=None,
                 tuple bases=(), metaclass=None, instance_dict=None):
     """A class derived from Value whose instances cost no more than Values.
 
@@ -78,8 +79,8 @@ def _make_class(str module, str name, str doc=None, *, bint float_data=False, bi
     cls = PyType_FromSpecWithBases(&class_spec, (Value, *bases))
     cls.__name__ = name             # Python has only borrowed the name in the spec
     cls.__doc__ = doc
-    add_dialect(cls, float_data, float_grad, float_seed, micrograd_relu, deferred, results, methods, power,
-                check_number, names)
+    add_dialect(cls, float_data, float_grad, float_seed, micrograd_relu, tanh_by_power, deferred, results, methods,
+                power, check_number, names)
     if instance_dict is not None:
         (<dict>(<PyTypeObject *>cls).tp_dict)["__dict__"] = instance_dict   # setattr would set the class's own
         PyType_Modified(<PyTypeObject *>cls)

@@ -24,6 +24,7 @@ cdef bint meet(Frame *frame, PyTypeObject *cls) noexcept:
     frame.rules.records = frame.records
     frame.rules.float_data = active_dialect.float_data
     frame.rules.micrograd_relu = active_dialect.micrograd_relu
+    frame.rules.tanh_by_power = active_dialect.tanh_by_power
     for i in range(4):
         frame.rules.lacks[i] = active_dialect.lacks >> DO_LACKS[i] & 1
     return True

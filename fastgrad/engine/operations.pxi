@@ -293,4 +293,6 @@ cdef inline object function_of(Node self, uint8_t op, object fallback):
     cdef double x = node_at(self.index).data, y, slope
     if not fg_function(op, x, &y, &slope):
         y = fallback(number_of(self))       # an int as an int: log has other words for it
+    if op == FG_TANH and dialect_at(self.index).tanh_by_power:
+        slope = fg_tanh_slope_by_power(y)
     return unary_number(self, op, Number(y, False), Number(slope, False))

@@ -49,6 +49,7 @@ cdef struct Dialect:
     bint float_data             # the constructor makes floats of ints, and so do operations of their constants
     bint float_seed             # backward() starts from 1.0, not 1
     bint micrograd_relu         # relu() is micrograd's `0 if data < 0 else data`, not microgpt's `max(0, data)`
+    bint tanh_by_power          # tanh's derivative is `1 - y ** 2`, with the bits of Python's power, not `1 - y * y`
     Results results             # the class of results
     unsigned int lacks          # the reflected operators that the class doesn't have, a bit for each
     PyObject *own_power         # called for an exponent that isn't a float or an int; or NULL

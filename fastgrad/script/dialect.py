@@ -31,6 +31,7 @@ class Dialect:
         self.float_grad = False     # a new gradient is 0.0
         self.float_seed = False     # backward() starts from 1.0
         self.micrograd_relu = False     # relu is micrograd's, which returns -0.0 and nan as they are
+        self.tanh_by_power = False  # tanh's derivative is 1 - t ** 2, which may have another last bit than 1 - t * t
         self.unlike = {}            # method: why ours doesn't replace it, if the trials can't see that
         self.is_deferred = False    # local derivatives are computed in backward()
         self.results = 0            # the rule for the class of results, a number (Results in state.pxi)
@@ -50,8 +51,8 @@ class Dialect:
     def arguments(self):
         """The arguments of engine._make_class that the dialect determines."""
         return {"float_data": self.float_data, "float_grad": self.float_grad, "float_seed": self.float_seed,
-                "micrograd_relu": self.micrograd_relu, "deferred": self.is_deferred, "results": self.results,
-                "names": self.op_names}
+                "micrograd_relu": self.micrograd_relu, "tanh_by_power": self.tanh_by_power,
+                "deferred": self.is_deferred, "results": self.results, "names": self.op_names}
 
     def run_backward(self, root):
         """Call root.backward(). If the author's may not be tried, do the same with closures or local derivatives."""

@@ -182,6 +182,7 @@ def complete(dialect, verdicts):
         if dialect.op and facts["op"] not in (None, ours, POWER):
             dialect.op_names[ours] = facts["op"]
     dialect.micrograd_relu = verdicts.get("relu", {}).get("micrograd_relu", False)
+    dialect.tanh_by_power = verdicts.get("tanh", {}).get("tanh_by_power", False)
 
 
 # ---- The canonical form ----
@@ -331,6 +332,8 @@ def found_texts(author, dialect, methods):
                 facts["deferred"] = dialect.is_deferred
             if name == "relu" and how == "ours":
                 facts["micrograd_relu"] = dialect.micrograd_relu
+            if name == "tanh" and how == "ours":
+                facts["tanh_by_power"] = dialect.tanh_by_power
             found[role(name, author), digest(form.text)] = facts
     return found
 

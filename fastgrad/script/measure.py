@@ -5,9 +5,11 @@ which the operands. It tries only methods that may be tried (closed.py).
 """
 import contextlib
 import enum
+import math
 from types import FunctionType
 
 from fastgrad.script.dialect import CONTAINERS, MISSING, Dialect, plain_name
+from fastgrad.script.powers import telling
 from fastgrad.script.sandbox import TRIAL_ERRORS, NotReplaceable, Untried
 from fastgrad.script.trials import NAMED
 
@@ -145,7 +147,8 @@ def defers_derivatives(cls, dialect):
 
 
 def find_habits(cls, dialect, may_try):
-    """Note the class's names of operations, and whether its relu is more like micrograd's than like microgpt's.
+    """Note the class's names of operations, whether its relu is more like micrograd's than like microgpt's, and how its
+    tanh's derivative is written.
 
     may_try: a function that says whether the method with a name is to be tried.
     """
@@ -153,6 +156,10 @@ def find_habits(cls, dialect, may_try):
         with contextlib.suppress(*TRIAL_ERRORS, Untried):
             dialect.micrograd_relu = repr(getattr(cls(-0.0).relu(), dialect.data)) == "-0.0"
             note_step(dialect, a := cls(-2.5), a.relu())
+    if may_try("tanh"):
+        with contextlib.suppress(*TRIAL_ERRORS, Untried):
+            dialect.tanh_by_power = all(derivative(dialect, a := cls(x), a.tanh()) == 1 - math.tanh(x) ** 2
+                                        for x in telling("tanh"))
     for name, (method, make) in NAMED.items():
         if may_try(method):
             with contextlib.suppress(*TRIAL_ERRORS, Untried):
@@ -165,16 +172,20 @@ def find_habits(cls, dialect, may_try):
                 dialect.op_names["**"] = getattr(square, dialect.op[0])
 
 
+def derivative(dialect, a, y):
+    """The derivative of y, which was made of a alone, by a."""
+    if not dialect.closure:
+        return getattr(y, dialect.local_grads[0])[0]
+    setattr(a, dialect.grad, 0)
+    setattr(y, dialect.grad, 1)
+    getattr(y, dialect.closure[0])()
+    return getattr(a, dialect.grad)
+
+
 def note_step(dialect, a, y):
     """Note if relu's derivative, 1 or 0, has another type (int or float) than that of our relu in this dialect. The
     trials can't see that, since their gradients are floats."""
-    if dialect.closure:
-        setattr(a, dialect.grad, 0)
-        setattr(y, dialect.grad, 1)
-        getattr(y, dialect.closure[0])()
-        kind = type(getattr(a, dialect.grad))
-    else:
-        kind = type(getattr(y, dialect.local_grads[0])[0])
+    kind = type(derivative(dialect, a, y))
     if (kind is int) != dialect.micrograd_relu:
         dialect.unlike["relu"] = f"at -2.5 its derivative is of type {kind.__name__}"
 

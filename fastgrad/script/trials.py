@@ -2,6 +2,7 @@
 
 An experiment is (f, values): a function of Values, and numbers to call it with.
 """
+from fastgrad.script.powers import telling
 from fastgrad.value.operations import FUNCTIONS, OPERATIONS
 
 EXTREMES = (0, 0.0, -0.0, 1000.0, -1000.0, float("inf"), float("-inf"), float("nan"))
@@ -28,7 +29,7 @@ def experiments(name):
     operation = BY_METHOD[name]
     if operation.n_operands == 2:
         return binary(operation.call) + with_number(operation.call)
-    return unary(operation.call, operation.awkward)
+    return unary(operation.call, (*operation.awkward, *telling(name)))
 
 
 def unary(f, awkward):

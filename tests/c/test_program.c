@@ -209,6 +209,8 @@ static bool method_of(uint8_t function, fg_operand a, fg_operand *out)
     }
     if (!fg_function(function, x, &y, &slope))
         return false;
+    if (function == FG_TANH && rules.tanh_by_power)
+        slope = 1.0 - pow(y, (volatile double){2.0});
     *out = made(function, number(y), &a, NULL, number(slope), number(0.0));
     return true;
 }
@@ -377,7 +379,8 @@ static void choose_rules(void)
 {
     const bool is_micrograds = below(4) == 0;
     rules = (fg_rules){.kind = fg_kind(0, 0, (below(4) ? FG_GRAD_INT : 0) | (below(6) == 0 ? FG_DEFERRED : 0)),
-                       .records = below(5) > 0, .float_data = below(4) == 0, .micrograd_relu = is_micrograds};
+                       .records = below(5) > 0, .float_data = below(4) == 0, .micrograd_relu = is_micrograds,
+                       .tanh_by_power = below(3) == 0};
     for (int i = 0; i < 4; i++)
         rules.lacks[i] = below(12) == 0;
 }

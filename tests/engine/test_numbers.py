@@ -189,6 +189,21 @@ def test_powers_with_huge_ints_can_be_copied(Value):
             assert (z._op, z._local_grads, z.data) == (y._op, y._local_grads, y.data)
 
 
+@pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engine has no such dialect")
+@pytest.mark.parametrize("deferred", [False, True])
+def test_tanh_s_derivative_with_a_power(deferred):
+    """For scripts whose own tanh has it so. Python's t ** 2 isn't t * t for some t."""
+    Power = fastgrad.engine._make_class(__name__, "Power", tanh_by_power=True, deferred=deferred)
+    xs = [i / 1021 for i in range(-3000, 3000)]
+    expected = [1 - math.tanh(x) ** 2 for x in xs]
+    assert [Power(x).tanh()._local_grads[0] for x in xs] == expected
+    several = [Power(x) for x in xs]
+    assert [y._local_grads[0] for y in fastgrad.functional.tanh(several)] == expected
+    if not deferred:
+        assert [fastgrad.grad(x.tanh(), x, create_graph=True)[0].data for x in several] == expected
+    assert [fastgrad.Value(x).tanh()._local_grads[0] for x in xs] == [1 - math.tanh(x) * math.tanh(x) for x in xs]
+
+
 # Relu in two dialects: microgpt's max(0, x) in fastgrad.Value, micrograd's in fastgrad.micrograd, which is what
 # `micrograd` means after install() and under python -m fastgrad.
 

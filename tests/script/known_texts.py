@@ -20,7 +20,8 @@ HEAD = '''"""The methods that known.py knows by their text: (method, digest of i
 
 why: why the method stays the author's; ours replaces a method without it. deferred: whether local derivatives are
 computed in backward(). results: the rule for the class of results (Results in state.pxi). float_seed: whether
-backward() starts from 1.0. micrograd_relu: whether relu is micrograd's; else it's microgpt's.
+backward() starts from 1.0. micrograd_relu: whether relu is micrograd's; else it's microgpt's. tanh_by_power:
+whether tanh's derivative has the bits of 1 - t ** 2; else it has those of 1 - t * t.
 
 tests/script/known_texts.py makes this file from tests/script/scripts/engines.py.
 """
