@@ -371,7 +371,7 @@ cdef class Node:
                 walk.scratch.n -= 1
                 index = walk.scratch.order[walk.scratch.n]
                 if call_all or has_own_backward(index):
-                    handle_of(index)._backward()
+                    call_backward(handle_of(index))
                     call_all = must_call_all()
                 else:
                     pass_on(index)
@@ -415,6 +415,15 @@ cdef class Node:
         return parents_of(self)
 
     # ---- Copies (value/copying.py) ----
+
+    def _forget_derivatives(self):
+        """Take away a `_backward` and the local derivatives, as an author's own constructor does (script/fields.py)."""
+        if self.attributes is not NULL:
+            (<dict>self.attributes).pop("_backward", None)
+        if node_at(self.index).arity != FG_NULLARY:
+            take_apart(self.index)
+            if fg_node_n_locals(node_at(self.index)) > 0:
+                replace_edges(self, children_of(self), ())
 
     def _attributes(self):
         return <dict>self.attributes if self.attributes is not NULL else None

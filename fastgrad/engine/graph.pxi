@@ -83,6 +83,17 @@ cdef bint has_own_backward(fg_index index) noexcept:
     return attachment.attributes is not NULL and PyDict_GetItem(<dict>attachment.attributes, BACKWARD) is not NULL
 
 
+cdef int call_backward(Node v) except -1:
+    """Call a node's `_backward`. A class of a script's may show None in place of one that does nothing, or of none
+    (script/fields.py)."""
+    cdef object function = v._backward
+    if function is None:
+        function = attribute_of(v, BACKWARD)
+    if function is not MISSING:
+        function()
+    return 0
+
+
 # ---- Edges from and to Python ----
 
 cdef int set_edges(Node self, object children, object local_grads, bint must_match, bint keep=True) except -1:

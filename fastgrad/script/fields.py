@@ -5,6 +5,7 @@ They access the fields by the descriptors of Value's base class, since the names
 something else in the author's class.
 """
 import contextlib
+import sys
 from types import FunctionType
 
 from fastgrad.engine import Value
@@ -28,7 +29,7 @@ def name_fields(cls, dialect):
         named[name] = OP if dialect.on_leaf[name] == "" else on_leaf(name, OP, dialect.on_leaf[name])
     for name in dialect.closure:
         x = dialect.on_leaf[name]
-        named[name] = CLOSURE if isinstance(x, FunctionType) else on_leaf(name, CLOSURE, x)
+        named[name] = CLOSURE if isinstance(x, FunctionType) else closure_field(name, x)
     for name, field in named.items():
         if vars(Value).get(name, vars(NODE).get(name)) is not field:
             setattr(cls, name, field)
@@ -64,7 +65,7 @@ def is_leaf(self):
 def on_leaf(name, field, x):
     """A property for a field that is x on a leaf, or missing there if x is MISSING, until it's assigned."""
     def get(self):
-        if is_leaf(self) and not (self._attributes() or {}).keys() & {"_op", "_backward"}:
+        if is_leaf(self) and "_op" not in (self._attributes() or {}):
             if x is MISSING:
                 raise missing(self, name)
             return x
@@ -145,16 +146,33 @@ OperandSet, OperandList = container_type(set, *CHANGES), container_type(list, *C
 
 # ---- Closures ----
 
-def closure_for_constructor(name, x):
-    """A property for the closure of a class with the author's constructor, which assigns None, or a function that does
-    nothing, to every instance. Such an assignment is ignored. x: what a leaf shows."""
+def closure_field(name, x, constructor=None):
+    """A property for a node's closure.
+
+    x: what a leaf has: None, MISSING, or a function that does nothing. constructor: the author's, if it's kept. When it
+    assigns None, or a function that does nothing, to an instance, that's a new node without a closure of its own. Later
+    such an assignment stops the gradient.
+    """
+    code = getattr(constructor, "__code__", None)
+
     def get(self):
-        return None if x is None and is_leaf(self) else CLOSURE.__get__(self)
+        own = (self._attributes() or {}).get("_backward", MISSING)
+        if own is MISSING and not isinstance(x, FunctionType) and is_leaf(self):
+            if x is MISSING:
+                raise missing(self, name)
+            return None
+        return None if own is stop else CLOSURE.__get__(self)
 
     def assign(self, function):
-        if not does_nothing(function):
-            CLOSURE.__set__(self, function)
+        if does_nothing(function) and (sys._getframe(1).f_code is code or function is None is x and is_leaf(self)):
+            self._forget_derivatives()      # those that another call of the constructor has left
+        else:
+            CLOSURE.__set__(self, stop if function is None is x else function)
     return property(get, assign)
+
+
+def stop():
+    """The closure of an operation's result to which None was assigned, in a class whose backward() passes over None."""
 
 
 def does_nothing(function):
@@ -259,7 +277,8 @@ def instance_dict(dialect, named, has_slots):
 
 # The attributes that our own modules use of any Value. They aren't hidden: no script uses these names by chance.
 OUR_OWN = {"data", "grad", "_op", "_local_grads", "_backward", "_operands", "_accumulate", "_attributes",
-           "_topological", "_n_below", "_parents", "_rebuild", "_refill", "_fields", "_state", "_formula",
+           "_forget_derivatives", "_topological", "_n_below", "_parents", "_rebuild", "_refill", "_fields", "_state",
+           "_formula",
            "__weakref__", "__dict__", "__module__", "__copy__", "__deepcopy__", "__setstate__", "__reduce_ex__"}
 COMPARISONS = ("__lt__", "__le__", "__gt__", "__ge__")
 BINARY = {x.method for x in OPERATIONS if x.n_operands == 2}

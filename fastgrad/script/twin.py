@@ -82,7 +82,7 @@ class Twin:
         for name in self.dialect.closure:
             x = self.dialect.on_leaf[name]
             if x is not fields.MISSING:
-                setattr(self.ours, name, fields.closure_for_constructor(name, x))
+                setattr(self.ours, name, fields.closure_field(name, x, self.author.body["__init__"]))
         self.keep("__init__")
 
     def use_backward(self, zeroing, with_arguments=False):
