@@ -10,7 +10,7 @@ import random
 from types import FunctionType
 
 from fastgrad.script import closed
-from fastgrad.script.probe import describe, observe, same
+from fastgrad.script.probe import GRADIENTS, describe, observe, same
 from fastgrad.script.reach import FINITE, Reach
 from fastgrad.script.sandbox import TRIAL_ERRORS, NotReplaceable, Untried
 from fastgrad.script.trials import GRAPHS, METHODS, MIXED, experiments, random_program
@@ -22,7 +22,7 @@ class Judge(Verdict):
 
     def __init__(self, author, dialect, twin, known):
         super().__init__(author, dialect, twin, known)
-        self.sandbox, self.attributes = author.sandbox, {*dialect.names, *author.body}
+        self.sandbox, self.attributes, self.reaches = author.sandbox, {*dialect.names, *author.body}, {}
 
     @property
     def theirs(self):
@@ -38,6 +38,17 @@ class Judge(Verdict):
         if static_state(self.theirs) != before or self.sandbox.has_kept_traces():
             raise NotReplaceable("it counts or collects its instances")
 
+    def reach(self, name):
+        """The code that a method runs, operations aside."""
+        if name not in self.reaches:
+            self.reaches[name] = Reach(self.author.body[name], self.author.body, self.author.reader.relied, own=METHODS)
+        return self.reaches[name]
+
+    def has_closure(self, name):
+        """Whether a method may make a closure. Else its results have those of other methods."""
+        return not isinstance(self.author.body[name], FunctionType) \
+            or any(self.dialect.grad in code.co_names for code, _ in self.reach(name).codes)
+
     def may_change(self, name):
         """Why a method could differ from ours in a case that no trial covers, in words; None if it can't."""
         if why := self.author.why_not(name):
@@ -45,7 +56,7 @@ class Judge(Verdict):
         function = self.author.body[name]
         if not isinstance(function, FunctionType):
             return "isn't a plain function"
-        reach = Reach(function, self.author.body, self.author.reader.relied, own=METHODS)
+        reach = self.reach(name)
         for each in reach.functions:
             if strange := closed.unknown_attribute(each, self.attributes):
                 return f"uses {strange!r}, of which nothing is known"
@@ -88,7 +99,7 @@ class Judge(Verdict):
             if same(seen, wanted, tolerance):
                 return None
             if self.sandbox.untried is None:
-                shown = {name: x for name, x in how.items() if name != "odd"}
+                shown = {name: x for name, x in how.items() if name != "gradients"}
                 if seen[0] != wanted[0]:        # it takes a look at operands
                     seen, wanted = self.both(make, values, whole=True, **how)
                 return describe(seen, wanted, values, make, **shown)
@@ -112,9 +123,10 @@ class Judge(Verdict):
         but_complex: ignore the difference that a Value can't hold a complex number. (Ours raises at once, the author's
         class only when it uses the number.)
         """
+        gradients = GRADIENTS if self.has_closure(name) else ()
         for i, (make, values) in enumerate(experiments(name)):
             for change in (False, True) if i < 16 else (False,):        # the rest are extremes, and similar ones
-                found = self.differs(make, values, change=change, odd=i < 4)
+                found = self.differs(make, values, change=change, gradients=gradients[:3] if change else gradients)
                 if found and not (but_complex and " raises " in found and "is a complex number" in found):
                     return found
         return None

@@ -9,23 +9,28 @@ from fastgrad.script.sandbox import TRIAL_ERRORS
 from fastgrad.script.written import names, point, written
 
 
-ODD = (None, 0.0, -2.0, math.inf, math.nan)     # gradients to set; None leaves the gradient as it is
+# Gradients with which a root's closure is called by hand, each with the one that its operands have before. A closure
+# may treat 0, inf and nan in another way. With numbers of many digits (x * n) * g has other last bits than x * (n * g),
+# and (before + x) + y others than before + (x + y).
+DIGITS = (-0.3, 0.7, 1.1, -1.9, 2.3, 0.0371, -12.7, 777.7, 1.0 / 3.0)
+DIGITS_AFTER = ((0.7, 0.1), (-2.3, 1.0 / 3.0), (1.9, -0.1))
+GRADIENTS = (*((g, 0.0) for g in (0.0, math.inf, math.nan, *DIGITS)), *DIGITS_AFTER)
 
 
 def seen_number(x):
     return type(x).__name__, repr(x)
 
 
-def observe(make, cls, dialect, values, *, times=1, change=False, odd=False, whole=False):
+def observe(make, cls, dialect, values, *, times=1, change=False, gradients=(), whole=False):
     """What a script could see of the graph that make(*leaves) builds, and of its gradients after backward().
 
     values: the leaves' numbers. times: how often backward() is called. change: whether the leaves' and the root's
     numbers and the root's gradient are changed before backward(), and the closures of the root and of a leaf are called
-    by hand after it. odd: whether these closures are called again with odd gradients. whole: whether operands are
-    noted, not only hashes of them. Returns a list; equal lists look the same to the script.
+    by hand after it. gradients: those with which the root's closure is called at the end (passed_on). whole: whether
+    operands are noted, not only hashes of them. Returns a list; equal lists look the same to the script.
     """
     data, grad = dialect.data, dialect.grad
-    seen = []
+    seen, root = [], None
     try:
         leaves = [cls(x) for x in values]
         root = make(*leaves)
@@ -42,17 +47,41 @@ def observe(make, cls, dialect, values, *, times=1, change=False, odd=False, who
         seen.append(gradients_below(root, dialect))
         seen.append([seen_number(getattr(x, data)) for x in leaves])
         for name in dialect.closure if change else ():
-            for gradient in ODD if odd else ODD[:1]:
-                if gradient is not None:
-                    setattr(root, grad, gradient)
-                for x in (root, leaves[0]):
-                    closure = getattr(x, name, None)
-                    seen.append(callable(closure) and type(closure()).__name__)
-                seen.append([seen_number(getattr(x, grad)) for x in leaves])
+            for x in (root, leaves[0]):
+                closure = getattr(x, name, None)
+                seen.append(callable(closure) and type(closure()).__name__)
+            seen.append([seen_number(getattr(x, grad)) for x in leaves])
     except TRIAL_ERRORS as error:
-        words = str(error) if isinstance(error, (ArithmeticError, ValueError)) else ""
-        return ["error", f"{type(error).__name__} {words}".strip(), *seen]
+        seen = ["error", said(error), *seen]
+    if root is not None:
+        for name in dialect.closure if gradients else ():
+            seen += passed_on(root, getattr(root, name, None), leaves, grad, gradients)
     return seen
+
+
+def said(error):
+    """An error's name, and its words if they are the same in every class."""
+    words = str(error) if isinstance(error, (ArithmeticError, ValueError)) else ""
+    return f"{type(error).__name__} {words}".strip()
+
+
+def passed_on(root, closure, leaves, grad, gradients):
+    """For each of several gradients of a root: the gradient, and what the leaves' gradients are after a call of the
+    root's closure, as text.
+
+    gradients: pairs of a gradient of the root, and one that the leaves have before the call.
+    """
+    found = []
+    for gradient, before in gradients if callable(closure) else ():
+        for x in leaves:
+            setattr(x, grad, before)
+        setattr(root, grad, gradient)
+        try:
+            closure()
+            found.append(("from", repr(gradient), repr([getattr(x, grad) for x in leaves])))
+        except TRIAL_ERRORS as error:
+            found.append(("from", repr(gradient), said(error)))
+    return found
 
 
 def shape(x, known, dialect, whole):
@@ -138,15 +167,19 @@ def describe(seen, wanted, values, make, times=1, change=False):
     """
     text = written(make, len(values)) or "the result"
     at = f"at {point(values)}"
+    first = next((pair for pair in zip(seen, wanted) if pair[0] != pair[1]), None)
+    if first and first[0][:1] == first[1][:1] == ("from",):
+        (_, gradient, ours), (_, _, theirs) = first
+        return f"{at} {text} with a gradient of {gradient} passes on {theirs.strip('[]')}, ours {ours.strip('[]')}"
     if wanted[0] == seen[0] == "error" and wanted[1] == seen[1]:
         return f"{at} {text} raises {wanted[1]} at another time than with ours"
     if wanted[0] == "error" or seen[0] == "error":
         one = f"raises {wanted[1]}" if wanted[0] == "error" else "doesn't raise"
         other = f"raises {seen[1]}" if seen[0] == "error" else "doesn't raise"
         return f"{at} {text} {one}, ours {other}"
-    if not isinstance(wanted[0], tuple) or not isinstance(seen[0], tuple):
-        return f"{at} {text} is something else"
     if wanted[0] != seen[0]:
+        if not isinstance(wanted[0], tuple) or not isinstance(seen[0], tuple):
+            return f"{at} {text} is something else"
         return f"{at} {different_part(wanted[0], seen[0], text)}"
     for i in range(2, 2 * times + 1, 2):        # the gradients of the leaves and the root after each backward()
         if wanted[i] == seen[i]:

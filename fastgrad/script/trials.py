@@ -55,7 +55,8 @@ def powers():
     """Experiments with powers that have real results."""
     found = [(lambda a, n=n: a ** n, [x]) for n in (2, 3, -1, 2.0, 1, 0, -2) for x in (0.7, 2.5, 2, -1.3, -3, 0.0)]
     found += [(lambda a, n=n: a ** n, [x]) for n in (0.5, -0.5, 1.5) for x in (0.7, 2.5, 2, 0.0)]
-    found += [(lambda a, n=n: a ** n, [x]) for n, x in ((200, 1000.0), (2, -1e200), (-2, 1e-200), (3, 1e150))]
+    found += [(lambda a, n=n: a ** n, [x])
+              for n, x in ((200, 1000.0), (2, -1e200), (-2, 1e-200), (-1, 1e-200), (3, 1e150))]
     return found + [(g, [x]) for n in (2, 3, -1, 0.5) for g in twice(lambda a, n=n: a ** n) for x in (0.7, 2)]
 
 

@@ -197,6 +197,75 @@ def test_what_trials_see(folder, name):
     folder.report(engine(*change) + "print('begin')\n" + DEMO + demo)
 
 
+def function(name, closure, head="pass"):
+    """An engine's function of math with a closure of its own."""
+    return with_method(f"""def {name}(self):
+        {head}
+        out = Value(math.{name}(self.data), (self,), '{name}')
+        def _backward():
+            {closure}
+        out._backward = _backward
+        return out""")
+
+
+def relu(value, closure):
+    return with_method(f"""def relu(self):
+        out = Value({value}, (self,), 'ReLU')
+        def _backward():
+            {closure}
+        out._backward = _backward
+        return out""")
+
+
+POWER = "self.grad += other * self.data ** (other - 1) * out.grad"
+TIMES = "self.grad += other.data * out.grad\n            other.grad += self.data * out.grad"
+MANY = """
+import random
+chance, found = random.Random(1), []
+for i in range(1000):
+    x = Value(chance.uniform(0, 3))
+    ({} * chance.uniform(-2, 2)).backward()
+    found.append(x.grad)
+print(found)
+"""
+LARGE_GRADIENT = "x = Value(-1.0)\n((x.relu() + 1.0) * 1e200 * 1e200).backward()\nprint(x)\n"
+INFINITE = "x, y = Value(3.0), Value(math.inf)\n((x * y) * 0.0 + x).backward()\nprint(x, y)\n"
+CLOSURES = {
+    "a-product-in-another-order": ((POWER, "self.grad += out.grad * other * self.data ** (other - 1)"),
+                                   MANY.format("x ** 3")),
+    "a-power-of-the-gradient-first": ((POWER, "self.grad += other * (self.data ** (other - 1) * out.grad)"),
+                                      MANY.format("x ** 3")),
+    "a-quotient-of-the-gradient": (function("log1p", "self.grad += out.grad / (1 + x)", "x = self.data"),
+                                   MANY.format("x.log1p()")),
+    "one-sum-for-a-square": ((TIMES, "if id(self) == id(other): self.grad += 2 * self.data * out.grad\n"
+                              "            else:\n                " + TIMES.replace("    other", "        other")),
+                             "found = []\nfor i in range(99):\n    x = Value(0.01 + 1.1 * i)\n"
+                             "    x.grad = 0.1\n    (x * x).backward()\n    found.append(x.grad)\n"
+                             "print(found)\n"),
+    "a-choice-in-relu": (relu("0 if self.data < 0 else self.data", "if out.data > 0: self.grad += out.grad"),
+                         LARGE_GRADIENT),
+    "another-choice-in-relu": (relu("max(0, self.data)", "self.grad += out.grad if out.data > 0 else 0.0"),
+                               LARGE_GRADIENT),
+    "gradients-of-0": ((TIMES, "if out.grad == 0: return\n            " + TIMES), INFINITE),
+    "operands-of-0": ((TIMES, "if other.data != 0: " + TIMES), "x, y = Value(2.0), Value(0.0)\n"
+                      "(x * y * 1e200 * 1e200).backward()\nprint(x, y)\n"),
+    "errors-where-the-gradient-is-0": ((POWER, "if out.grad: " + POWER),
+                                       "x = Value(1e-200) ** -1\n(x * 0.0).backward()\nprint(x.data)\n"),
+}
+
+
+@pytest.mark.parametrize("name", CLOSURES)
+def test_gradients_that_closures_pass_on(folder, name):
+    change, demo = CLOSURES[name]
+    folder.report(engine(*change) + "print('begin')\n" + DEMO + demo)
+
+
+def test_a_report_says_what_a_closure_passes_on(folder):
+    change, _ = CLOSURES["a-product-in-another-order"]
+    assert re.search(r"__pow__        the author's: at a = \S+ a \*\* 3 with a gradient of -?\S+ passes on \S+, ours ",
+                     folder.report(engine(*change) + DEMO))
+
+
 # ---- What speaks against a twin without a trial (author.py) ----
 
 AUTHORS = {
