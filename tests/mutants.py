@@ -1165,6 +1165,8 @@ FAULTS = {
         ("backward-not-on-our-nodes", "        if still is not None:\n            raise",
          "        if False:\n            raise",
          "script/test_reasons.py::test_it_prints_the_same[a-backward-that-asks-for-a-container]"),
+        ("backward-that-raises", '                return "raises for some graphs"', "                pass",
+         "script/test_judges.py::test_what_backward_does_in_rare_graphs[a-large-graph-that-raises]"),
         ("arguments-of-backward", "                if takes_more:\n", "                if False:\n",
          "script/test_reasons.py::test_it_prints_the_same[a-backward-with-a-choice]"),
         ("nothing-is-tried-as-a-whole", "        self.check_whole()\n", "",
@@ -1265,6 +1267,11 @@ FAULTS = {
     "fastgrad/script/trials.py": [
         ("no-operands-that-show-powers", "(*operation.awkward, *telling(name))", "operation.awkward",
          "script/test_same_numbers.py::test_functions_with_powers_are_the_author_s"),
+        ("no-backward-of-a-leaf", "    (lambda a, b: a, [2.0, 0.5]),\n", "",
+         "script/test_judges.py::test_what_backward_does_in_rare_graphs[a-leaf-that-stays-as-it-is]"),
+        ("no-infinite-derivatives-with-0", '    (lambda a, b: (a * b) * 0.0 + a, [3.0, float("inf")]),\n'
+         '    (lambda a, b: (a * b) * 0 + a, [3, float("nan")]),\n', "",
+         "script/test_judges.py::test_what_backward_does_in_rare_graphs[gradients-of-0]"),
         ("no-extremes", "*EXTREMES, *awkward)", "*awkward)",
          "script/test_script.py::test_what_each_kind_of_trial_is_for[extremes]"),
     ],

@@ -70,7 +70,9 @@ class Judge(Verdict):
                 return "raises for some numbers"
             read = reach.reads()[0] & {*self.dialect.names}
             return f"reads {min(read)!r} of its operands" if read else None
-        if name == self.dialect.backward:
+        if is_backward:
+            if reach.raises():
+                return "raises for some graphs"
             harmless = {*self.dialect.children, *self.dialect.local_grads, *self.dialect.closure}
             if self.dialect.local_grads:
                 harmless.add(self.dialect.grad)

@@ -70,6 +70,13 @@ GRAPHS = [
     (lambda a, b: a * b, [0.5, 0.5]),
     (lambda a, b: (a + b) * (b + a), [0.5, 0.5]),
     (lambda a, b: (lambda c: c * 2 + c * 3 + c * 4)(a + b * 0.1), [0.5, -2.0]),
+    (lambda a, b: a, [2.0, 0.5]),
+    # gradients of 0, inf and nan that come to local derivatives of 0, inf and nan
+    (lambda a, b: (a * b) * 0.0 + a, [3.0, float("inf")]),
+    (lambda a, b: (a * b) * 0 + a, [3, float("nan")]),
+    (lambda a, b: (a * 0.0) * b, [3.0, float("inf")]),
+    (lambda a, b: (a * 0) * b + a, [3.0, float("nan")]),
+    (lambda a, b: (a + b) * 0.0 + a * b, [0.0, float("-inf")]),
 ]
 
 

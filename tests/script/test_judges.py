@@ -266,6 +266,34 @@ def test_a_report_says_what_a_closure_passes_on(folder):
                      folder.report(engine(*change) + DEMO))
 
 
+ADDS = "child.grad += local_grad * v.grad"
+BEGIN = "topo = []"
+A_LEAF = "x = Value(3.0)\ntry: x.backward()\nexcept RuntimeError as error: print(error)\nprint(x.grad)\n"
+BACKWARDS = {
+    "gradients-of-0": (("for child, local_grad in", "if v.grad != 0:\n                for child, local_grad in",
+                        ADDS, "    " + ADDS), "((x * y) * 0.0 + x).backward()"),
+    "derivatives-of-0": ((ADDS, "if local_grad: " + ADDS), "((x.relu() + 1.0) * y).backward()"),
+    "a-leaf-that-stays-as-it-is": ((BEGIN, "if not self._children: return\n        " + BEGIN), A_LEAF),
+    "a-leaf-that-raises": ((BEGIN, "if not self._children: raise RuntimeError('a leaf')\n        " + BEGIN), A_LEAF),
+    "a-large-graph-that-raises": (("self.grad = 1\n", f"if len(topo) > len({'x' * 70!r}): raise RuntimeError('large')\n"
+                                   "        self.grad = 1\n"),
+                                  "for i in range(90): x = x + y\n"
+                                  "try: x.backward()\nexcept RuntimeError as error: print(error)\n"),
+}
+
+
+@pytest.mark.parametrize("name", BACKWARDS)
+def test_what_backward_does_in_rare_graphs(folder, name):
+    change, demo = BACKWARDS[name]
+    source = engine_of("Microgpt").replace("self.grad = 0\n", "self.grad = 0.0\n")
+    for old, new in zip(change[::2], change[1::2]):
+        assert old in source
+        source = source.replace(old, new)
+    demo = f"x, y = Value(-3.0), Value(math.inf)\n{demo}\nprint(x.grad, y.grad)\n"
+    said = folder.report("import math\n" + source + demo)
+    assert "is replaced" in said and "backward       the author's" in said
+
+
 # ---- What speaks against a twin without a trial (author.py) ----
 
 AUTHORS = {
