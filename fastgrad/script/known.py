@@ -229,6 +229,9 @@ def canonical(node, class_name, dialect, arguments):
         elif isinstance(x, ast.Constant):
             out.append(repr(x.value))
         elif isinstance(x, ast.FunctionDef):
+            for decorator in x.decorator_list:
+                out.append("@")
+                write(decorator)
             out.append("def ")
             write_name(x.name)
             write(x.args)

@@ -163,6 +163,17 @@ def test_names_that_a_known_text_uses(folder, name):
     folder.report(head + KNOWN[name])
 
 
+@pytest.mark.parametrize("decorator, first", [("@traced", "def traced(f):\n    def g():\n        calls.append(1)\n"
+                                               "        f()\n    return g\n"),
+                                              ("@(lambda f: lambda: calls.append(1) or f())", "")])
+def test_decorators_within_a_known_text(folder, decorator, first):
+    source = engine_of("Micrograd")
+    closure = "        def _backward():\n            self.grad += other.data * out.grad"
+    assert closure in source
+    folder.report("import math\ncalls = []\n" + first + source.replace(closure, f"        {decorator}\n{closure}")
+                  + "a, b = Value(2.0), Value(-3.0)\n(a * b + a * a).backward()\nprint(a.grad, calls)\n")
+
+
 # ---- Trials (judge.py) ----
 
 EXP = """    def exp(self):
