@@ -12,7 +12,7 @@ from fastgrad.script.written import names, point, written
 # Gradients with which a root's closure is called by hand, each with the one that its operands have before. A closure
 # may treat 0, inf and nan in another way. With numbers of many digits (x * n) * g has other last bits than x * (n * g),
 # and (before + x) + y others than before + (x + y).
-DIGITS = (-0.3, 0.7, 1.1, -1.9, 2.3, 0.0371, -12.7, 777.7, 1.0 / 3.0)
+DIGITS = (-0.3, 0.7, 1.1, -1.9, 0.0371, 777.7, 1.0 / 3.0)
 DIGITS_AFTER = ((0.7, 0.1), (-2.3, 1.0 / 3.0), (1.9, -0.1))
 GRADIENTS = (*((g, 0.0) for g in (0.0, math.inf, math.nan, *DIGITS)), *DIGITS_AFTER)
 
@@ -25,9 +25,9 @@ def observe(make, cls, dialect, values, *, times=1, change=False, gradients=(), 
     """What a script could see of the graph that make(*leaves) builds, and of its gradients after backward().
 
     values: the leaves' numbers. times: how often backward() is called. change: whether the leaves' and the root's
-    numbers and the root's gradient are changed before backward(), and the closures of the root and of a leaf are called
-    by hand after it. gradients: those with which the root's closure is called at the end (passed_on). whole: whether
-    operands are noted, not only hashes of them. Returns a list; equal lists look the same to the script.
+    numbers and the root's gradient are changed before backward(). gradients: those with which the closures of the root
+    and of a leaf are called by hand at the end (passed_on). whole: whether operands are noted, not only hashes of them.
+    Returns a list; equal lists look the same to the script.
     """
     data, grad = dialect.data, dialect.grad
     seen, root = [], None
@@ -46,16 +46,12 @@ def observe(make, cls, dialect, values, *, times=1, change=False, gradients=(), 
             seen.append([seen_number(getattr(x, grad)) for x in [*leaves, root]])
         seen.append(gradients_below(root, dialect))
         seen.append([seen_number(getattr(x, data)) for x in leaves])
-        for name in dialect.closure if change else ():
-            for x in (root, leaves[0]):
-                closure = getattr(x, name, None)
-                seen.append(callable(closure) and type(closure()).__name__)
-            seen.append([seen_number(getattr(x, grad)) for x in leaves])
     except TRIAL_ERRORS as error:
         seen = ["error", said(error), *seen]
     if root is not None:
         for name in dialect.closure if gradients else ():
-            seen += passed_on(root, getattr(root, name, None), leaves, grad, gradients)
+            for x in (root, leaves[0]):
+                seen += passed_on(x, getattr(x, name, None), leaves, grad, gradients[:None if x is root else 1])
     return seen
 
 
@@ -65,22 +61,23 @@ def said(error):
     return f"{type(error).__name__} {words}".strip()
 
 
-def passed_on(root, closure, leaves, grad, gradients):
-    """For each of several gradients of a root: the gradient, and what the leaves' gradients are after a call of the
-    root's closure, as text.
+def passed_on(x, closure, leaves, grad, gradients):
+    """For each of several gradients of a node x: the gradient, and as text the leaves' gradients after a call of the
+    node's closure, and what it returned.
 
-    gradients: pairs of a gradient of the root, and one that the leaves have before the call.
+    gradients: pairs of a gradient of the node, and one that the leaves have before the call.
     """
     found = []
     for gradient, before in gradients if callable(closure) else ():
-        for x in leaves:
-            setattr(x, grad, before)
-        setattr(root, grad, gradient)
+        for leaf in leaves:
+            setattr(leaf, grad, before)
+        setattr(x, grad, gradient)
         try:
-            closure()
-            found.append(("from", repr(gradient), repr([getattr(x, grad) for x in leaves])))
+            returned = closure()
+            after = repr([getattr(leaf, grad) for leaf in leaves])
+            found.append(("from", gradient, after, type(returned).__name__))
         except TRIAL_ERRORS as error:
-            found.append(("from", repr(gradient), said(error)))
+            found.append(("from", gradient, said(error), ""))
     return found
 
 
@@ -169,7 +166,7 @@ def describe(seen, wanted, values, make, times=1, change=False):
     at = f"at {point(values)}"
     first = next((pair for pair in zip(seen, wanted) if pair[0] != pair[1]), None)
     if first and first[0][:1] == first[1][:1] == ("from",):
-        (_, gradient, ours), (_, _, theirs) = first
+        (_, gradient, ours, _), (_, _, theirs, _) = first
         return f"{at} {text} with a gradient of {gradient} passes on {theirs.strip('[]')}, ours {ours.strip('[]')}"
     if wanted[0] == seen[0] == "error" and wanted[1] == seen[1]:
         return f"{at} {text} raises {wanted[1]} at another time than with ours"
