@@ -927,7 +927,8 @@ FAULTS = {
          "tools/test_anomaly.py::test_it_is_off_outside"),
     ],
     "fastgrad/value/operations.py": [
-        ("tanh-s-formula", '"1 - tanh({a}) ** 2", as', '"1 - tanh({a})", as', "tools/test_explain.py::test_formulas_are_right"),
+        ("tanh-s-formula", '"1 - tanh({a}) ** 2", as', '"1 - tanh({a})", as',
+         "tools/test_explain.py::test_formulas_are_right"),
     ],
     "fastgrad/debugging/explanation.py": [
         ("one-use-of-two", "            if child is v:\n", "            if child is v and not terms:\n",
