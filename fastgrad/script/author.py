@@ -4,8 +4,9 @@ import functools
 import sys
 from types import FunctionType, MemberDescriptorType
 
+from fastgrad.script import operands
 from fastgrad.script.sandbox import NotReplaceable, Sandbox, codes_of, functions_in
-from fastgrad.script.text import text_of
+from fastgrad.script.text import source_of, text_of
 from fastgrad.value.base import shown_file
 
 BACKWARD_NAMES = ("backward", "backprop", "backpropagate", "back_propagate", "backwards", "back", "run_backward")
@@ -148,14 +149,19 @@ class Author:
 
 # ---- How the program around a class uses it ----
 
-MUTATORS = {"add", "append", "extend", "update", "remove", "discard", "pop", "clear", "insert", "reverse", "sort"}
 ARRAY_MAKERS = {"array", "zeros", "ones", "randn", "rand", "arange", "linspace", "asarray", "full", "eye"}
 
 
 def check_program(author, dialect):
     """Raise NotReplaceable if the class's file, or the script, uses the class in a way that a Value doesn't allow."""
     name, ours = author.cls.__name__, {"data", "grad", "_op", "_local_grads", "_backward"} - {*dialect.names}
-    for path in {author.file, getattr(sys.modules["__main__"], "__file__", None) or author.file}:
+    files = {author.file, getattr(sys.modules["__main__"], "__file__", None) or author.file}
+    for path in operands.files_beside(files):
+        if path not in files and not any(child.encode() in source_of(path) for child in dialect.children):
+            continue        # it needn't be parsed
+        for node, what in operands.changes(text_of(path), name, dialect.children):
+            raise NotReplaceable(f"line {node.lineno} of {shown_file(path)} {what}")
+    for path in files:
         nodes = text_of(path).nodes
         within = {id(x) for node in nodes if is_operand_class(node) for x in ast.walk(node)}
         for node in nodes:
@@ -179,8 +185,6 @@ def complaint_about_use(node, dialect, ours):
     if isinstance(node, ast.Attribute):
         if node.attr in ours:
             return f"uses {node.attr!r}, which isn't an attribute of the class, but of ours"
-        if node.attr in dialect.children and not isinstance(node.ctx, ast.Load) and not is_name(node.value, "self"):
-            return f"assigns {node.attr!r}"
     elif isinstance(node, ast.Constant) and type(node.value) is str and node.value in ours:
         return f"names {node.value!r}, which isn't an attribute of the class, but of ours"
     return None
@@ -188,10 +192,7 @@ def complaint_about_use(node, dialect, ours):
 
 def complaint_about(node, name, dialect):
     """Why a node of the program's syntax tree rules out a twin, in words; None if it doesn't. name: the class's."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        if node.func.attr in MUTATORS and is_attribute(node.func.value, dialect.children):
-            return f"changes {node.func.value.attr!r} in place"
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         first = node.args[0] if node.args else None
         if node.func.id == name and isinstance(first, (ast.List, ast.Tuple, ast.ListComp, ast.Set)):
             return "puts a list into it"
@@ -203,10 +204,8 @@ def complaint_about(node, name, dialect):
     elif isinstance(node, ast.Attribute) and (node.attr == "__slots__" or node.attr == "__dict__"
                                               and is_name(node.value, name)):
         return f"uses {node.attr}"
-    elif isinstance(node, (ast.Subscript, ast.Starred)) and isinstance(node.ctx, (ast.Store, ast.Del)) \
-            and is_attribute(node.value, dialect.children):
-        return f"changes {node.value.attr!r} in place"
-    elif isinstance(node, ast.Assign) and any(is_attribute(x, {dialect.grad, dialect.data}) for x in node.targets):
+    elif isinstance(node, ast.Assign) \
+            and any(operands.is_attribute(x, {dialect.grad, dialect.data}) for x in node.targets):
         value = node.value
         if isinstance(value, ast.Constant) and not isinstance(value.value, (int, float)) \
                 or isinstance(value, (ast.List, ast.Tuple)) \
@@ -222,7 +221,3 @@ def complaint_about(node, name, dialect):
 
 def is_name(node, name):
     return isinstance(node, ast.Name) and node.id == name
-
-
-def is_attribute(node, names):
-    return isinstance(node, ast.Attribute) and node.attr in names

@@ -244,17 +244,53 @@ def test_a_forward_that_reads_a_gradient(folder):
     same(folder, engine(MUL, "if self.grad > 5: return Value(0.0)\n        " + MUL) + DEMO + "print(a * b)\n")
 
 
+# ---- Operands that are taken away: in plain Python a closure passes its gradient on to them all the same ----
+
+@pytest.mark.parametrize("first, cut, files", [
+    ("cutter", "cutter.cut(x)", {"cutter": "def cut(v): v._prev = set()\n"}),
+    ("cutter", "cutter.cut(x)", {"cutter": "def cut(v): setattr(v, '_prev', ())\n"}),
+    ("math, tools", "tools.apply(x)", {"tools": "from cutter import (cut as apply)\n",
+                                       "cutter": "def cut(v): v._prev = set()\n"}),
+    ("tools.cutter", "tools.cutter.cut(x)", {"tools/__init__": "", "tools/cutter": "def cut(v): v._prev = set()\n"}),
+    ("tools", "tools.cut(x)", {"tools/__init__": "from .cutter import cut\n",
+                               "tools/cutter": "def cut(v): v._prev = set()\n"}),
+])
+def test_a_module_that_takes_operands_away(folder, first, cut, files):
+    demo = f"x = a * b\ny = x + a\n{cut}\ny.backward()\nprint(a, b)\n"
+    said = same(folder, f"import {first}\n" + engine() + DEMO + demo, **files)
+    assert "assigns '_prev'" in said
+
+
+def test_a_module_that_imports_the_engine_and_takes_operands_away(folder):
+    said = same(folder, "import importlib\nimportlib.import_module('training')\n", engine=engine(),
+                training="from engine import Value\ndef cut(v): v._prev = set()\n" + DEMO
+                + "x = a * b\ny = x + a\ncut(x)\ny.backward()\nprint(a, b)\n")
+    assert "assigns '_prev'" in said
+
+
+@pytest.mark.parametrize("old, new, module", [
+    (MUL, "out = Value(self.data * other.data)\n        out._op, out._prev = '*', {self, other}", ""),
+    (DOUBLE, "    def __setstate__(self, state): self.__dict__.update(state); self._prev = set()\n" + DOUBLE, ""),
+    (DOUBLE, DOUBLE, "class Tree:\n    def __init__(self): self._prev = []\n"),
+])
+def test_operands_that_are_only_given(folder, old, new, module):
+    assert "is replaced" in same(folder, "import other\n" + engine(old, new) + DEMO, other=module)
+
+
 # ---- What can't be known before isn't silent ----
 
+OTHER = "import importlib\nother = importlib.import_module('other')\n"
+
+
 def test_operands_that_another_module_adds(folder):
-    said = same(folder, "import other\n" + engine() + DEMO + "w = Value(7.0)\nother.add(c, w)\nprint(len(c._prev), "
+    said = same(folder, engine() + OTHER + DEMO + "w = Value(7.0)\nother.add(c, w)\nprint(len(c._prev), "
                 "w in c._prev)\nd.backward()\nprint(a, b, c, w)\n", other="def add(c, w): c._prev.add(w)\n")
     assert "is replaced" in said
 
 
 def test_operands_that_another_module_takes_away(folder):
     folder.write("other.py", "def clear(c): c._prev.clear()\n")
-    name = folder.write("script.py", "import other\n" + engine() + DEMO + "other.clear(c)\n")
+    name = folder.write("script.py", engine() + OTHER + DEMO + "other.clear(c)\n")
     assert "--keep Value" in python("-m", "fastgrad", name, cwd=folder.path, status=1).stderr
 
 

@@ -250,6 +250,23 @@ PROGRAM = {
         made("self.data", "self.val", "other.data", "other.val",
              demo="print(hasattr(b, 'data'))").replace("a.data, a.grad", "a.grad")),
     "operands-assigned": ("assigns '_prev'", made(demo="x = a * b\nx._prev = {a}\nx.backward()\nprint(a, b)")),
+    "operands-that-a-method-takes-away": (
+        "assigns '_prev'", made(*with_method("def cut(self):\n        self._prev = set()\n        return self"),
+                                demo="x = (a * b).cut() + a\nx.backward()\nprint(a, b)")),
+    "operands-that-backward-takes-away": (
+        "assigns '_prev'", made(PULL, PULL + "\n            v._prev = set()",
+                                demo="x = a * b\nx.backward()\n(x + 1.0).backward()\nprint(a, b)")),
+    "operands-that-a-method-of-a-subclass-takes-away": (
+        "assigns '_prev'", made(demo="class More(Value):\n    def cut(self): self._prev = set()\n"
+                                     "x = a * b\nMore.cut(x)\n(x + b).backward()\nprint(a, b)")),
+    "operands-that-a-function-takes-away": (
+        "assigns '_prev'", made(demo="def cut(self): self._prev = set()\nValue.cut = cut\n"
+                                     "x = a * b\nx.cut()\n(x + a).backward()\nprint(a, b)")),
+    "operands-that-setattr-takes-away": (
+        "assigns '_prev' by setattr", made(demo="x = a * b\nsetattr(x, '_prev', ())\n(x + a).backward()\nprint(a, b)")),
+    "operands-by-a-name-in-a-variable": (
+        "names '_prev', and uses setattr",
+        made(demo="x = a * b\nfor name in ['_prev']: setattr(x, name, ())\n(x + a).backward()\nprint(a, b)")),
     "operands-set-by-index": (
         "changes '_prev' in place",
         made(OPERANDS, "self._prev = list(_children)", demo="x = a * b\nx._prev[1] = a\nx.backward()\nprint(a, b)")),
