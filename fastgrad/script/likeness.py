@@ -4,11 +4,13 @@ What differs are times, dates, addresses and names of temporary files. They are 
 shows what it is (`0.31 s`, `time: 0.31`, `12:34:56`). A number that could be something else, such as a loss, is
 compared. The elements of a printed set are sorted before they are compared. So are lines, if operands are in sets.
 """
+import math
 import re
 import tempfile
 import time
 
 TOLERANCE = 1e-9
+SMALLEST = 5e-324       # stands for the relative difference of 0.0 and -0.0
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf)", re.IGNORECASE)
 BAR = re.compile(r"\[\d\d:\d\d(?::\d\d)?[<,]")         # in a progress bar of tqdm
 
@@ -54,7 +56,7 @@ class Likeness:
     def __init__(self, own, ours, any_order):
         """own, ours: the output with the author's class, and with ours. any_order: whether lines may come in another
         order."""
-        self.difference, self.worst, self.masked, self.moved = None, 0.0, 0, 0
+        self.difference, self.worst, self.masked, self.moved, self.any_order = None, 0.0, 0, 0, any_order
         own, ours = rows(own), rows(ours)
         differing = [i for i, (x, y) in enumerate(zip(own, ours)) if not self.is_same(x, y)]
         if any_order and len(own) == len(ours) and self.is_permuted([own[i] for i in differing],
@@ -77,11 +79,21 @@ class Likeness:
     def is_close(self, x, y):
         if NUMBER.sub("#", x) != NUMBER.sub("#", y):
             return False
-        error = max(map(relative, numbers(x), numbers(y)), default=0.0)
+        error = max(map(self.error, NUMBER.findall(x), NUMBER.findall(y)), default=0.0)
         if error > TOLERANCE:
             return False
         self.worst = max(self.worst, error)
         return True
+
+    def error(self, one, other):
+        """The relative difference of two numbers' texts. It's infinite between 4 and 4.0, and between 0.0 and -0.0
+        except where sums have no order."""
+        x, y = float(one), float(other)
+        if x != y or one == other:
+            return relative(x, y)
+        if one.lstrip("+-").isdigit() != other.lstrip("+-").isdigit():
+            return math.inf
+        return 0.0 if repr(x) == repr(y) else SMALLEST if self.any_order else math.inf
 
     def is_permuted(self, own, ours):
         """Whether lines are the same in another order. False if several lines have the same words and one number each,

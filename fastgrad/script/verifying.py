@@ -2,9 +2,9 @@
 loops over Values in our run, Python in the other, also if the script imports fastgrad's own Value.
 
 Each run is a process of its own, with the same seeds, in a copy of the folder. It records its output and, for each
-backward(), the data and grads of all nodes of the graph, each sorted, since a set of operands has no order. Our run
-comes first, and shows the script's output. It also records which attribute of each replaced class holds which field.
-The other run reads that, and tries nothing.
+backward(), the data and grads of all nodes of the graph, each sorted if operands are in sets, which have no order; and
+which of them are floats. Our run comes first, and shows the script's output. It also records which attribute of each
+replaced class holds which field. The other run reads that, and tries nothing.
 """
 import array
 import builtins
@@ -114,11 +114,13 @@ class Recorder:
                 if id(child) not in nodes:
                     nodes[id(child)] = child
                     todo.append(child)
-        data = array.array("d", sorted(float(getattr(v, roles["data"])) for v in nodes.values()))
-        grads = array.array("d", sorted(float(getattr(v, roles["grad"])) for v in nodes.values()))
-        array.array("q", [len(data)]).tofile(self.file)
-        data.tofile(self.file)
-        grads.tofile(self.file)
+        numbers = []
+        for name in (roles["data"], roles["grad"]):
+            found = [getattr(v, name) for v in nodes.values()]
+            numbers += found if roles["is_ordered"] else sorted(found, key=lambda x: (float(x), isinstance(x, float)))
+        array.array("q", [len(nodes)]).tofile(self.file)
+        array.array("d", map(float, numbers)).tofile(self.file)
+        self.file.write(bytes(isinstance(x, float) for x in numbers))
         self.file.flush()
 
 
@@ -245,14 +247,23 @@ def _compare_graphs(own, ours, is_ordered):
         if sizes[0] != sizes[1]:
             return n, worst, f"at backward() number {n} its own graph has {sizes[0]} nodes, ours {sizes[1]}"
         size = 16 * sizes[0]
-        theirs, found = (array.array("d", graphs[i + 8:i + 8 + size]) for graphs, i in ((own, at), (ours, other)))
+        parts = [graphs[i + 8:i + 8 + size + size // 8] for graphs, i in ((own, at), (ours, other))]
+        theirs, found = (array.array("d", part[:size]) for part in parts)
         largest = max((abs(x) for x in theirs if abs(x) < math.inf), default=0.0)
         slack = 0.0 if is_ordered else 1e-3 * TOLERANCE * largest
-        for i, (x, y) in enumerate(zip(theirs, found)):
+        for i, (x, y, *are_floats) in enumerate(zip(theirs, found, *(part[size:] for part in parts))):
             error = 0.0 if abs(x - y) <= slack else relative(x, y)
-            if error > TOLERANCE:
+            if error > TOLERANCE or x == y and is_seen_apart(x, y, are_floats, is_ordered):
                 kind = "value (data)" if i < sizes[0] else "derivative (grad)"
+                x, y = (z if is_float else int(z) for z, is_float in zip((x, y), are_floats))
                 return n, worst, f"at backward() number {n} a {kind} is {x!r} with its own class, {y!r} with ours"
             worst = max(worst, error)
-        at, other = at + 8 + size, other + 8 + size
+        at, other = at + 8 + len(parts[0]), other + 8 + len(parts[1])
     return n, worst, None
+
+
+def is_seen_apart(x, y, are_floats, is_ordered):
+    """Whether two equal numbers look different: 4 and 4.0, as far as ours can be ints, or, where sums have an order,
+    0.0 and -0.0."""
+    return are_floats[0] != are_floats[1] and abs(x) <= 2.0 ** 53 \
+        or is_ordered and x == 0.0 and math.copysign(1.0, x) != math.copysign(1.0, y)

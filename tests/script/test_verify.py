@@ -56,7 +56,17 @@ def test_last_bits_are_no_difference(folder):
     assert "the same within 1e-09 (the largest relative difference is 3.3e-13)" in said
 
 
+def graph(data, grad):
+    """The record of a graph of one node."""
+    kinds = bytes(isinstance(x, float) for x in (data, grad))
+    return array.array("q", [1]).tobytes() + array.array("d", [data, grad]).tobytes() + kinds
+
+
 @pytest.mark.parametrize("own, ours, is_ordered, finding", [
+    ([4.0, 1.0], [4, 1.0], True, "a value (data) is 4.0 with its own class, 4 with ours"),
+    ([4.0, 1], [4.0, 1.0], False, "a derivative (grad) is 1 with its own class, 1.0 with ours"),
+    ([2 ** 53 + 2, 1], [float(2 ** 53 + 2), 1], True, None),
+    ([0.0, -0.0], [0.0, 0.0], True, "a derivative (grad) is -0.0 with"), ([0.0, -0.0], [0.0, 0.0], False, None),
     ([1.0, 2.0], [1.0, 2.0], True, None), ([1.0, 2.0], [1.0, 2.0 + 1e-8], True, "a derivative (grad) is 2.0 "),
     ([1.0 + 1e-8, 2.0], [1.0, 2.0], False, "a value (data) is 1.00000001 "),
     ([1.0, 1e-9], [1.0, 1.1e-9], True, "a derivative (grad) is"),
@@ -66,9 +76,32 @@ def test_last_bits_are_no_difference(folder):
     ([1.0, float("nan")], [1.0, float("nan")], True, None)])
 def test_graphs(own, ours, is_ordered, finding):
     """What is left where gradients cancel out is compared with the largest, if there's no order to add them in."""
-    own, ours = (array.array("q", [1]).tobytes() + array.array("d", x).tobytes() for x in (own, ours))
+    own, ours = (graph(*x) for x in (own, ours))
     said = verifying._compare_graphs(own, ours, is_ordered)[2]
     assert said is None if finding is None else finding in said
+
+
+@pytest.mark.parametrize("own, ours, any_order, is_same", [
+    ("4.0", "4", False, False), ("4.0", "4", True, False), ("0.0", "-0.0", False, False), ("0.0", "-0.0", True, True),
+    ("[1, -0.0]", "[1.0, -0.0]", False, False), ("4", "4", False, True), ("1", "1.0000000001", True, True)])
+def test_numbers_that_are_equal_and_look_different(own, ours, any_order, is_same):
+    likeness = Likeness(own, ours, any_order)
+    assert (likeness.difference is None) == is_same
+    assert own == ours or not is_same or 0.0 < likeness.worst < 1e-9
+
+
+@pytest.mark.parametrize("demo", [
+    f"w = Value(0.5)\nw.data = 2.0 if {OWN} else 2\nprint(w.data)\n(w * 2).backward()\n",
+    f"w = Value(0.5)\nw.data = 2.0 if {OWN} else 2\n(w * 2).backward()\n"])
+def test_ints_and_floats(folder, demo):
+    assert "2.0 with its own class, 2 with ours" in verify(folder, HEAD + demo, status=1)
+
+
+def test_numbers_that_have_changed_places(folder):
+    """Where operands have an order, each node is compared with the same node."""
+    demo = f"a, b = Value(2.0), Value(2.0)\n(a * 3.0 + b * 4.0 if {OWN} else a * 4.0 + b * 3.0).backward()\n"
+    said = verify(folder, HEAD.replace("set(_children)", "tuple(_children)") + demo, status=1)
+    assert "is 6.0 with its own class, 8.0 with ours" in said
 
 
 def test_graphs_of_other_sizes(folder):
@@ -117,8 +150,8 @@ def test_the_own_run_tries_nothing(folder):
     folder.write("records/classes", json.dumps(["script.py:Value", "", roles]) + "\n")
     done = python("-m", "fastgrad", "--record-own", "records/own", "script.py", cwd=folder.path)
     assert done.stdout == plain and (folder.path / "log.txt").read_text() == log and log.count("made") == 8
-    graph = array.array("q", (folder.path / "records/own").read_bytes())
-    assert graph[0] == 8 and len(graph) == 1 + 2 * 8
+    record = (folder.path / "records/own").read_bytes()
+    assert array.array("q", record[:8])[0] == 8 and len(record) == 8 + 2 * 8 * (8 + 1)
 
 
 @pytest.mark.parametrize("text, n, names", [
@@ -142,7 +175,7 @@ def test_a_backward_that_is_assigned_later(folder):
     roles = {"backward": "backward", "data": "data", "grad": "grad", "children": "_prev", "is_ordered": False}
     folder.write("records/classes", json.dumps(["script.py:Value", "", roles]) + "\n")
     python("-m", "fastgrad", "--record-own", "records/own", "script.py", cwd=folder.path)
-    assert array.array("q", (folder.path / "records/own").read_bytes())[0] == 8
+    assert array.array("q", (folder.path / "records/own").read_bytes()[:8])[0] == 8
 
 
 def test_a_module(folder):
