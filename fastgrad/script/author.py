@@ -7,6 +7,7 @@ from types import FunctionType, MemberDescriptorType
 from fastgrad.script import operands
 from fastgrad.script.sandbox import NotReplaceable, Sandbox, codes_of, functions_in
 from fastgrad.script.text import source_of, text_of
+from fastgrad.script.trials import METHODS
 from fastgrad.value.base import shown_file
 
 BACKWARD_NAMES = ("backward", "backprop", "backpropagate", "back_propagate", "backwards", "back", "run_backward")
@@ -138,6 +139,13 @@ class Author:
         """Why a method may not be tried, in words that go after its name; None if it may."""
         reasons = [self.reader.why_not(f) for f in functions_in(self.body[name])] or ["is no function"]
         return next((reason for reason in reasons if reason), None)
+
+    @property
+    def shared(self):
+        """The operations whose functions have several names, as after `__radd__ = __add__`. When one of these names is
+        bound again, the others still mean the function."""
+        functions = [self.body[name] for name in METHODS if name in self.body]
+        return {name for name in METHODS if functions.count(self.body.get(name)) > 1}
 
     def may_try(self, name):
         return name in self.body and self.why_not(name) is None

@@ -108,7 +108,7 @@ class Twin:
         relied = self.author.reader.relied if self.is_tried else {}
         self.relied = {name for facts in self.known.values() for name in facts["relied"]}
         self.relied.update(name for function in self.functions_of_ours() for name in relied.get(function, ()))
-        self.used = self.methods_used() if self.is_tried else set()     # a known text names none
+        self.used = self.author.shared | (self.methods_used() if self.is_tried else set())  # a known text names none
         self.assigned = set()           # names of attributes that the script has assigned or deleted
         self.modules = {builtins, *(x for x in self.meanings().values() if isinstance(x, ModuleType))}
         if any("math" in code.co_names for f in self.functions_of_ours() for code in codes_of(f.__code__)):

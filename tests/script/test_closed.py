@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 import fastgrad
-from launcher import ADD, DEMO, ENGINE, MUL, engine, notebook, python
+from launcher import ADD, DEMO, ENGINE, MUL, engine, engine_of, notebook, python
 
 pytestmark = pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engine replaces nothing")
 
@@ -137,6 +137,35 @@ def test_warnings_of_an_operator(folder):
 
 
 # ---- What is assigned to the class ----
+
+COUNTED = """
+old, calls = Value.__add__, []
+def counted(self, other):
+    calls.append(1)
+    return old(self, other)
+Value.__add__ = counted
+print((a + 2).data, len(calls), (2 + a).data, len(calls), sum([a, b]).data, len(calls))
+"""
+OVERRIDDEN = """
+class Logged(Value):
+    def __add__(self, other):
+        print('+')
+        return super().__add__(other)
+x = Logged(2.0)
+print((x + 1).data, (1 + x).data, sum([x, a]).data)
+"""
+
+
+@pytest.mark.parametrize("change", [COUNTED, OVERRIDDEN])
+@pytest.mark.parametrize("source", [
+    engine("def __radd__(self, other): return self + other", "__radd__ = __add__"),
+    "import math\n" + engine_of("Micrograd").replace("def __radd__(self, other): return self + other",
+                                                     "__radd__ = __add__")])
+def test_an_operator_under_another_name(folder, source, change):
+    """`__radd__ = __add__` goes on meaning the function that was __add__ then."""
+    said = same(folder, source + "a, b = Value(2.0), Value(-3.0)\nprint((1 + a).data, (a * b).data)\n" + change)
+    assert "is replaced" in said
+
 
 COUNTED = """
 n, old = 0, Value.{name}
