@@ -1354,6 +1354,11 @@ FAULTS = {
          "script/test_closed.py::test_a_module_that_imports_the_engine_and_takes_operands_away"),
     ],
     "fastgrad/script/author.py": [
+        ("decorators-that-return-another-class", "            if not keeps_class(decorator, self.module_globals):",
+         "            if False:",
+         "script/test_reasons.py::test_it_prints_the_same[a-decorator-that-returns-another-class]"),
+        ("decorators-that-bind-their-argument-again", " and not names & bound and", " and",
+         "script/test_reasons.py::test_it_prints_the_same[a-decorator-that-binds-its-argument-again]"),
         ("functions-with-several-names", "if functions.count(self.body.get(name)) > 1}", "if False}",
          "script/test_closed.py::test_an_operator_under_another_name"),
         ("a-class-with-setattr", "\"__setattr__\", ", "", "script/test_judges.py::test_what_its_text_shows[setattr]"),

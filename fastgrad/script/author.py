@@ -14,6 +14,7 @@ BACKWARD_NAMES = ("backward", "backprop", "backpropagate", "back_propagate", "ba
 FOREIGN = ("shape", "dot", "matmul", "ndarray", "ones_like", "zeros_like", "transpose", "weakref", "logging")
 UNTOUCHABLE = ("__new__", "__del__", "__getattr__", "__getattribute__", "__setattr__", "__delattr__",
                "__array_ufunc__", "__set_name__", "__init_subclass__", "__class_getitem__")
+KEEPING = ("total_ordering", "dataclass", "final")       # class decorators that return the class itself
 NOT_COPIED = ("__dict__", "__weakref__", "__slots__", "__module__", "__qualname__", "__doc__", "__firstlineno__",
               "__static_attributes__")
 
@@ -47,6 +48,37 @@ def looks_like_engine(cls, set_later=()):
 def goes_through_attributes(function):
     """Whether a class's decorator goes through all attributes of the class, without naming them."""
     return any({"vars", "__dict__", "dir", "getmembers"} & {*code.co_names} for code in codes_of(function.__code__))
+
+
+def keeps_class(decorator, module_globals):
+    """Whether a class's decorator, an expression, returns the class that it's called with: it's one of Python's own
+    that does, or a function, or a call of one that makes such a function, whose `return` says so."""
+    called = getattr(decorator, "func", decorator)
+    function = module_globals.get(getattr(called, "id", None))
+    if isinstance(called, ast.Attribute) and called.attr in KEEPING \
+            or getattr(function, "__module__", None) in ("functools", "dataclasses", "typing") and called.id in KEEPING:
+        return True
+    if not isinstance(function, FunctionType):
+        return False
+    nodes = text_of(function.__code__.co_filename).nodes
+    node = next((x for x in nodes if isinstance(x, ast.FunctionDef) and x.lineno == function.__code__.co_firstlineno),
+                None)
+    if node and called is not decorator:
+        made = {x.name: x for x in node.body if isinstance(x, ast.FunctionDef)}
+        node = made.get(returned(node))
+    return node is not None and bool(node.args.args) and returned(node) == node.args.args[0].arg
+
+
+def returned(function):
+    """The name that each `return` of a function's definition has. None if they don't have the same one, or it's bound
+    again."""
+    within = {id(x) for f in ast.walk(function) if isinstance(f, (ast.FunctionDef, ast.Lambda)) and f is not function
+              for x in ast.walk(f)}
+    nodes = [x for x in ast.walk(function) if id(x) not in within]
+    names = {getattr(x.value, "id", None) for x in nodes if isinstance(x, ast.Return)}
+    bound = {x.id for x in nodes if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store)} \
+        | {x.name for x in nodes if isinstance(x, ast.ClassDef)}
+    return names.pop() if len(names) == 1 and not names & bound and isinstance(function.body[-1], ast.Return) else None
 
 
 class Author:
@@ -98,6 +130,10 @@ class Author:
                     raise NotReplaceable(f"{function.__name__} uses {name!r}")
         if odd := next((d for d in self._decorators() if goes_through_attributes(d)), None):
             raise NotReplaceable(f"its decorator {odd.__name__} goes through its attributes")
+        node = self.text.class_at(self.cls.__name__, self.line)
+        for decorator in node.decorator_list if node else ():
+            if not keeps_class(decorator, self.module_globals):
+                raise NotReplaceable(f"its decorator {ast.unparse(decorator)} may return another class")
         if "doctest" in sys.modules and any(">>>" in (f.__doc__ or "") for f in self.functions()):
             raise NotReplaceable("its docstrings are tests")
 

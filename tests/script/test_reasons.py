@@ -226,6 +226,18 @@ READ = {
         "double uses 'weakref'",
         made("return self * 2", "return other.weakref.ref(self)", head="import other\n",
              demo="x = a * b\nr = x.double()\ny = x + 1.0\ndel x\nprint(r() is not None)")),
+    "a-decorator-that-returns-another-class": (
+        "its decorator more may return another class",
+        made(HEAD, "@more\n" + HEAD, head="def more(cls):\n    class More(cls): pass\n    return More\n",
+             demo="print(type(a * b).__name__)")),
+    "a-decorator-that-binds-its-argument-again": (
+        "its decorator more may return another class",
+        made(HEAD, "@more\n" + HEAD, head="def more(cls):\n    class cls(cls): pass\n    return cls\n",
+             demo="print(type(a * b).__name__)")),
+    "a-decorator-that-is-made": (
+        "its decorator named('More') may return another class",
+        made(HEAD, "@named('More')\n" + HEAD, head="def named(name):\n"
+             "    def make(cls): return type(name, (cls,), {})\n    return make\n", demo="print(type(a * b).__name__)")),
     "a-decorator-that-goes-through": (
         "its decorator shown goes through its attributes",
         made(HEAD, "def shown(cls):\n    print(sorted(vars(cls)))\n    for name, f in vars(cls).items():\n"

@@ -370,9 +370,11 @@ def test_two_engines_at_once(folder):
                   " a._children[1].grad, [type(x) is Other for x in b._prev])\n")
 
 
-@pytest.mark.parametrize("decorator", ["@functools.total_ordering", "@mark"])
+@pytest.mark.parametrize("decorator", ["@functools.total_ordering", "@total_ordering", "@mark", "@marked(1)"])
 def test_decorated_classes(folder, decorator):
-    head = "import math, functools\ndef mark(cls):\n    cls.marked = True\n    return cls\n"
+    head = ("import math, functools\nfrom functools import total_ordering\n"
+            "def mark(cls):\n    cls.marked = True\n    return cls\n"
+            "def marked(x):\n    def mark(cls):\n        cls.marked = x\n        return cls\n    return mark\n")
     body = ENGINE.replace("class Value:", decorator + "\nclass Value:\n    def __lt__(self, other): "
                                                        "return self.data < other.data\n")
     assert "is replaced" in folder.report(head + body + DEMO + "print(a > b, getattr(Value, 'marked', None))\n")
