@@ -1136,6 +1136,10 @@ FAULTS = {
          "script/test_judges.py::test_what_trials_see[kinds-of-results]"),
         ("static-state", "if static_state(self.theirs) != before or", "if",
          "script/test_judges.py::test_what_trials_see[static-state]"),
+        ("static-state-that-is-an-instance", "list, dict, set, tuple)) else id(x)",
+         "list, dict, set, tuple)) else None",
+         "script/test_reasons.py::test_it_prints_the_same[an-operator-that-stores-its-instance-under-a-name-of-"
+         "instances]"),
         ("types-that-are-asked-for", "if kind := reach.asks_for_kinds():", "if kind := None:",
          "script/test_judges.py::test_numbers_at_which_a_special_case_begins[in-a-string]"),
         ("numbers-that-are-compared", "if numbers and (is_backward or reach.compares()):",
@@ -1281,6 +1285,9 @@ FAULTS = {
          "script/test_script.py::test_what_each_kind_of_trial_is_for[extremes]"),
     ],
     "fastgrad/script/closed.py": [
+        ("attributes-set-on-the-class", "instruction.opname == \"STORE_ATTR\" and loaded == code.co_varnames[0]:",
+         "instruction.opname == \"STORE_ATTR\":",
+         "script/test_reasons.py::test_it_is_kept_for_this_reason[a-constructor-that-stores-its-instance]"),
         ("globals-stored", "\"STORE_GLOBAL\": \"binds the global\", ", "",
          "script/test_judges.py::test_what_a_method_uses[a-global-that-is-set]"),
         ("globals-deleted", "\"DELETE_GLOBAL\": \"deletes the global\", ", "",

@@ -85,8 +85,7 @@ class Reader:
         self.is_reached_from_outside = main is not text and main.is_dynamic     # as by `vars(engine)['leak'] = ...`
         self.reasons, self.relied, self.later, self.backward = {}, {}, {}, None
         constructor = body.get("__init__")
-        self.set_by_constructor = attributes_used(constructor.__code__, ("STORE_ATTR",)) \
-            if isinstance(constructor, FunctionType) else set()
+        self.set_by_constructor = set_on_self(constructor.__code__) if isinstance(constructor, FunctionType) else set()
 
     def why_not(self, function):
         """Why a function isn't closed, in words that go after its name; None if it is."""
@@ -237,12 +236,21 @@ def is_harmless_class(cls):
 LOADS = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
 
 
-def attributes_used(code, how=LOADS):
-    """The names of the attributes that a code object uses, without those that only functions within it use.
+def attributes_used(code):
+    """The names of the attributes that a code object reads, without those that only functions within it read."""
+    return {instruction.argval for instruction in instructions(code) if instruction.opname in LOADS}
 
-    how: the names of the instructions that count.
-    """
-    return {instruction.argval for instruction in instructions(code) if instruction.opname in how}
+
+def set_on_self(code):
+    """The names of the attributes that a method sets on its instance, not on its class or another object."""
+    found, loaded = set(), None
+    for instruction in instructions(code):
+        if instruction.opname == "STORE_ATTR" and loaded == code.co_varnames[0]:
+            found.add(instruction.argval)
+        loaded = instruction.argval
+        if type(loaded) is tuple and loaded:        # one instruction may load two variables
+            loaded = loaded[-1]
+    return found
 
 
 def methods_named(function, body):

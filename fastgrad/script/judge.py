@@ -230,6 +230,7 @@ def bound(sandbox, ours, theirs):
 
 
 def static_state(cls):
-    """The reprs of a class's own data, by name. They change if a method counts or collects something there."""
-    return {name: repr(x) for name, x in vars(cls).items() if isinstance(x, (int, float, str, list, dict, set, tuple))
-            and not name.startswith("__")}
+    """The reprs of a class's own data, and other objects by their id, by name. They change if a method counts or
+    collects something there, or stores its instance."""
+    return {name: repr(x) if isinstance(x, (int, float, str, list, dict, set, tuple)) else id(x)
+            for name, x in vars(cls).items() if not name.startswith("__")}

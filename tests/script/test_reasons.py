@@ -237,7 +237,8 @@ READ = {
     "a-decorator-that-is-made": (
         "its decorator named('More') may return another class",
         made(HEAD, "@named('More')\n" + HEAD, head="def named(name):\n"
-             "    def make(cls): return type(name, (cls,), {})\n    return make\n", demo="print(type(a * b).__name__)")),
+             "    def make(cls): return type(name, (cls,), {})\n    return make\n",
+             demo="print(type(a * b).__name__)")),
     "a-decorator-that-goes-through": (
         "its decorator shown goes through its attributes",
         made(HEAD, "def shown(cls):\n    print(sorted(vars(cls)))\n    for name, f in vars(cls).items():\n"
@@ -308,6 +309,8 @@ PROGRAM = {
 
 # ---- What is judged (judge.py, verdict.py, closed.py, reach.py, pickling.py) ----
 
+LAST = "last = None\n    def __init__"
+
 TYPE = "type(self._prev) == set"
 EXP = """def exp(self, times=1):
         out = Value(math.exp(self.data) * times, (self,), 'exp')
@@ -315,6 +318,17 @@ EXP = """def exp(self, times=1):
         out._backward = _backward
         return out"""
 JUDGED = {
+    "a-constructor-that-stores-its-instance": (
+        "__init__ assigns the class's 'last'",
+        made("def __init__", LAST, *then(LABEL, "Value.last = self"), demo="x = a * b\nprint(Value.last)")),
+    "an-operator-that-stores-its-instance": (
+        "__mul__ assigns the class's 'last'",
+        made("def __init__", LAST, *then(MUL, "Value.last = out"), demo="x = a * b\nprint(Value.last)")),
+    "an-operator-that-stores-its-instance-under-a-name-of-instances": (
+        "it counts or collects its instances",
+        made("def __init__", LAST, *then(LABEL, "self.last = None"),
+             NEG, "def __neg__(self):\n        Value.last = self\n        return self * -1",
+             demo="-a\nprint(Value.last)")),
     "a-constructor-that-raises": (
         "__init__ raises for some numbers",
         made(*then(LABEL, "if data != data: raise ValueError('nan')"),
