@@ -103,8 +103,16 @@ class Author:
     def reader(self):
         from fastgrad.script.closed import Reader       # which takes long to import, and a known class doesn't need
         reader = Reader(self.cls, self.body, self.module_globals, self.text, self.sandbox.globals)
-        reader.backward = self.body[self.backward]
+        reader.backward, reader.is_rebound = self.body[self.backward], self.is_rebound
         return reader
+
+    @functools.cached_property
+    def is_rebound(self):
+        """Whether the class's name may come to mean something else, where its methods look it up."""
+        name, statement = self.cls.__name__, self.text.class_at(self.cls.__name__, self.line)
+        if "<locals>" not in self.cls.__qualname__:
+            return self.text.is_rebound(name)
+        return statement is not None and self.text.is_rebound_around(statement)
 
     @functools.cached_property
     def theirs(self):

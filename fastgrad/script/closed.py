@@ -83,7 +83,7 @@ class Reader:
         self.cls, self.body, self.globals, self.text, self.scratch = cls, body, module_globals, text, scratch
         main = text_of(getattr(sys.modules["__main__"], "__file__", None) or text.file)
         self.is_reached_from_outside = main is not text and main.is_dynamic     # as by `vars(engine)['leak'] = ...`
-        self.reasons, self.relied, self.later, self.backward = {}, {}, {}, None
+        self.reasons, self.relied, self.later, self.backward, self.is_rebound = {}, {}, {}, None, False
         constructor = body.get("__init__")
         self.set_by_constructor = set_on_self(constructor.__code__) if isinstance(constructor, FunctionType) else set()
 
@@ -125,6 +125,8 @@ class Reader:
             thing = cell.cell_contents
         except ValueError:
             thing = self.cls if name == self.cls.__name__ else None
+        if name == self.cls.__name__ and self.is_rebound:
+            raise NotClosed(f"uses {name!r}, which is bound again")
         if name in ("__class__", self.cls.__name__) or thing is self.cls:
             return
         if thing not in MODULES or not self._is_closed(thing):
@@ -143,7 +145,7 @@ class Reader:
 
     def _read_global(self, function, name):
         if name == self.cls.__name__:
-            if "<locals>" not in self.cls.__qualname__ and self.text.is_rebound(name):
+            if self.is_rebound:
                 raise NotClosed(f"uses {name!r}, which is bound again")
             return
         if name in self.globals:

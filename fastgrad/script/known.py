@@ -50,7 +50,8 @@ def _recognise(author):
         if name in texts and is_that(author.body[name], texts[name]):
             form = canonical(texts[name], author.cls.__name__, dialect, arguments)
             facts = KNOWN.get((role(name, author), digest(form.text)))
-            if facts is not None and are_builtin(form.globals, author):
+            if facts is not None and are_builtin(form.globals, author) \
+                    and not form.globals & {*author.body[name].__code__.co_freevars}:
                 verdicts[name] = {**facts, "op": form.op, "relied": form.globals}
     if not {"__add__", "__mul__", author.backward} <= verdicts.keys():
         raise Unknown
@@ -90,7 +91,7 @@ def are_builtin(names, author):
         elif name in author.module_globals or author.text.bindings[name] or not hasattr(builtins, name) \
                 or not is_pythons_own(vars(builtins)[name]):
             return False
-    return not author.text.binds_anything and not author.text.is_rebound(author.cls.__name__)
+    return not author.text.binds_anything and not author.is_rebound
 
 
 # ---- The constructor ----

@@ -14,6 +14,7 @@ from fastgrad.loops.warned import without_warnings
 OUT_OF_SIGHT = {"exec", "eval", "globals", "vars", "locals", "compile", "__import__", "__dict__", "__globals__",
                 "f_globals", "f_locals", "f_builtins", "modules", "__code__", "__defaults__", "__kwdefaults__",
                 "__builtins__"}
+READING = {"get", "keys", "values", "items", "copy"}        # methods of a dict that change nothing
 
 
 class Text:
@@ -51,6 +52,12 @@ class Text:
                     default=0)
         return self.bindings[cls_name] > self.class_statements[cls_name] + self.imports[cls_name] \
             or self.import_lines.get(cls_name, 0) > first
+
+    def is_rebound_around(self, statement):
+        """Whether a function around a class's statement binds the class's name in another way too."""
+        around = [f for f in self.nodes if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef))
+                  and f.lineno <= statement.lineno <= f.end_lineno and statement in ast.walk(f)]
+        return any(binds(x, statement.name) for f in around for x in ast.walk(f))
 
     def class_at(self, name, line):
         """The statement of a class, or None. line: that of `class`, or one from its first decorator on."""
@@ -112,6 +119,14 @@ class Text:
             elif isinstance(node, ast.comprehension):           # its targets are local to it
                 todo += [node.iter, *node.ifs]
                 continue
+            elif isinstance(node, ast.Subscript) and is_globals(node.value, at_top) \
+                    and not isinstance(node.ctx, ast.Load):
+                self._read_names([getattr(node.slice, "value", None)])      # globals()['max'] = ...
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) \
+                    and is_globals(node.func.value, at_top) and node.func.attr not in READING:
+                self._read_names([*(keyword.arg for keyword in node.keywords), *(None for _ in node.args)])
+            elif isinstance(node, (ast.Assign, ast.NamedExpr)) and is_globals(node.value, at_top):
+                self.binds_anything = True
             elif isinstance(node, ast.Attribute):
                 self.is_dynamic |= node.attr in OUT_OF_SIGHT
                 if isinstance(node.value, ast.Name) and not isinstance(node.ctx, ast.Load):
@@ -120,12 +135,37 @@ class Text:
                 self._read_assignment(node.targets[0], node.value, at_top)
             todo += ast.iter_child_nodes(node)
 
+    def _read_names(self, names):
+        """Note names that are bound by way of globals(). None stands for a name that isn't known."""
+        for name in names:
+            if isinstance(name, str):
+                self.bindings[name] += 2
+            else:
+                self.binds_anything = True
+
     def _read_assignment(self, target, value, at_top):
         if isinstance(target, ast.Name) and at_top and isinstance(value, ast.Constant):
             self.constants[target.id] = value.value
         elif isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and at_top \
                 and isinstance(value, ast.Name):
             self.set_later.setdefault(target.value.id, {})[target.attr] = value.id
+
+
+def is_globals(node, at_top):
+    """Whether a node of a syntax tree is `globals()`; or `vars()` or `locals()`, which are the same at the top."""
+    return isinstance(node, ast.Call) and not node.args and getattr(node.func, "id", None) in (
+        ("globals", "vars", "locals") if at_top else ("globals",))
+
+
+def binds(node, name):
+    """Whether a node of a syntax tree binds a name, other than as a class's statement."""
+    if isinstance(node, ast.Name):
+        return node.id == name and not isinstance(node.ctx, ast.Load)
+    if isinstance(node, ast.alias):
+        return (node.asname or node.name) == name
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return node.name == name
+    return isinstance(node, ast.arg) and node.arg == name
 
 
 def defaults(function):

@@ -4,6 +4,7 @@ Each script prints the same with its own class and under python -m fastgrad. Tak
 mutants.py has them, one by one.
 """
 import re
+import textwrap
 
 import pytest
 
@@ -161,6 +162,53 @@ KNOWN = {
 def test_names_that_a_known_text_uses(folder, name):
     head = "import math\n" + engine_of("Micrograd") + "a, b = Value(2.0), Value(-3.0)\nprint((a * b).data)\n"
     folder.report(head + KNOWN[name])
+
+
+def indented(text):
+    return textwrap.indent(text, "    ")
+
+
+LOCAL = {
+    "a-builtin": "def max(x, y): return x - y\n",
+    "a-builtin-in-a-loop": "for max in (min,):\n    pass\n",
+    "math": "import cmath as math\n",
+}
+
+
+@pytest.mark.parametrize("name", LOCAL)
+@pytest.mark.parametrize("argument", ["", "max=min"])
+def test_names_of_a_function_around_a_class(folder, name, argument):
+    demo = "x = Value(4.0)\ny = x.relu() + x.exp()\ny.backward()\nprint(y.data, x.grad)\n"
+    folder.report(f"import math\ndef main({argument}):\n" + indented(LOCAL[name] + engine_of("Microgpt") + demo)
+                  + "main()\n")
+
+
+@pytest.mark.parametrize("change", ["V = Value\ndef Value(*args):\n    print('made')\n    return V(*args)\n",
+                                    "V = Value\nclass Value(V): pass\n",
+                                    "V = Value\nValue = lambda *args: print('made') or V(*args)\n"])
+def test_a_class_s_name_in_a_function_around_it(folder, change):
+    demo = ("try:\n    y = a * 2.0\n    print(y.data, type(y) is type(a))\n"
+            "except TypeError as error: print(type(error).__name__)\n")
+    folder.report("import math\ndef main():\n" + indented(engine_of("Microgpt") + "a = Value(4.0)\n" + change + demo)
+                  + "main()\n")
+
+
+@pytest.mark.parametrize("change", ["globals()['max'] = lambda *x: 77.0\n", "globals().update(max=lambda *x: 77.0)\n",
+                                    "vars().__setitem__('max', lambda *x: 77.0)\n",
+                                    "name = 'max'\nglobals()[name] = lambda *x: 77.0\n",
+                                    "g = globals()\ng['max'] = lambda *x: 77.0\n",
+                                    "def change():\n    globals()['max'] = lambda *x: 77.0\nchange()\n"])
+def test_builtins_that_are_shadowed_out_of_sight(folder, change):
+    folder.report("import math\n" + engine_of("Microgpt") + "x = Value(4.0)\nprint(x.relu().data)\n" + change
+                  + "print(x.relu().data)\n")
+
+
+@pytest.mark.parametrize("line", ["print(globals()['sized']([1]))", "print('x' in globals(), globals().get('x'))",
+                                  "def f(): params = locals()\nf()"])
+def test_globals_that_are_only_read(folder, line):
+    said = folder.report("import math\nsized = len\n" + engine_of("Microgpt") + "a = Value(4.0)\n" + line
+                         + "\nprint(a.relu().data)\n")
+    assert "relu           ours" in said
 
 
 @pytest.mark.parametrize("decorator, first", [("@traced", "def traced(f):\n    def g():\n        calls.append(1)\n"
