@@ -1313,7 +1313,7 @@ FAULTS = {
          "FunctionType) or False \\\n",
          "script/test_judges.py::test_what_a_method_uses[a-function-of-another-module]"),
         ("a-class-s-name-bound-again", "            if self.is_rebound:",
-         "if False:", "script/test_judges.py::test_what_a_method_uses[a-class-s-name-that-is-bound-again]"),
+         "            if False:", "script/test_judges.py::test_what_a_method_uses[a-class-s-name-that-is-bound-again]"),
         ("shadowed-builtins", "may_change = self.text.bindings[name] > 0 or self.text.binds_anything",
          "may_change = False",
          "script/test_judges.py::test_what_a_method_uses[a-builtin-that-is-shadowed]"),
