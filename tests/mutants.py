@@ -1284,6 +1284,14 @@ FAULTS = {
         ("no-extremes", "*EXTREMES, *awkward)", "*awkward)",
          "script/test_script.py::test_what_each_kind_of_trial_is_for[extremes]"),
     ],
+    "fastgrad/script/running.py": [
+        ("frames-of-ours-for-hooks", "        leave_out_others(told)\n", "",
+         "script/test_script.py::test_a_hook_for_errors_gets_the_authors_frames"),
+        ("own-modules-that-we-import", "    first = sys.path.pop(0)\n",
+         "    first = sys.path[0]\n", "script/test_script.py::test_modules_with_names_of_the_standard_library"),
+        ("own-modules-that-are-hidden", "            del sys.modules[name]\n", "            pass\n",
+         "script/test_script.py::test_modules_with_names_of_the_standard_library"),
+    ],
     "fastgrad/script/text.py": [
         ("names-by-way-of-globals", "                self.bindings[name] += 2\n            else:",
          "                pass\n            else:", "script/test_judges.py::test_builtins_that_are_shadowed_out_of_sight"),

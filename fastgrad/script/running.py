@@ -1,7 +1,9 @@
 """Run a script or a module as Python itself does. (cells.py runs notebooks.)"""
+import _imp
 import atexit
 import builtins
 import gc
+import importlib
 import os
 import runpy
 import sys
@@ -11,6 +13,7 @@ from types import FunctionType, ModuleType, TracebackType
 from fastgrad.script import fusing
 from fastgrad.value import arguments
 
+LOADED_AT_START = ("abc", "codecs", "encodings", "genericpath", "io", "ntpath", "os", "posixpath", "site", "stat")
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -24,10 +27,12 @@ def run(path, arguments, is_module=False):
         if is_module:
             sys.argv = [path, *arguments]
             sys.path[0] = os.getcwd()
+            make_way_for(sys.path[0])
             runpy.run_module(path, run_name="__main__", alter_sys=True)
         else:
             sys.argv = [path, *arguments]
             sys.path[0] = os.path.dirname(os.path.realpath(path))
+            make_way_for(path if os.path.isdir(path) else sys.path[0])
             if path.endswith(".ipynb"):
                 from fastgrad.script.cells import run_cells
                 run_cells(path, show)
@@ -41,6 +46,35 @@ def run(path, arguments, is_module=False):
         show(error)
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
+
+
+def make_way_for(folder):
+    """Let a script's own modules with names of the standard library be the script's: import what this package imports
+    later, without the folder, and forget modules with these names that Python itself doesn't load when it starts."""
+    try:
+        own = {name for name in map(_module_in, os.scandir(folder)) if name in sys.stdlib_module_names}
+    except OSError:
+        return
+    own -= {*sys.builtin_module_names, *LOADED_AT_START, *filter(_imp.is_frozen, own)}
+    if not own:
+        return
+    first = sys.path.pop(0)
+    try:
+        for name in ("linecache", "traceback", "fastgrad.script.judge", "fastgrad.script.measure",
+                     "fastgrad.loops.rewriting"):
+            importlib.import_module(name)
+    finally:
+        sys.path.insert(0, first)
+    for name in list(sys.modules):
+        if name.partition(".")[0] in own:
+            del sys.modules[name]
+
+
+def _module_in(entry):
+    """The name of the module that an entry of a folder is, or None."""
+    if entry.name.endswith(".py"):
+        return entry.name[:-3]
+    return entry.name if os.path.exists(os.path.join(entry.path, "__init__.py")) else None
 
 
 def _main_module(path):
@@ -99,16 +133,16 @@ def show(error):
     import linecache
     import traceback
     sys.stdout.flush()
-    hook = getattr(sys.excepthook, "__module__", None) or ""
-    if sys.excepthook is not sys.__excepthook__ and not hook.startswith("exceptiongroup"):     # IPython imports it
-        sys.excepthook(type(error), error, error.__traceback__)
-        return
     files = [tb.tb_frame.f_code.co_filename for tb in entries(error)]
     told, shown = error, {}
     while told is not None and id(told) not in shown:
         leave_out_others(told)
         shown[id(told)] = [tb.tb_frame.f_code.co_filename for tb in entries(told)]
         told = told.__cause__ or told.__context__
+    hook = getattr(sys.excepthook, "__module__", None) or ""
+    if sys.excepthook is not sys.__excepthook__ and not hook.startswith("exceptiongroup"):     # IPython imports it
+        sys.excepthook(type(error), error, error.__traceback__)
+        return
     if any(file in linecache.cache and not os.path.exists(file) for each in shown.values() for file in each):
         traceback.print_exception(type(error), error, error.__traceback__)      # cells: Python's own reads files only
     else:

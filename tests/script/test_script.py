@@ -442,6 +442,36 @@ def test_tracebacks_show_the_authors_lines(folder):
     assert [line.strip() for line in ours.splitlines()][-1] == plain.splitlines()[-1]
 
 
+def test_a_hook_for_errors_gets_the_authors_frames(folder):
+    name = folder.write("script.py", """
+        import sys
+        def hook(kind, error, tb):
+            while tb is not None:
+                print(kind.__name__, tb.tb_frame.f_code.co_name, tb.tb_lineno)
+                tb = tb.tb_next
+            print(error.__context__.__traceback__.tb_frame.f_code.co_name)
+        sys.excepthook = hook
+        def f():
+            try: 1 / 0
+            finally: raise KeyError('here')
+        f()
+    """)
+    plain, ours = (python(*how, name, cwd=folder.path, status=1) for how in ((), ("-m", "fastgrad")))
+    assert ours.stdout == plain.stdout and ours.stdout.count("KeyError") == 2
+
+
+@pytest.mark.parametrize("where", ["", "sub/"])
+@pytest.mark.parametrize("first, last", [("print('begin')\n", ""), (
+    "import numbers, dis, random, opcode\n", "print(numbers.PI, dis.PI, random.PI, opcode.PI)\n")])
+def test_modules_with_names_of_the_standard_library(folder, first, last, where):
+    """A script's own are imported if the script imports them, and only then."""
+    for module in ("numbers/__init__", "dis", "random", "opcode"):
+        folder.write(f"{where}{module}.py", f"print('{module} runs')\nPI = 3\n")
+    name = folder.write(where + "script.py", first + engine() + DEMO + last)
+    plain, ours, said = folder.both(name, options=["--report"])
+    assert ours == plain and plain and "while it was tried" not in said
+
+
 def test_a_replaced_class_that_holds_numbers_only_says_how_to_keep_the_author_s(folder):
     name = folder.write("script.py", engine() + "import json\nValue(json.loads('[1, 2]'))\n")
     said = python("-m", "fastgrad", name, cwd=folder.path, status=1).stderr
