@@ -28,11 +28,11 @@ __all__ = ["dot", "linear", "matmul", "add", "mul", "sum", "mean", "softmax", "l
 # ---- What the compiled engine does faster ----
 
 class _Later:
-    """fastgrad/elementwise.py, before it's used. To import it takes longer than all else here."""
+    """fastgrad/value/elementwise.py, before it's used. To import it takes longer than all else here."""
 
     def __getattr__(self, name):
         global elementwise
-        from fastgrad import elementwise
+        from fastgrad.value import elementwise
         return getattr(elementwise, name)
 
 
