@@ -120,8 +120,7 @@ cdef class Node:
         if local_grads and record and has_values(local_grads):
             attributes_of(self)["_derivatives"] = local_grads
         dialect = dialect_at(self.index)
-        if dialect.check_number is not NULL and not is_plain_number(data):
-            (<object>dialect.check_number)(data)
+        check_kind(dialect, data)
         set_data(self, Number(number.value, number.is_int and not dialect.float_data))
         set_grad(self, Number(0.0, dialect.new_flags & FG_GRAD_INT))
         if op:
@@ -141,6 +140,7 @@ cdef class Node:
     def data(self, x):
         cdef Number number
         read_number(x, &number)
+        check_kind(dialect_at(self.index), x)
         set_data(self, number)
 
     @property
@@ -155,6 +155,7 @@ cdef class Node:
         if x is None:
             raise TypeError(arguments.NO_GRAD)
         read_number(x, &number)
+        check_kind(dialect_at(self.index), x)
         set_grad(self, number)
 
     @property

@@ -28,6 +28,14 @@ cdef int read_number(object x, Number *out) except -1:
     return 0
 
 
+cdef inline int check_kind(Dialect *dialect, object x) except -1:
+    """Raise TypeError for a number of a kind that a script's own class stores as it is, where a Value has a double
+    (script/fields.py)."""
+    if dialect.check_number is not NULL and not isinstance(x, (int, float)):
+        (<object>dialect.check_number)(x)
+    return 0
+
+
 cdef inline bint is_number(object x) except -1:
     return isinstance(x, (int, float)) or arguments.is_number(x)
 

@@ -100,9 +100,18 @@ cdef fg_index node_of_operand(object x) except FG_NONE:
 
 cdef inline bint are_operands(object left, object right, unsigned int reflected):
     """Whether left and right take part in arithmetic, and the Value on the right has the reflected operator that it
-    needs if the left one is a number. (A class of a script may lack it, and Python then has to raise.)"""
-    return (is_operand(left) and is_operand(right)
-            and (is_value(left) or not dialect_of(class_of(right)).lacks >> reflected & 1))
+    needs if the left one is a number. (A class of a script may lack it, and Python then has to raise.) Raises TypeError
+    for a number that the Value's class doesn't take."""
+    cdef Dialect *dialect
+    if is_value(left) and (is_value(right) or is_plain_number(right)):
+        return True
+    if not is_operand(left) or not is_operand(right):
+        return False
+    dialect = dialect_of(class_of(left if is_value(left) else right))
+    if not is_value(left) and dialect.lacks >> reflected & 1:
+        return False
+    check_kind(dialect, right if is_value(left) else left)
+    return True
 
 
 cdef object operate(fg_index (*operation)(fg_index, fg_index) except FG_NONE, object left, object right):
@@ -114,6 +123,8 @@ cdef object operate(fg_index (*operation)(fg_index, fg_index) except FG_NONE, ob
     if class_of(left) is not active_class or not is_plain_number(right):
         if not is_operand(right):
             return NotImplemented
+        if not is_value(right):
+            check_kind(active_dialect, right)
         cls = result_class(left, right)
     b = node_of_operand(right)
     try:

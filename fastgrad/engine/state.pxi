@@ -53,7 +53,7 @@ cdef struct Dialect:
     Results results             # the class of results
     unsigned int lacks          # the reflected operators that the class doesn't have, a bit for each
     PyObject *own_power         # called for an exponent that isn't a float or an int; or NULL
-    PyObject *check_number      # called for a constructor's number that isn't a float or an int; NULL: any will do
+    PyObject *check_number      # called for a number that isn't a float or an int; NULL: any will do
     PyObject *names             # a dict: names of operations other than ours; or NULL
     bint is_watched             # backward() looks at what was assigned to the class; False if a metaclass does
     unsigned int version        # of the class, when it was last seen to pass gradients on as the engine does

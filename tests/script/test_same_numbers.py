@@ -5,7 +5,7 @@ import pytest
 
 import fastgrad
 from fastgrad.script import powers
-from launcher import engine, engine_of
+from launcher import engine, engine_of, python
 
 pytestmark = pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engine replaces nothing")
 
@@ -55,3 +55,47 @@ def test_functions_with_powers_are_the_author_s(folder, name, value, slope):
                     f"({slope})", "'tanh'", f"'{name}'")
     said = folder.report(source + many(name))
     assert re.search(rf"{name} +the author's: at a = ", said)
+
+
+# ---- Numbers with an arithmetic of their own: the author's class keeps them as they are ----
+
+@pytest.mark.parametrize("number", ["np.float32(0.1)", "np.float16(0.1)", "np.uint8(3)", "Fraction(1, 3)"])
+def test_numbers_of_other_kinds_are_a_type_error(folder, number):
+    folder.write("numbers_of.py", f"import numpy as np\nfrom fractions import Fraction\nx = {number}\n")
+    name = folder.write("script.py", "import math\nfrom numbers_of import x\n" + engine_of("Micrograd") + """
+class Weight(Value): pass
+v, w = Value(0.5), Weight(0.5)
+for i, f in enumerate([lambda: Value(x), lambda: v * x, lambda: v + x, lambda: v - x, lambda: v / x, lambda: w * x,
+                       lambda: w - x, lambda: v * 1.0 + x, lambda: sum(v * n for n in [x, x]),
+                       lambda: setattr(v, "data", x), lambda: setattr(v, "grad", x)]):
+    try:
+        print(i, f())
+    except TypeError as error:
+        print(error)
+""")
+    said = python("-m", "fastgrad", name, cwd=folder.path).stdout
+    kind = number.partition("(")[0].removeprefix("np.")
+    assert {line.partition(":")[0] for line in said.splitlines()} == {
+        f"a replaced class holds floats and ints, not {kind!r}"}
+
+
+def test_numbers_of_other_kinds_on_the_left(folder):
+    """NumPy makes Python's numbers of its own; what Python asks the class for is a TypeError too."""
+    folder.write("numbers_of.py", "from fractions import Fraction\nthird = Fraction(1, 3)\n")
+    folder.report("import numpy as np\n" + engine() + "v = Value(2)\nprint(np.float32(0.1) * v, np.float64(0.1) + v)\n")
+    folder.write("left.py", "from numbers_of import third\n" + engine() + "print(third * Value(2))\n")
+    said = python("-m", "fastgrad", "left.py", cwd=folder.path, status=1).stderr
+    assert "a replaced class holds floats and ints, not 'Fraction'" in said
+
+
+def test_numbers_that_are_floats_or_ints(folder):
+    said = folder.report("import numpy as np\n" + engine() + """
+v, n = Value(0.5), Value(3)
+for x in (np.float64(0.1), np.int64(3), True):
+    for y in (v * x, v + x, n * True, n - True):
+        print(float(y.data))
+    v.data = x
+    v.grad = x
+    print(float(v.data), float(v.grad))
+""")
+    assert "is replaced" in said
