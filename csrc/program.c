@@ -109,13 +109,14 @@ static inline bool be_value(fg_run *run, fg_operand *out, uint8_t op, uint8_t ar
 {
     *out = data;
     out->is_value = true;
+    out->is_int = data.is_int && !run->rules->float_data;
     if (!run->rules->records)
         return true;
     out->node = fg_node_new(run->arena);
     if (out->node == FG_NONE)
         return false;
     fg_node_init(fg_at(run->arena->nodes, out->node),
-                 run->rules->kind | fg_kind(op, arity, flags | (data.is_int ? FG_DATA_INT : 0)),
+                 run->rules->kind | fg_kind(op, arity, flags | (out->is_int ? FG_DATA_INT : 0)),
                  arity == FG_NULLARY ? FG_PASSED_OVER : 0, data.number);
     return true;
 }
@@ -129,8 +130,7 @@ static inline void drop(fg_run *run, const fg_operand *operand)
 /* The leaf that an operation makes of a number. */
 static inline bool be_leaf(fg_run *run, fg_operand *out, const fg_operand *number)
 {
-    return be_value(run, out, FG_LEAF, FG_NULLARY, 0,
-                    number_operand(number->number, number->is_int && !run->rules->float_data));
+    return be_value(run, out, FG_LEAF, FG_NULLARY, 0, number_operand(number->number, number->is_int));
 }
 
 static inline bool be_binary(fg_run *run, fg_operand *out, uint8_t op, uint16_t flags, fg_operand data,
@@ -675,6 +675,7 @@ static bool usual_method(fg_run *run, uint8_t function, const fg_register *a, ui
         if (index == FG_NONE)
             return false;
         fg_node *node = fg_at(arena->nodes, index);
+        is_int &= !run->rules->float_data;
         fg_node_init(node, kind | fg_kind(0, 0, is_int ? FG_DATA_INT : 0), 0, y);
         node->child[0] = child;
         node->local[0] = slope;

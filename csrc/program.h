@@ -107,7 +107,7 @@ typedef struct {
 typedef struct {
     uint32_t kind;        /* the flags of new nodes, as fg_kind makes them */
     bool records;         /* results have children; else they are leaves */
-    bool float_data;      /* constants are floats */
+    bool float_data;      /* constants and results are floats */
     bool micrograd_relu;
     bool tanh_by_power;
     bool lacks[4];        /* the reflected operators that it doesn't have: + * - / */

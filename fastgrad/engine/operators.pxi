@@ -34,9 +34,9 @@ cdef inline PyObject *easy_result(Number data) noexcept:
     """What new_leaf and wrap do, if has_room(): the result of an operation under no_grad(), a new reference."""
     cdef fg_node *node = node_at(arena.next)
     cdef PyObject *handle = pop_free_handle()
+    cdef uint16_t flags = FG_DATA_INT if data.is_int and not active_dialect.float_data else 0
     (<Node>handle).index = fg_node_take(&arena)
-    fg_node_init(node, new_kind | fg_kind(FG_LEAF, FG_NULLARY, FG_DATA_INT if data.is_int else 0), FG_PASSED_OVER,
-                 data.value)
+    fg_node_init(node, new_kind | fg_kind(FG_LEAF, FG_NULLARY, flags), FG_PASSED_OVER, data.value)
     node.face = handle
     return new_reference(handle)
 

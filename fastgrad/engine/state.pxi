@@ -46,7 +46,7 @@ cdef enum:                      # bits of `lacks`
 cdef struct Dialect:
     PyTypeObject *cls           # never freed
     uint16_t new_flags          # flags of a new node: the dialect's number, whether grad is an int, whether deferred
-    bint float_data             # the constructor makes floats of ints, and so do operations of their constants
+    bint float_data             # the constructor makes floats of ints, and so do operations of constants and results
     bint float_seed             # backward() starts from 1.0, not 1
     bint micrograd_relu         # relu() is micrograd's `0 if data < 0 else data`, not microgpt's `max(0, data)`
     bint tanh_by_power          # tanh's derivative is `1 - y ** 2`, with the bits of Python's power, not `1 - y * y`

@@ -83,6 +83,8 @@ def find_roles(cls, backward, backward_is_tried):
     gradients = [name for name, x in leaf.items() if is_number(x) and x == 0 and name != dialect.data]
     after_a, after_b, root = find_gradient(dialect, gradients, a, b, product)
     dialect.float_grad = type(leaf[dialect.grad]) is float
+    if (type(attributes(whole)[dialect.grad]) is float) is not dialect.float_grad:
+        raise NotReplaceable("whether a new gradient is an int depends on the number")
     dialect.float_seed = type(root[dialect.grad]) is float
     for name, x in leaf.items():
         if name in dialect.fields:

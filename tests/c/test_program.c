@@ -73,6 +73,7 @@ static fg_operand made(uint8_t op, fg_operand data, const fg_operand *a, const f
 {
     const uint8_t arity = b ? FG_BINARY : a ? FG_UNARY : FG_NULLARY;
     data.is_value = true;
+    data.is_int = data.is_int && !rules.float_data;
     data.node = FG_NONE;
     if (!rules.records)
         return data;
@@ -103,7 +104,7 @@ static void drop(fg_operand operand)
 
 static fg_operand constant(fg_operand x)
 {
-    return made(FG_LEAF, x.is_int && !rules.float_data ? x : number(x.number), NULL, NULL, number(0.0), number(0.0));
+    return made(FG_LEAF, x, NULL, NULL, number(0.0), number(0.0));
 }
 
 static bool plus_or_times(bool is_product, fg_operand a, fg_operand b, fg_operand *out)

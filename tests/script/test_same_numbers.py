@@ -99,3 +99,35 @@ for x in (np.float64(0.1), np.int64(3), True):
     print(float(v.data), float(v.grad))
 """)
     assert "is replaced" in said
+
+
+# ---- Ints and floats ----
+
+ASSIGNED = """
+w, v = Value(0.5), Value(0.25)
+w.data, v.data = 2, -3
+def show(*values): print([x.data for x in values])
+show(w, w * v, w + v, w * w, -w, w - v, w ** 2, w * 2, w + 1, v.relu(), w.relu())
+ws = [w, v, w * 0.5]
+us = [w * 0.5, v * 0.5]
+show(*[u.relu() for u in us])
+show(*[x * x for x in ws], *[x + w for x in ws], *[x.relu() for x in ws])
+show(sum(x * y for x, y in zip(ws[:2], ws[:2])), sum([w, v]))
+(w * v + w).backward()
+print(w.grad, v.grad)
+"""
+
+
+@pytest.mark.parametrize("number", ["data", "float(data)"])
+def test_ints_that_are_assigned(folder, number):
+    """A constructor that makes floats of ints does so with results, too."""
+    source = engine_of("Micrograd")
+    assert "self.data = data" in source
+    said = folder.report("import math\n" + source.replace("self.data = data", f"self.data = {number}") + ASSIGNED)
+    assert re.search(r"relu +ours\n", said)
+
+
+def test_a_gradient_whose_kind_is_the_number_s(folder):
+    said = folder.report(engine("self.grad = 0.0\n        self._b", "self.grad = type(data)(0)\n        self._b")
+                         + "print(Value(2).grad, Value(2.0).grad, (Value(2) * 3).grad)\n")
+    assert "whether a new gradient is an int depends on the number" in said
