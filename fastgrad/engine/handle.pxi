@@ -51,8 +51,6 @@ cdef fg_index out_of_nodes() except FG_NONE:
 cdef inline fg_index new_node(uint8_t op, uint8_t arity, uint16_t flags, double data) except FG_NONE:
     cdef fg_index index = fg_node_new(&arena)
     cdef uint32_t kind = new_kind | fg_kind(op, arity, flags)
-    if flags & FG_DATA_INT and active_dialect.float_data:
-        kind &= ~fg_kind(0, 0, FG_DATA_INT)
     if index == FG_NONE:
         return out_of_nodes()
     fg_node_init(node_at(index), kind, FG_PASSED_OVER if arity == FG_NULLARY else 0, data)

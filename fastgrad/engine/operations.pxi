@@ -8,7 +8,7 @@ cdef PyTypeObject *class_of_result(object operand) noexcept:
 
 
 cdef inline Number constant(Number number) noexcept:
-    """A number as the data of a leaf that an operation makes of it."""
+    """A number as the data of a leaf that an operation of the active class makes of it."""
     return Number(number.value, number.is_int and not active_dialect.float_data)
 
 
@@ -24,6 +24,8 @@ cdef inline fg_index new_binary(uint8_t op, fg_index a, fg_index b, double data,
     """A node with the children a and b and the derivatives by each."""
     cdef fg_index index
     cdef fg_node *node
+    if flags & FG_DATA_INT and dialect_at(a).float_data:
+        flags &= ~FG_DATA_INT
     if not is_recording():
         return new_node(FG_LEAF, FG_NULLARY, flags & FG_DATA_INT, data)
     index = new_node(op, FG_BINARY, flags, data)
@@ -43,6 +45,8 @@ cdef inline fg_index new_unary(uint8_t op, fg_index a, Number data, Number by_a,
     cdef fg_node *node
     cdef uint16_t flags = ((FG_DATA_INT if data.is_int else 0) | (FG_LOCAL0_INT if by_a.is_int else 0)
                            | (FG_LOCAL1_INT if constant.is_int else 0))
+    if data.is_int and dialect_at(a).float_data:
+        flags &= ~FG_DATA_INT
     if not is_recording():
         return new_node(FG_LEAF, FG_NULLARY, flags & FG_DATA_INT, data.value)
     index = new_node(op, FG_UNARY, flags, data.value)
@@ -91,7 +95,7 @@ cdef inline fg_index multiply(fg_index a, fg_index b) except FG_NONE:
 cdef fg_index multiply_by(fg_index a, Number factor) except FG_NONE:
     cdef fg_index b
     if not is_recording():
-        return new_leaf(product_of(number_at(a), constant(factor)))
+        return new_leaf(constant(product_of(number_at(a), constant(factor))))
     b = new_leaf(constant(factor))
     try:
         return multiply(a, b)

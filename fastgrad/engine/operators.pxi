@@ -34,9 +34,9 @@ cdef inline PyObject *easy_result(Number data) noexcept:
     """What new_leaf and wrap do, if has_room(): the result of an operation under no_grad(), a new reference."""
     cdef fg_node *node = node_at(arena.next)
     cdef PyObject *handle = pop_free_handle()
-    cdef uint16_t flags = FG_DATA_INT if data.is_int and not active_dialect.float_data else 0
     (<Node>handle).index = fg_node_take(&arena)
-    fg_node_init(node, new_kind | fg_kind(FG_LEAF, FG_NULLARY, flags), FG_PASSED_OVER, data.value)
+    fg_node_init(node, new_kind | fg_kind(FG_LEAF, FG_NULLARY, FG_DATA_INT if data.is_int else 0), FG_PASSED_OVER,
+                 data.value)
     node.face = handle
     return new_reference(handle)
 
@@ -169,14 +169,14 @@ cdef object add_operand(Node left, object right):
         return revived(easy_handle(node, node_at(left.index), &left.index, node_at(leaf), &leaf))
     if class_of(left) is active_class and is_plain_number(right) and not is_recording():
         read_number(right, &y)
-        return wrap(new_leaf(sum_of(x, constant(y))), active_class)
+        return wrap(new_leaf(constant(sum_of(x, constant(y)))), active_class)
     return operate(add, left, right)
 
 
 cdef PyObject *add_any "add_any"(PyObject *left, PyObject *right) noexcept:
     """What is left for value_add; first the short way under no_grad()."""
     if type_of(left) is unrecorded and type_of(right) is unrecorded and has_room() and is_still_answered():
-        return easy_result(sum_of(number_at((<Node>left).index), number_at((<Node>right).index)))
+        return easy_result(constant(sum_of(number_at((<Node>left).index), number_at((<Node>right).index))))
     return (<Binary>add_in_general)(left, right)
 
 
@@ -219,14 +219,14 @@ cdef object multiply_operand(Node left, object right):
         return revived(easy_handle(node, node_at(left.index), &left.index, node_at(leaf), &leaf))
     if class_of(left) is active_class and is_plain_number(right) and not is_recording():
         read_number(right, &y)
-        return wrap(new_leaf(product_of(x, constant(y))), active_class)
+        return wrap(new_leaf(constant(product_of(x, constant(y)))), active_class)
     return operate(multiply, left, right)
 
 
 cdef PyObject *multiply_any "multiply_any"(PyObject *left, PyObject *right) noexcept:
     """What is left for value_multiply; first the short way under no_grad()."""
     if type_of(left) is unrecorded and type_of(right) is unrecorded and has_room() and is_still_answered():
-        return easy_result(product_of(number_at((<Node>left).index), number_at((<Node>right).index)))
+        return easy_result(constant(product_of(number_at((<Node>left).index), number_at((<Node>right).index))))
     return (<Binary>multiply_in_general)(left, right)
 
 

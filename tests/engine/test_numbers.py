@@ -1,6 +1,7 @@
 """Promise: what was an int in pure Python shows as an int, what was a float as a float, and no integer is rounded
 without being seen: beyond 2**53 in magnitude an integer result is a float.
 """
+import contextlib
 import math
 import re
 import sys
@@ -202,6 +203,22 @@ def test_tanh_s_derivative_with_a_power(deferred):
     if not deferred:
         assert [fastgrad.grad(x.tanh(), x, create_graph=True)[0].data for x in several] == expected
     assert [fastgrad.Value(x).tanh()._local_grads[0] for x in xs] == [1 - math.tanh(x) * math.tanh(x) for x in xs]
+
+
+@pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engine has no such dialect")
+def test_results_where_a_constructor_makes_floats():
+    """For scripts' classes whose constructor does so. An int that was assigned stays one. The other class's stay ints."""
+    Float, Value = fastgrad.engine._make_class(__name__, "Float", float_data=True), fastgrad.Value
+    for no_grad in (False, True):
+        with fastgrad.no_grad() if no_grad else contextlib.nullcontext():
+            for cls, kind in ((Float, float), (Value, int)) * 2:
+                x = cls(1.0)
+                x.data = -2
+                for f in (lambda x: x.relu(), abs, lambda x: x * x, lambda x: x + x, lambda x: x * 3, lambda x: 3 + x,
+                          lambda x: -x, lambda x: x - 1, lambda x: x ** 2, lambda x: x - x, lambda x: sum([x, x, x])):
+                    (Value if cls is Float else Float)(1.0) * 1.0       # makes the other class the active one
+                    y = f(x)
+                    assert type(y) is cls and type(y.data) is kind and x.data == -2
 
 
 # Relu in two dialects: microgpt's max(0, x) in fastgrad.Value, micrograd's in fastgrad.micrograd, which is what
