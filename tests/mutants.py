@@ -434,8 +434,8 @@ FAULTS = {
         ("a-block-that-stays-open", "    (<Block>block).is_open = False\n", "", "engine/test_grad_mode.py"),
     ],
     "fastgrad/engine/operations.pxi": [
-        ("results-that-stay-ints-alone", "    if flags & FG_DATA_INT and dialect_at(a).float_data:\n", "    if False:\n",
-         "script/test_same_numbers.py::test_ints_that_are_assigned"),
+        ("results-that-stay-ints-alone", "    if flags & FG_DATA_INT and dialect_at(a).float_data:\n",
+         "    if False:\n", "script/test_same_numbers.py::test_ints_that_are_assigned"),
         ("tanh-by-power-in-any-dialect", "if op == FG_TANH and dialect_at(self.index).tanh_by_power:",
          "if op == FG_TANH:", "engine/test_numbers.py::test_tanh_s_derivative_with_a_power"),
         ("the-last-power-of-another-base", "x.value == last_base[is_inverse] and n.value", "n.value",

@@ -207,7 +207,7 @@ def test_tanh_s_derivative_with_a_power(deferred):
 
 @pytest.mark.skipif(fastgrad.backend != "c", reason="the plain engine has no such dialect")
 def test_results_where_a_constructor_makes_floats():
-    """For scripts' classes whose constructor does so. An int that was assigned stays one. The other class's stay ints."""
+    """For scripts' classes whose constructor does so. An int that was assigned stays one."""
     Float, Value = fastgrad.engine._make_class(__name__, "Float", float_data=True), fastgrad.Value
     for no_grad in (False, True):
         with fastgrad.no_grad() if no_grad else contextlib.nullcontext():
