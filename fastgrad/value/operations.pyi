@@ -14,6 +14,7 @@ class Operation:
     raises: dict[str, str]
     samples: tuple[float, ...] | tuple[tuple[float, float], ...]
     awkward: tuple[float, ...]
+    powers: tuple[tuple[str, str], ...]
     n_operands: int
     call: Callable[..., Any]
     def __init__(
@@ -27,6 +28,7 @@ class Operation:
         raises: dict[str, str] | None = None,
         samples: tuple[float, ...] | tuple[tuple[float, float], ...] = (0.7, -1.3, 2.5),
         awkward: tuple[float, ...] = (),
+        powers: tuple[tuple[str, str], ...] = (),
     ) -> None: ...
     @property
     def reflected(self) -> str | None: ...
