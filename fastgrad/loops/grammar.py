@@ -228,6 +228,8 @@ class Parser:
             self.read.add(self.names[node.id][1])
             return self.names[node.id][1]
         if isinstance(node, ast.Constant) and type(node.value) in (int, float, str):
+            if type(node.value) is int and abs(node.value) >= LARGEST:
+                raise Unfit("a constant that isn't a small number")
             return "constant", node.value
         if isinstance(node, ast.Attribute):
             return "attribute", self.place(node.value), self.mangled(node.attr)
@@ -307,7 +309,7 @@ class Parser:
             if node.func.attr in METHODS and not node.args:
                 self.methods |= {node.func.attr} | ({"__abs__"} if node.func.attr == "abs" else set())
                 return "method", node.func.attr, self.element(of)
-        raise Unfit(f"a call of {ast.unparse(node.func)}")
+        raise Unfit(f"a call of {describe(node.func)}")
 
     # ---- Statements ----
 
@@ -404,5 +406,8 @@ def loaded(node):
 
 def describe(node):
     """A piece of the author's text, for a reason."""
-    text = ast.unparse(node).split("\n")[0]
+    try:
+        text = ast.unparse(node).split("\n")[0]
+    except ValueError:      # up to CPython 3.11 it can't write some f-strings, and none writes an int of 5,000 digits
+        text = f"something of the kind {type(node).__name__}"
     return text if len(text) <= 40 else text[:37] + "..."

@@ -4,6 +4,7 @@ import functools
 import sys
 from types import FunctionType, MemberDescriptorType
 
+from fastgrad.loops.grammar import describe
 from fastgrad.script import operands
 from fastgrad.script.sandbox import NotReplaceable, Sandbox, codes_of, functions_in
 from fastgrad.script.text import source_of, text_of
@@ -141,7 +142,7 @@ class Author:
         node = self.text.class_at(self.cls.__name__, self.line)
         for decorator in node.decorator_list if node else ():
             if not keeps_class(decorator, self.module_globals):
-                raise NotReplaceable(f"its decorator {ast.unparse(decorator)} may return another class")
+                raise NotReplaceable(f"its decorator {describe(decorator)} may return another class")
         if "doctest" in sys.modules and any(">>>" in (f.__doc__ or "") for f in self.functions()):
             raise NotReplaceable("its docstrings are tests")
 

@@ -323,6 +323,20 @@ for n in 0, 1:
         except ValueError as error:
             print(error)
 """,
+    "text that Python can't write again": """
+rows = [["a", "b"], ["c", "d"]]
+for row in rows:
+    print(f"{'\u3000'.join(row)}")
+r = [f"{'\u3000'.join(row)}" for row in rows]
+for row in rows:
+    f"{'\u3000'.join(row)}".strip()
+""",
+    "an int of too many digits for text": f"""
+xs = [Value(1.0), Value(2.0)]
+r = [x * (5 % 0x{"f" * 4000}) for x in xs]
+for x in xs:
+    x.grad = 5 % 0x{"f" * 4000}
+""",
     "a name that a call before it rebinds": """
 class Replay:
     def __init__(self, items):
