@@ -277,9 +277,9 @@ def instance_dict(dialect, named, has_slots):
 
 # The attributes that our own modules use of any Value. They aren't hidden: no script uses these names by chance.
 OUR_OWN = {"data", "grad", "_op", "_local_grads", "_backward", "_operands", "_accumulate", "_attributes",
-           "_forget_derivatives", "_topological", "_n_below", "_parents", "_rebuild", "_refill", "_fields", "_state",
-           "_formula",
-           "__weakref__", "__dict__", "__module__", "__copy__", "__deepcopy__", "__setstate__", "__reduce_ex__"}
+           "_forget_derivatives", "_formula", "_topological", "_n_below", "_parents", "_rebuild", "_refill", "_fields",
+           "_state", "__weakref__", "__dict__", "__module__", "__copy__", "__deepcopy__", "__setstate__",
+           "__reduce_ex__"}
 COMPARISONS = ("__lt__", "__le__", "__gt__", "__ge__")
 BINARY = {x.method for x in OPERATIONS if x.n_operands == 2}
 UNSUPPORTED = {"__neg__": "bad operand type for unary -: {!r}", "__pos__": "bad operand type for unary +: {!r}",
