@@ -32,7 +32,9 @@ cdef object rest_of(tuple shape, Frame *frame, Py_ssize_t done):
         if done > 0:
             rest.__setstate__(len(x) - 1 - done)
         return rest
-    rests = [rest_of(each, frame, done) for each in shapes]
+    rests = []
+    for each in shapes:         # Cython 3.3 frees an element twice if a list comprehension finds no memory for it
+        rests.append(rest_of(each, frame, done))
     if name == "zip":
         return zip(*rests, **keywords)
     return enumerate(rests[0], keywords.get("start", 0) + done)
