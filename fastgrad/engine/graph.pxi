@@ -84,10 +84,10 @@ cdef bint has_own_backward(fg_index index) noexcept:
 
 
 cdef int call_backward(Node v) except -1:
-    """Call a node's `_backward`. A class of a script's may show None in place of one that does nothing, or of none
-    (script/fields.py)."""
+    """Call a node's `_backward`. A script's own class, which checks numbers, may show None in place of one that does
+    nothing, or of none (script/fields.py)."""
     cdef object function = v._backward
-    if function is None:
+    if function is None and dialect_of(class_of(v)).check_number is not NULL:
         function = attribute_of(v, BACKWARD)
     if function is not MISSING:
         function()

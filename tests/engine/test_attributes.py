@@ -641,6 +641,18 @@ def test_a_subclass_that_is_changed_after_it_has_instances(Value):
     assert a.grad == b.grad == 5.0
 
 
+def test_none_in_place_of_a_backward_is_an_error(Value):
+    class Without(Value):
+        _backward = None
+
+    with pytest.raises(TypeError, match="'NoneType' object is not callable"):
+        (Without(1.0) * 2.0).backward()
+    out = Value(1.0) * 2.0
+    out._backward = None
+    with pytest.raises(TypeError, match="'NoneType' object is not callable"):
+        out.backward()
+
+
 def test_a_value_gets_a_class_without_instances(Value):
     class Plain(Value):
         pass
