@@ -17,6 +17,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -94,5 +95,11 @@ static inline double fg_root(double x)
     double root = sqrt(x);
     return x == 0.0 || fg_root_is_sure(x, root) ? fabs(root) : pow(x, fg_half);
 }
+
+/* The same of n numbers: y[i] = x[i] ** 2, or ** 0.5. False if Python raises for one of them, or might: if some square
+ * isn't a normal number, but for that of 0; if some root isn't of a finite number that isn't negative. Then all results
+ * are there too, those of C's pow. x and y mustn't overlap. */
+bool fg_squares(const double *x, size_t n, double *y);
+bool fg_roots(const double *x, size_t n, double *y);
 
 #endif

@@ -4,8 +4,6 @@
  * in place of objects. tests/loops compares the two, and both with the oracle. */
 #include "program.h"
 
-#include <float.h>
-
 #include "exact_pow.h"
 #include "functions.h"
 #include "numbers.h"
@@ -522,29 +520,8 @@ static bool calculate_power(const fg_register *x, const fg_register *n_register,
             return false;
         result->all = FG_NUMBERS;
     }
-    if (exponent == 2.0) {
-        for (uint32_t i = 0; i < n; i++) { /* n is 1 if the register has one number for all */
-            out[i] = numbers[i] * numbers[i];
-            if (FG_LIKELY(fg_square_is_sure(numbers[i])) || numbers[i] == 0.0)
-                continue;
-            out[i] = fg_square(numbers[i]);
-            if (!(out[i] >= DBL_MIN && out[i] < INFINITY))
-                return false;
-        }
-        return true;
-    }
-    if (exponent == 0.5) {
-        for (uint32_t i = 0; i < n; i++) {
-            out[i] = sqrt(numbers[i]);
-            if (FG_LIKELY(fg_root_is_sure(numbers[i], out[i])))
-                continue;
-            if (!(numbers[i] >= 0.0 && numbers[i] < INFINITY))
-                return false;
-            out[i] = fg_root(numbers[i]);
-        }
-        return true;
-    }
-    return false;
+    /* n is 1 if the register has one number for all */
+    return exponent == 2.0 ? fg_squares(numbers, n, out) : exponent == 0.5 && fg_roots(numbers, n, out);
 }
 
 /* ---- Usual cases ----

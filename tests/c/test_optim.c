@@ -27,8 +27,38 @@ static bool same(double a, double b)
 /* pow through a pointer, so that the compiler doesn't replace it. */
 static double (*volatile plain_pow)(double, double) = pow;
 
+enum { MANY = 1027 };
+static double numbers[MANY], powers[MANY];
+
+/* Squares and roots of many numbers at once: those that are waiting. */
+static void check_many(size_t n)
+{
+    bool are_normal = true;
+    const bool squares = fg_squares(numbers, n, powers);
+    for (size_t i = 0; i < n; i++) {
+        const double y = plain_pow(numbers[i], 2.0);
+        CHECK(same(powers[i], y));
+        are_normal &= numbers[i] == 0.0 || (y >= DBL_MIN && y < INFINITY);
+    }
+    CHECK(squares == are_normal);
+    are_normal = true;
+    const bool roots = fg_roots(numbers, n, powers);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(same(powers[i], plain_pow(numbers[i], 0.5)) || numbers[i] < 0.0);
+        are_normal &= numbers[i] >= 0.0 && numbers[i] < INFINITY;
+    }
+    CHECK(roots == are_normal);
+}
+
 static void check_powers(double x)
 {
+    static size_t n;
+    numbers[n] = n % 2 ? fabs(x) : x;
+    n++;
+    if (n == MANY || next_random() % 1000 == 0) {
+        check_many(n);
+        n = 0;
+    }
     CHECK(same(fg_square(x), plain_pow(x, 2.0)));
     CHECK(same(fg_root(fabs(x)), plain_pow(fabs(x), 0.5)));
 }
@@ -42,6 +72,8 @@ static void test_powers(void)
         check_powers(-special[i]);
     }
     CHECK(same(fg_root(-0.0), plain_pow(-0.0, 0.5)));
+    for (int i = 0; i < 8; i++)
+        check_powers(-0.0); /* check_many gets every other one with its sign */
     for (int i = 0; i < 4000000; i++) {
         check_powers(random_double(40));
         check_powers(random_double(1022));
