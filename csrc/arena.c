@@ -50,6 +50,16 @@ void fg_arena_init(fg_arena *arena, void (*on_node_death)(fg_node *node))
                          .on_node_death = on_node_death};
 }
 
+/* Free the rooms for fused sums of the slabs from `first` on, which have no live node. */
+static void free_rooms(fg_arena *arena, uint32_t first)
+{
+    for (uint32_t slab = first; slab < arena->slabs; slab++) {
+        arena->n_sums -= arena->sums[slab] != NULL;
+        fg_allocate(arena->sums[slab], 0);
+        arena->sums[slab] = NULL;
+    }
+}
+
 void fg_arena_clear(fg_arena *arena)
 {
     fg_allocate(arena->block, 0);
@@ -58,7 +68,8 @@ void fg_arena_clear(fg_arena *arena)
     for (int i = 0; i < 2; i++)
         fg_allocate(arena->spare[i].table, 0);
     fg_allocate(arena->running_grads, 0);
-    fg_sums_clear(arena);
+    free_rooms(arena, 0);
+    fg_allocate(arena->sums, 0);
     fg_columns_clear(arena);
     void (*on_cycle_candidate)(fg_index) = arena->on_cycle_candidate;
     fg_arena_init(arena, arena->on_node_death);
@@ -67,8 +78,8 @@ void fg_arena_clear(fg_arena *arena)
 
 size_t fg_arena_bytes(const fg_arena *arena)
 {
-    return arena->slabs * (FG_SLAB * FG_NODE_BYTES + 2 * sizeof(uint32_t)) + arena->edge_bytes
-           + arena->idle_bytes + arena->free_bytes + arena->n_free_sums * sizeof(fg_sum)
+    return arena->slabs * (FG_SLAB * FG_NODE_BYTES + 2 * sizeof(uint32_t) + sizeof *arena->sums)
+           + arena->n_sums * FG_SLAB * sizeof(fg_sum) + arena->edge_bytes + arena->idle_bytes + arena->free_bytes
            + arena->running_capacity * sizeof *arena->running_grads;
 }
 
@@ -91,6 +102,13 @@ static bool resize(fg_arena *arena, uint32_t slabs)
     if (!vacant)
         return false;
     arena->vacant = vacant;
+    free_rooms(arena, slabs);
+    fg_sum **sums = fg_allocate(arena->sums, slabs * sizeof *sums);
+    if (!sums)
+        return false;
+    arena->sums = sums;
+    for (uint32_t i = arena->slabs; i < slabs; i++)
+        sums[i] = NULL;
 
     /* realloc keeps the distance of bytes from the start of the block, but the block may start elsewhere in a cache
      * line. */
@@ -250,6 +268,7 @@ static void trim(fg_arena *arena)
         if (arena->vacant[i] < used)
             arena->vacant[n++] = arena->vacant[i];
     arena->n_vacant = n;
+    free_rooms(arena, used);
     if (arena->slabs / 4 >= used)
         resize(arena, 2 * used); /* if it fails, the arena stays as it was */
 }
@@ -317,7 +336,7 @@ FG_SELDOM fg_index drop_children(fg_arena *arena, fg_node *node, fg_index dying)
     if (node->arity == FG_FUSED) {
         fg_column *const u = node->sum->u, *const v = node->sum->v;
         const bool is_single = node->sum->is_single;
-        fg_sum_free(arena, node->sum);
+        fg_sum_end(arena, node->sum);
         if (!is_single)
             dying = drop_column(arena, v, dying);
         dying = drop_column(arena, u, dying);
@@ -584,7 +603,7 @@ const char *fg_arena_check(const fg_arena *arena)
                 check_child(arena, fg_node_child(node, j), &parents);
             if (node->arity == FG_FUSED) {
                 fused++;
-                terms += fg_sum_n(node->sum);
+                terms += node->sum->n;
                 stood_for += node->sum->n_inner + 1;
                 check_column(arena, node->sum->u, &parents);
                 check_column(arena, node->sum->v, &parents);

@@ -72,7 +72,6 @@ typedef uint32_t fg_index;
 #define FG_KEEP_COLUMNS ((size_t)1 << 24) /* so many bytes of idle columns at most */
 #define FG_SIZES 80u        /* columns of fewer operands are kept for new ones of the same size when they're free, */
 #define FG_KEEP_FREE ((size_t)1 << 20) /* so many bytes of them at most */
-#define FG_KEEP_SUMS 8192u  /* so many free sums at most, of 48 bytes, are kept for new ones */
 /* A training loop makes and drops a graph in each step. So that it doesn't fetch its memory anew each time, an arena
  * keeps vacant slabs: at least FG_KEEP_SLABS (64 MiB). If graphs have been larger, it keeps as many as the smaller of
  * the last two of those needed, but at most FG_KEEP_MOST (1 GiB). When so many nodes have died in smaller graphs
@@ -206,10 +205,12 @@ typedef struct {
     uint32_t slabs;         /* how many there is memory for */
     uint32_t *taken;        /* of each slab: its live nodes, plus the slots of the current run that are still free */
     uint32_t *vacant;       /* a stack of the slabs without a live node */
+    struct fg_sum **sums;   /* of each slab that has had a fused sum: room for one for each slot; else NULL */
+    uint32_t n_sums;        /* how many slabs have that room */
     uint32_t n_vacant;
     uint32_t probe;         /* the slab where the next search for a half vacant one starts */
     void *block;            /* the allocated memory; `nodes` is the first cache line in it */
-    size_t edge_bytes;      /* of all fg_edges, fg_columns but idle ones, and the fg_sums of live nodes */
+    size_t edge_bytes;      /* of all fg_edges, and of fg_columns but idle ones */
     size_t idle_bytes;      /* of idle columns: see fg_column_end */
 
     uint32_t edits;         /* how often edges have been replaced */
@@ -225,8 +226,6 @@ typedef struct {
     uint32_t n_fused;       /* how many fused sums are live */
     uint64_t n_terms;       /* how many terms these have */
     uint64_t n_stood_for;   /* how many scalar nodes they stand for, each sum itself included */
-    struct fg_sum *free_sums[FG_KEEP_SUMS]; /* a stack of free ones, kept for new sums */
-    uint32_t n_free_sums;
     struct fg_column *free_columns[FG_SIZES]; /* by size, lists of free ones, kept for new columns */
     size_t free_bytes;      /* of these */
     struct fg_column *running[2]; /* the columns that have running gradients, as lists: of leaves, of other nodes */
@@ -265,6 +264,16 @@ static inline uint32_t fg_kind(uint8_t op, uint8_t arity, uint16_t flags)
     return (uint32_t)op << 24 | (uint32_t)arity << 16 | flags;
 #else
     return op | (uint32_t)arity << 8 | (uint32_t)flags << 16;
+#endif
+}
+
+/* The flags of a kind. */
+static inline uint16_t fg_flags(uint32_t kind)
+{
+#if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return (uint16_t)kind;
+#else
+    return (uint16_t)(kind >> 16);
 #endif
 }
 

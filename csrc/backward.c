@@ -116,7 +116,7 @@ static inline void close_event(fg_walk *walk, const fg_sum *sum, uint32_t from, 
 {
     if (to > from)
         walk->events[walk->n_events++] = (fg_event){from, to};
-    if (to == fg_sum_n(sum))
+    if (to == sum->n)
         walk->terms_left -= to < walk->terms_left ? to : walk->terms_left;
 }
 
@@ -138,7 +138,7 @@ FG_SELDOM fg_index next_operand(const fg_arena *arena, fg_walk *walk, const fg_n
     const fg_node *const nodes = arena->nodes;
     const fg_sum *sum = node->sum;
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
-    const uint32_t epoch = walk->epoch, n = fg_sum_n(sum), from = state[0];
+    const uint32_t epoch = walk->epoch, n = sum->n, from = state[0];
     uint32_t i = state[1], k;
     fg_index child = FG_NONE;
     if (i == 0) {
@@ -273,7 +273,7 @@ not_binary:
             child = node->child[0];
             if (is_done(arena, node->sum->u, epoch, with_leaves) && is_done(arena, node->sum->v, epoch, with_leaves)
                 && !is_ahead(fg_at(nodes, child), epoch, with_leaves)) { /* as usual in a layer's rows but the first */
-                close_event(walk, node->sum, 0, fg_sum_n(node->sum));
+                close_event(walk, node->sum, 0, node->sum->n);
                 if (walk->terms_left > 0)
                     goto list;
                 *top++ = at | END;
@@ -333,7 +333,7 @@ fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget)
         if (status != FG_APART)
             return status;
         const fg_index sum = walk->stack[walk->depth - 1] - BEGINNING;
-        const uint32_t done = walk->n - n + fg_sum_n(fg_at(arena->nodes, sum)->sum);
+        const uint32_t done = walk->n - n + fg_at(arena->nodes, sum)->sum->n;
         if (!fg_take_apart(arena, sum))
             return FG_NO_MEMORY;
         walk->edits = arena->edits; /* this walk goes on: it has listed nothing of the sum yet */
@@ -379,7 +379,7 @@ void fg_walk_end(fg_arena *arena, fg_walk *walk)
 /* How many places a sum has in take_listed_apart's `parts`: one for itself, then those that fg_sum_take_apart fills. */
 static uint64_t n_places(const fg_sum *sum)
 {
-    return (uint64_t)sum->n_inner + fg_sum_n(sum) + 2;
+    return (uint64_t)sum->n_inner + sum->n + 2;
 }
 
 /* Take apart all fused sums that a walk still lists, and put their parts in the place of their events. False if there's

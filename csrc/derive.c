@@ -772,11 +772,11 @@ static void tally_event(const fg_arena *arena, fg_tally *tally, fg_index index, 
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
     const fg_number whole = *fg_tally_at(tally, index);
     fg_number *const kept = &tally->inner[index / FG_STEP];
-    if (event.to == fg_sum_n(sum))
+    if (event.to == sum->n)
         *kept = (fg_number){0.0 + whole.value, whole.is_int, true};
     const fg_number inner = *kept;
     for (uint32_t k = event.to; k-- > event.from;) {
-        const fg_number grad = k == fg_sum_n(sum) - 1 ? whole : inner; /* of the partial sum */
+        const fg_number grad = k == sum->n - 1 ? whole : inner; /* of the partial sum */
         if (k == 0 && node->child[0] != FG_NONE)
             tally_add(tally, node->child[0], 1.0, true, grad);
         if (sum->is_single) {

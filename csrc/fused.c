@@ -306,32 +306,17 @@ static uint32_t n_inner_of(uint32_t n, const fg_column *u, const fg_column *v, b
     return start == FG_NONE ? n_inner + 1 : n_inner;
 }
 
-/* Free sums lie anywhere in memory, so they're asked for some time before they're taken. */
-static fg_sum *take_sum(fg_arena *arena)
+/* The room for the fused sum of a slot, or NULL if there's no memory. */
+static inline fg_sum *sum_at(fg_arena *arena, fg_index index)
 {
-    enum { SUMS_AHEAD = 8 };
-    if (arena->n_free_sums == 0)
-        return fg_allocate(NULL, sizeof(fg_sum));
-    fg_sum **const top = &arena->free_sums[--arena->n_free_sums];
-    if (arena->n_free_sums >= SUMS_AHEAD) {
-        fg_prefetch(top[-SUMS_AHEAD], 0);
-        fg_prefetch(top[-SUMS_AHEAD], sizeof(fg_sum) - 1);
+    fg_sum **const room = &arena->sums[index / FG_SLAB_STEP];
+    if (!*room) {
+        *room = fg_allocate(NULL, FG_SLAB * sizeof **room);
+        if (!*room)
+            return NULL;
+        arena->n_sums++;
     }
-    return *top;
-}
-
-static void give_sum(fg_arena *arena, fg_sum *sum)
-{
-    if (arena->n_free_sums == FG_KEEP_SUMS)
-        fg_allocate(sum, 0);
-    else
-        arena->free_sums[arena->n_free_sums++] = sum;
-}
-
-void fg_sums_clear(fg_arena *arena)
-{
-    while (arena->n_free_sums > 0)
-        fg_allocate(arena->free_sums[--arena->n_free_sums], 0);
+    return *room + index % FG_SLAB_STEP / FG_STEP;
 }
 
 /* The caller counts it in the arena: see count_sums. */
@@ -339,19 +324,19 @@ static inline fg_index new_sum(fg_arena *arena, const fg_terms *terms, double to
 {
     const bool is_single = !terms->v;
     fg_column *const u = terms->u, *const v = is_single ? u : terms->v;
-    fg_sum *sum = take_sum(arena);
-    if (!sum)
-        return FG_NONE;
-    fg_index index = fg_node_new(arena);
-    if (index == FG_NONE) {
-        give_sum(arena, sum);
+    const fg_index index = fg_node_new(arena);
+    fg_sum *const sum = index == FG_NONE ? NULL : sum_at(arena, index);
+    if (!sum) {
+        if (index != FG_NONE)
+            arena->next = index; /* the slot is the next node's */
         return FG_NONE;
     }
     u->refs++;
     if (!is_single)
         v->refs++;
-    const bool is_int = (kind & fg_kind(0, 0, FG_GRAD_INT)) != 0;
-    *sum = (fg_sum){.u = u, .v = v, .start_number = terms->number, .kind = kind,
+    const uint16_t flags = fg_flags(kind);
+    const bool is_int = (flags & FG_GRAD_INT) != 0;
+    *sum = (fg_sum){.u = u, .v = v, .start_number = terms->number, .n = u->n, .flags = flags,
                     .n_inner = n_inner_of(u->n, u, v, is_single, terms->start),
                     .start_is_int = terms->number_is_int, .is_single = is_single,
                     .is_plain = !is_single && u->n > 1 && !u->has_ints && !v->has_ints,
@@ -372,11 +357,10 @@ static void count_sums(fg_arena *arena, const fg_index *indices, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
         const fg_sum *sum = fg_at(arena->nodes, indices[i])->sum;
-        arena->n_terms += fg_sum_n(sum);
+        arena->n_terms += sum->n;
         arena->n_stood_for += sum->n_inner + 1;
     }
     arena->n_fused += n;
-    arena->edge_bytes += n * sizeof(fg_sum);
 }
 
 bool fg_terms_fit(fg_terms *terms, uint32_t kind)
@@ -437,15 +421,6 @@ bool fg_sum_has(const fg_node *node, fg_index operand)
     return node->child[0] == operand || column_has(node->sum->u, operand) || column_has(node->sum->v, operand);
 }
 
-void fg_sum_free(fg_arena *arena, fg_sum *sum)
-{
-    arena->n_fused--;
-    arena->n_terms -= fg_sum_n(sum);
-    arena->n_stood_for -= sum->n_inner + 1;
-    arena->edge_bytes -= sizeof *sum;
-    give_sum(arena, sum);
-}
-
 /* ---- The sweep ---- */
 
 /* The number of operand i of a column, which is a product's derivative by the other factor: the number when the sum was
@@ -465,7 +440,7 @@ static double number_now(const fg_node *nodes, const fg_column *column, uint32_t
 static void pass_on_term(fg_node *nodes, fg_node *node, uint32_t k)
 {
     const fg_sum *sum = node->sum;
-    const bool is_last = k == fg_sum_n(sum) - 1;
+    const bool is_last = k == sum->n - 1;
     const double grad = is_last ? node->grad : node->inner; /* of A_k */
     const bool is_int = is_last ? (node->flags & FG_GRAD_INT) != 0 : sum->inner_is_int;
     if (k == 0 && node->child[0] != FG_NONE)
@@ -639,8 +614,8 @@ static void pass_on_operands(fg_node *nodes, const fg_node *node, uint32_t from,
     const fg_sum *sum = node->sum;
     for (uint32_t k = to; k-- > from;) {
         if (k == 0 && node->child[0] != FG_NONE)
-            fg_grad_add(fg_at(nodes, node->child[0]), k == fg_sum_n(sum) - 1 ? node->grad : node->inner);
-        fg_grad_add(fg_at(nodes, fg_column_nodes(sum->u)[k]), k == fg_sum_n(sum) - 1 ? node->grad : node->inner);
+            fg_grad_add(fg_at(nodes, node->child[0]), k == sum->n - 1 ? node->grad : node->inner);
+        fg_grad_add(fg_at(nodes, fg_column_nodes(sum->u)[k]), k == sum->n - 1 ? node->grad : node->inner);
     }
 }
 
@@ -650,7 +625,7 @@ static bool is_usual(const fg_node *node)
 {
     const fg_sum *sum = node->sum;
     return !(node->flags & FG_DEFERRED)
-           && (sum->is_plain || (!sum->is_single && fg_sum_n(sum) > 1 && !sum->inner_is_int));
+           && (sum->is_plain || (!sum->is_single && sum->n > 1 && !sum->inner_is_int));
 }
 
 /* fg_sum_pass_on for any run of terms. */
@@ -658,7 +633,7 @@ FG_SELDOM void pass_on_run(fg_arena *arena, fg_node *node, uint32_t from, uint32
 {
     fg_node *const nodes = arena->nodes;
     const fg_sum *const sum = node->sum;
-    const bool is_whole = from == 0 && to == fg_sum_n(sum);
+    const bool is_whole = from == 0 && to == sum->n;
     if ((sum->u->is_running || sum->v->is_running) && (sum->u == sum->v || !is_usual(node)))
         fg_columns_stop_running(arena);
     if (!is_usual(node)) {
@@ -690,7 +665,7 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
 {
     fg_node *const node = fg_at(arena->nodes, index);
     fg_sum *const sum = node->sum;
-    if (to == fg_sum_n(sum)) {
+    if (to == sum->n) {
         node->inner = 0.0 + node->grad;
         sum->inner_is_int = sum->rest_is_int && node->flags & FG_GRAD_INT;
     }
@@ -705,7 +680,7 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
 void fg_sum_zero(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to)
 {
     fg_sum *sum = node->sum;
-    node->left = fg_sum_n(sum);
+    node->left = sum->n;
     node->inner = 0.0;
     sum->inner_is_int = sum->rest_is_int = true;
     fg_grad_zero(fg_at(nodes, node->child[0]));
@@ -732,7 +707,7 @@ static fg_index be_leaf(fg_arena *arena, fg_index part, const fg_sum *sum, doubl
                         double grad, bool grad_is_int)
 {
     fg_node *node = fg_at(arena->nodes, part);
-    fg_node_init(node, sum->kind | fg_kind(FG_LEAF, FG_NULLARY, is_int ? FG_DATA_INT : 0), FG_PASSED_OVER, data);
+    fg_node_init(node, fg_kind(FG_LEAF, FG_NULLARY, sum->flags | (is_int ? FG_DATA_INT : 0)), FG_PASSED_OVER, data);
     set_grad(node, sum, has_grad, 0.0 + grad, grad_is_int);
     return part;
 }
@@ -751,7 +726,7 @@ static fg_index be_binary(fg_arena *arena, fg_index part, const fg_sum *sum, uin
                           fg_index a, fg_index b, double by_a, double by_b, double inner, bool has_grad)
 {
     fg_node *node = fg_at(arena->nodes, part);
-    fg_node_init(node, sum->kind | fg_kind(op, FG_BINARY, flags), 0, data);
+    fg_node_init(node, fg_kind(op, FG_BINARY, sum->flags | flags), 0, data);
     node->child[0] = a;
     node->child[1] = b;
     node->local[0] = by_a;
@@ -778,7 +753,7 @@ static bool new_parts(fg_arena *arena, fg_index *parts, uint32_t n)
 bool fg_sum_take_apart(fg_arena *arena, fg_index index, fg_index *parts)
 {
     fg_sum *const sum = fg_at(arena->nodes, index)->sum;
-    const uint32_t n = fg_sum_n(sum), left_terms = fg_at(arena->nodes, index)->left;
+    const uint32_t n = sum->n, left_terms = fg_at(arena->nodes, index)->left;
     const double inner = fg_at(arena->nodes, index)->inner;
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
     const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
@@ -832,7 +807,7 @@ bool fg_sum_take_apart(fg_arena *arena, fg_index index, fg_index *parts)
     }
     arena->edits++;
     const fg_sum old = *sum;
-    fg_sum_free(arena, sum);
+    fg_sum_end(arena, sum);
     if (!old.is_single)
         fg_column_release(arena, old.v);
     fg_column_release(arena, old.u);

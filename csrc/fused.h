@@ -81,13 +81,15 @@ static inline bool fg_column_is_int(const fg_column *column, uint32_t i)
     return column->has_ints && fg_column_kinds(column)[i];
 }
 
-/* What has no room in the node. */
+/* What has no room in the node. It lies where the node's slot says, in arena->sums, and doesn't move. So a layer's sums
+ * lie side by side in the order in which they were made. All loops go over them in that order, or from the last. */
 typedef struct fg_sum {
     fg_column *u, *v;       /* v is u if terms are single operands */
     double start_number;    /* the start's number, as it was */
+    uint32_t n;             /* terms */
     uint32_t n_inner;       /* the nodes that it stands for, besides itself */
-    uint32_t kind;          /* the flags of these nodes, as fg_kind makes them */
     uint32_t place;         /* where its parts are while take_listed_apart (backward.c) runs */
+    uint16_t flags;         /* of these nodes, when they are new */
     bool start_is_int : 1;  /* whether start_number is an int, if the start is a number */
     bool is_single : 1;     /* terms are single operands */
     bool is_plain : 1;      /* two terms or more, of products, and no operand's number is an int */
@@ -95,13 +97,7 @@ typedef struct fg_sum {
     bool rest_is_int : 1;   /* whether the gradients of the other inner nodes, which are all 0, are ints */
 } fg_sum;
 
-_Static_assert(sizeof(void *) < 8 || sizeof(fg_sum) == 40, "malloc takes 48 bytes for a sum, and for one byte more 64");
-
-/* How many terms a fused sum has. */
-static inline uint32_t fg_sum_n(const fg_sum *sum)
-{
-    return sum->u->n;
-}
+_Static_assert(sizeof(void *) < 8 || sizeof(fg_sum) == 40, "what each slot takes in a slab that has sums");
 
 /* Whether it's known that all operands of a column still are leaves without closures. A walk that leaves out leaves
  * needn't look at them. */
@@ -194,7 +190,7 @@ bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_
 static inline bool fg_sum_is_touched(const fg_node *node)
 {
     const fg_sum *sum = node->sum;
-    return node->left < fg_sum_n(sum)
+    return node->left < sum->n
            && !(node->inner == 0.0 && sum->inner_is_int == sum->rest_is_int && sum->v->n_constants == 0);
 }
 
@@ -227,9 +223,12 @@ void fg_sum_zero(fg_node *nodes, fg_node *node, uint32_t from, uint32_t to);
  * memory; then nothing has changed. */
 bool fg_sum_take_apart(fg_arena *arena, fg_index index, fg_index *parts);
 
-/* Free a sum, but release neither its columns nor its start. The arena keeps up to FG_KEEP_SUMS free sums for new
- * ones. */
-void fg_sum_free(fg_arena *arena, fg_sum *sum);
-void fg_sums_clear(fg_arena *arena); /* give the memory of the free sums back */
+/* Count a sum as ended. It releases neither its columns nor its start. */
+static inline void fg_sum_end(fg_arena *arena, const fg_sum *sum)
+{
+    arena->n_fused--;
+    arena->n_terms -= sum->n;
+    arena->n_stood_for -= sum->n_inner + 1;
+}
 
 #endif
