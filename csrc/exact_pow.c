@@ -1,9 +1,9 @@
 /* Squares and roots of many numbers. exact_pow.h says what they are, and when they are sure.
  *
- * A processor with fused multiply-add tells the distance from halfway in one instruction: x * x - y, rounded once, is
- * what rounding has cut off y = x * x, since that difference is a double. So four numbers are tested at once, by a dozen
- * instructions where the integer test takes 20 for each. Whether the processor has it is asked when numbers come, so the
- * build is for any. (Elsewhere in the core no two roundings become one: -ffp-contract=off.) */
+ * A processor with fused multiply-add tells the distance from halfway in one instruction: x * x - y, rounded once,
+ * is what rounding has cut off y = x * x, since that difference is a double. So four numbers are tested at once, by a
+ * dozen instructions where the integer test takes 20 for each. Whether the processor has it is asked when numbers come,
+ * so the build is for any. (Elsewhere in the core no two roundings become one: -ffp-contract=off.) */
 #include "exact_pow.h"
 
 #include <float.h>

@@ -85,10 +85,12 @@ fg_status fg_column_take(fg_arena *arena, fg_column *column)
     return most <= FG_MAX_REFS ? FG_INTS : FG_TOO_MANY;
 }
 
-/* The first of the 4 places that a key has in arena->columns. */
+/* The first of the 4 places that a key has in arena->columns. Lists that lie side by side in memory, as the rows of a
+ * matrix do, have places side by side too. */
 static uint32_t set_of(const void *key)
 {
-    return (uint32_t)(((uint64_t)(uintptr_t)key * 0x9E3779B97F4A7C15u) >> 32) % FG_COLUMNS & ~3u;
+    const uint64_t line = (uint64_t)(uintptr_t)key / 64;
+    return 4 * (uint32_t)((line + (line >> 11)) % (FG_COLUMNS / 4));
 }
 
 /* Whether sums have a column, and its numbers are still its operands' numbers. */
@@ -99,8 +101,10 @@ static bool is_current(const fg_arena *arena, const fg_column *column)
 
 fg_column *fg_column_find(const fg_arena *arena, const void *key)
 {
-    const uint32_t first = set_of(key);
+    const uint32_t first = set_of(key), next = (first + 4) % FG_COLUMNS;
     fg_column *idle = NULL;
+    fg_prefetch(arena->columns[next].column, offsetof(fg_column, faces)); /* mostly the next row's */
+    fg_prefetch(arena->columns[next + 1].column, offsetof(fg_column, faces));
     for (uint32_t i = first; i < first + 4; i++)
         if (arena->columns[i].key == key) {
             fg_column *column = arena->columns[i].column;
