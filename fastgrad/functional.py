@@ -39,6 +39,11 @@ class _Later:
 elementwise = _Later()
 
 
+def _quick(function):
+    """@public, but the compiled engine's function of the same name is tried first (fastgrad/engine/vectors.pxi)."""
+    return public(function, getattr(engine, "_vectors", {}).get(function.__name__))
+
+
 def _declines(*arguments):
     return None
 
@@ -56,9 +61,8 @@ def _are_values(xs):
 _largest, _are_values = getattr(engine, "_largest", _largest), getattr(engine, "_are_values", _are_values)
 _is_vector = getattr(engine, "_is_vector", lambda xs: False)           # True only for a good vector, a list or a tuple
 _total = getattr(engine, "_total", builtins.sum)                # sum(xs, start)
-# These two return None, without any effect, if the loop has to run or arguments are wrong.
+# This returns None, without any effect, if the loop has to run or arguments are wrong.
 _fused_products = getattr(engine, "_fused_products", _declines)       # what _products (below) returns
-_columns = getattr(engine, "_columns", _declines)               # [list(column) for column in zip(*rows)]
 
 
 def _products(us, vs, starts=None):
@@ -152,7 +156,7 @@ def dot(a, b, start=0):
     return _products((a,), (b,), (start,))[0]
 
 
-@public
+@_quick
 def linear(x, weight, bias=None):
     """A layer: the sum of products of x and each row of weights, and a bias.
 
@@ -164,9 +168,6 @@ def linear(x, weight, bias=None):
 
     Raises TypeError, and ValueError if lengths don't fit or are 0.
     """
-    fused = _fused_products(weight, (x,), bias)
-    if fused is not None:
-        return fused
     x, weight = _vector(x, "x"), _matrix(weight, "weight")
     _check_rows(weight, "weight", x, "x")
     if bias is not None:
@@ -220,7 +221,7 @@ def mean(xs):
     return _total(xs) / len(xs)
 
 
-@public
+@_quick
 def scaled_dot_product_attention(q, k, v):
     """The output of one head of attention for one query (Vaswani et al. 2017, "Attention is all you need", equation 1).
 
@@ -232,22 +233,17 @@ def scaled_dot_product_attention(q, k, v):
 
     Raises TypeError, and ValueError if lengths don't fit or are 0.
     """
-    columns = _columns(v)
-    products = _fused_products((q,), k, None) if columns is not None and type(k) is list and len(k) == len(v) else None
-    if products is None:
-        q, k, v = _vector(q, "q"), _matrix(k, "k"), _matrix(v, "v")
-        _check_lengths(k, "k", v, "v")
-        _check_rows(k, "k", q, "q")
-        _check_rows(v, "v", v[0], "row 0 of v")
-        columns, products = list(zip(*v)), _products((q,), k)
-    weights = softmax(elementwise.over(products, len(q) ** 0.5))
-    mixed = _fused_products((weights,), columns, None)
-    return _products((weights,), list(zip(*_matrix(v, "v")))) if mixed is None else mixed
+    q, k, v = _vector(q, "q"), _matrix(k, "k"), _matrix(v, "v")
+    _check_lengths(k, "k", v, "v")
+    _check_rows(k, "k", q, "q")
+    _check_rows(v, "v", v[0], "row 0 of v")
+    weights = softmax(elementwise.over(_products((q,), k), len(q) ** 0.5))
+    return _products((weights,), list(zip(*v)))
 
 
 # ---- Element by element ----
 
-@public
+@_quick
 def add(a, b):
     """The sums of two vectors' elements.
 
@@ -260,7 +256,7 @@ def add(a, b):
     return elementwise.add(*_pair(a, b))
 
 
-@public
+@_quick
 def mul(a, b):
     """The products of two vectors' elements.
 
@@ -273,7 +269,7 @@ def mul(a, b):
     return elementwise.multiply(*_pair(a, b))
 
 
-@public
+@_quick
 def relu(xs):
     """max(0, x) of each element.
 
@@ -286,7 +282,7 @@ def relu(xs):
     return elementwise.relu(_values(xs, "xs"))
 
 
-@public
+@_quick
 def tanh(xs):
     """The hyperbolic tangent of each element.
 
@@ -299,7 +295,7 @@ def tanh(xs):
     return elementwise.tanh(_values(xs, "xs"))
 
 
-@public
+@_quick
 def sigmoid(xs):
     """1 / (1 + exp(-x)) of each element.
 
@@ -312,7 +308,7 @@ def sigmoid(xs):
     return elementwise.sigmoid(_values(xs, "xs"))
 
 
-@public
+@_quick
 def exp(xs):
     """e to the power of each element.
 
@@ -325,7 +321,7 @@ def exp(xs):
     return elementwise.exp(_values(xs, "xs"))
 
 
-@public
+@_quick
 def log(xs):
     """The natural logarithm of each element.
 
@@ -338,7 +334,7 @@ def log(xs):
     return elementwise.log(_values(xs, "xs"))
 
 
-@public
+@_quick
 def gelu(xs):
     """x times the normal distribution's cumulative probability of x (Hendrycks and Gimpel 2016, arXiv:1606.08415).
 
@@ -351,7 +347,7 @@ def gelu(xs):
     return elementwise.gelu(_values(xs, "xs"))
 
 
-@public
+@_quick
 def silu(xs):
     """x * sigmoid(x) of each element (Elfwing et al. 2017, arXiv:1702.03118).
 
@@ -366,7 +362,7 @@ def silu(xs):
 
 # ---- Probabilities and losses ----
 
-@public
+@_quick
 def softmax(xs):
     """Probabilities in proportion to e to the power of each element, as microgpt computes them.
 
@@ -438,7 +434,7 @@ def mse_loss(a, b):
 
 # ---- Normalisation ----
 
-@public
+@_quick
 def rms_norm(x, eps=1e-5):
     """A vector divided by the root of the mean of its squares, as in microgpt (Zhang and Sennrich 2019,
     arXiv:1910.07467).

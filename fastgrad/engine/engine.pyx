@@ -60,6 +60,7 @@ include "operands.pxi"
 include "levels.pxi"
 include "stores.pxi"
 include "loops.pxi"
+include "vectors.pxi"
 # Cold.
 include "cycles.pxi"
 include "dialects.pxi"

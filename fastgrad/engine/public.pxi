@@ -48,15 +48,18 @@ cdef void leave_out_ours() noexcept:
 
 @cython.final
 cdef class Public:
-    """A function that users call. It takes the function."""
+    """A function that users call. It takes the function, and one that is tried first, which returns None to decline.
+    """
     cdef vectorcallfunc call    # call_public
     cdef PyObject *function     # borrowed from __wrapped__
     cdef readonly object __wrapped__
+    cdef object first           # or None
     cdef dict __dict__
     cdef object __weakref__
 
-    def __cinit__(self, function):
+    def __cinit__(self, function, first=None):
         self.call, self.function, self.__wrapped__ = <vectorcallfunc>call_public, <PyObject *>function, function
+        self.first = first
         for name in ("__module__", "__name__", "__qualname__", "__doc__"):
             setattr(self, name, getattr(function, name))
 
@@ -74,7 +77,16 @@ cdef class Public:
 
 
 cdef PyObject *call_public(PyObject *self, PyObject **given, size_t n, PyObject *names) noexcept:
-    cdef PyObject *result = PyObject_Vectorcall_or_null((<Public>self).function, given, n, names)
+    cdef PyObject *result
+    if (<Public>self).first is not None and names is NULL:
+        result = PyObject_Vectorcall_or_null(<PyObject *>(<Public>self).first, given, n, NULL)
+        if result is not <PyObject *>None:
+            if result is not NULL:
+                return result
+            PyErr_Clear()
+        else:
+            decref(result)
+    result = PyObject_Vectorcall_or_null((<Public>self).function, given, n, names)
     if result is NULL:
         leave_out_ours()
     return result

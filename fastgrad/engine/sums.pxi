@@ -215,6 +215,8 @@ def _fused_products(us, vs, starts):
     n_u, n_v = n_items(us), n_items(vs)
     if starts is not None and (not is_sequence(starts) or n_items(starts) != n_u):
         return None
+    if n_items(us[0]) < FEWEST_TERMS:
+        return sums_of_one(us, vs, starts)
     if not is_recording():
         return sums_as_leaves(cls, us, vs, starts)
     columns = <fg_column **>fg_allocate(NULL, (n_u + n_v) * sizeof(fg_column *))
@@ -263,7 +265,7 @@ cdef bint columns_of(rows, Py_ssize_t n, fg_column **columns) noexcept:
 
 
 cdef bint are_rows(object rows, object others, PyTypeObject **cls) noexcept:
-    """Whether rows are lists or tuples as long as the first of `others`, and long enough. Sets *cls to the class of the
+    """Whether rows are lists or tuples as long as the first of `others`, and not empty. Sets *cls to the class of the
     first Value in them, if it's NULL."""
     cdef Py_ssize_t i, n
     cdef PyObject **row = items_of(rows) if is_sequence(rows) else NULL
@@ -275,7 +277,23 @@ cdef bint are_rows(object rows, object others, PyTypeObject **cls) noexcept:
             return False
         if cls[0] is NULL:
             cls[0] = class_among(items_of(<object>row[i]), n)
-    return n >= FEWEST_TERMS
+    return n > 0
+
+
+cdef object sums_of_one(us, vs, starts):
+    """What _fused_products returns if there's one product in each sum. Declines if neither factor is a Value."""
+    cdef list results = []
+    cdef Number number
+    cdef Start start
+    for i, u in enumerate(us):
+        for v in vs:
+            x, y, first = u[0], v[0], ZERO if starts is None else starts[i]
+            if class_of(x) is not active_class and class_of(y) is not active_class:
+                return None
+            if not read_operand(x, &number) or not read_operand(y, &number) or not read_start(first, &start):
+                return None
+            results.append(first + x * y)
+    return results
 
 
 cdef object sums_as_leaves(PyTypeObject *cls, us, vs, starts):
@@ -384,21 +402,26 @@ def _are_values(xs):
 
 def _largest(xs):
     """max(x.data for x in xs) of a list or a tuple of Values that isn't empty."""
-    cdef Py_ssize_t i, n = n_items(xs)
-    cdef double largest = -INFINITY
+    cdef double largest
+    return largest if read_largest(xs, &largest) else max([x.data for x in xs])
+
+
+cdef bint read_largest(xs, double *largest) noexcept:
+    """The same. False unless xs is a list or a tuple, not empty, of Values of the active class whose data are floats.
+    """
+    cdef Py_ssize_t i, n = n_items(xs) if is_sequence(xs) else 0
     cdef fg_node *node
-    if PyType_Lookup(active_class, DATA) is data_property:
-        for i in range(n):
-            if type_of(items_of(xs)[i]) is not active_class:
-                break
-            node = node_at((<Node>items_of(xs)[i]).index)
-            if node.flags & FG_DATA_INT:
-                break
-            if i == 0 or node.data > largest:
-                largest = node.data
-        else:
-            return largest
-    return max([x.data for x in xs])
+    if PyType_Lookup(active_class, DATA) is not data_property:
+        return False
+    for i in range(n):
+        if type_of(items_of(xs)[i]) is not active_class:
+            return False
+        node = node_at((<Node>items_of(xs)[i]).index)
+        if node.flags & FG_DATA_INT:
+            return False
+        if i == 0 or node.data > largest[0]:
+            largest[0] = node.data
+    return n > 0
 
 
 def _attributes(objects, cls, names):

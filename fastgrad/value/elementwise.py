@@ -5,6 +5,7 @@ They have a file of their own, since fuse() reads all of a function's file, and 
 from contextlib import suppress
 from types import FunctionType
 
+from fastgrad import engine
 from fastgrad.loops.decorating import fuse
 
 
@@ -68,6 +69,11 @@ def exp_minus(xs, y):
     return [(x - y).exp() for x in xs]
 
 
-for _function in [each for each in vars().values() if isinstance(each, FunctionType) and each.__module__ == __name__]:
-    with suppress(ValueError):      # there may be no source, as in an application that is frozen
+_functions = {name: each for name, each in list(vars().items())
+              if isinstance(each, FunctionType) and each.__module__ == __name__}
+with suppress(ValueError):          # there may be no source, as in an application that is frozen
+    for _function in _functions.values():
         fuse(_function)
+if hasattr(engine, "_use_loops"):
+    from fastgrad.loops.rewriting import loops
+    engine._use_loops({name: loop for name, each in _functions.items() for loop in loops(each.__code__)}, vars())

@@ -17,18 +17,21 @@ _early = []     # classes before there is one
 
 
 def begin(wrapper):
-    """Use wrapper for all that is public: it takes a function, and what it returns takes the function's place."""
+    """Use wrapper for all that is public: it takes a function and what is tried first (see public), and what it returns
+    takes the function's place."""
     global _wrapper
     _wrapper = wrapper
     while _early:
         public(_early.pop())
 
 
-def public(thing):
+def public(thing, first=None):
     """A decorator for a function, or a class, of which it means all methods that users call. Returns what takes the
-    function's place, or the class itself."""
+    function's place, or the class itself.
+
+    first: a function of the compiled engine's that is tried before the function. It returns None to decline."""
     if not isinstance(thing, type):
-        return thing if _wrapper is None else _wrapper(thing)
+        return thing if _wrapper is None else _wrapper(thing, first)
     if _wrapper is None:
         _early.append(thing)
         return thing
