@@ -176,7 +176,7 @@ def linear(x, weight, bias=None):
     return _products(weight, (x,), bias)
 
 
-@public
+@_quick
 def matmul(a, b):
     """The product of two matrices.
 

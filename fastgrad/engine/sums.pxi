@@ -77,7 +77,6 @@ cdef inline fg_column *column_of(object values) noexcept:
 
 cdef fg_column *revived_or_new_column(object values, fg_column *column) noexcept:
     """The same, unless a column was found by the list's address, and has noted the handles of the list's Values."""
-    cdef fg_status status
     if column is not NULL and column.is_idle:
         if column.n == n_items(values) and idle_has_operands(column, items_of(values)) \
                 and fg_column_revive(&arena, column):
@@ -86,13 +85,19 @@ cdef fg_column *revived_or_new_column(object values, fg_column *column) noexcept
     elif column is not NULL and column.n == n_items(values) and still_has_operands(column, items_of(values)):
         column.refs += 1
         return column
-    status = read_column(values, False, &column)
-    if status == FG_INTS:
-        status = read_column(values, True, &column)
-    if status != FG_OK:
-        return NULL
-    fg_column_note(&arena, column, <PyObject *>values)
+    column = new_column(items_of(values), n_items(values))
+    if column is not NULL:
+        fg_column_note(&arena, column, <PyObject *>values)
     return column
+
+
+cdef fg_column *new_column(PyObject **items, Py_ssize_t n) noexcept:
+    """The same, but surely a new one."""
+    cdef fg_column *column
+    cdef fg_status status = read_column(items, n, False, &column)
+    if status == FG_INTS:
+        status = read_column(items, n, True, &column)
+    return column if status == FG_OK else NULL
 
 
 cdef bint has_operands(fg_column *column, PyObject **items) noexcept:
@@ -126,11 +131,10 @@ cdef bint still_has_operands(fg_column *column, PyObject **items) noexcept:
     return True
 
 
-cdef fg_status read_column(object values, bint has_ints, fg_column **result) noexcept:
-    """Make the column of a list or a tuple. has_ints: with room for kinds. Returns FG_INTS if it needs that room and
-    has none, and FG_UNFIT or FG_TOO_MANY if it can't be made."""
-    cdef Py_ssize_t i, n = n_items(values)
-    cdef PyObject **items = items_of(values)
+cdef fg_status read_column(PyObject **items, Py_ssize_t n, bint has_ints, fg_column **result) noexcept:
+    """Make the column of n objects. has_ints: with room for kinds. Returns FG_INTS if it needs that room and has none,
+    and FG_UNFIT or FG_TOO_MANY if it can't be made."""
+    cdef Py_ssize_t i
     cdef fg_column *column = fg_column_new(&arena, n, has_ints) if n < FG_MAX_NODES else NULL
     cdef fg_index *nodes
     cdef Number number
@@ -168,9 +172,9 @@ cdef inline bint read_terms(fg_column *u, fg_column *v, const Start *start, fg_t
     return fg_terms_fit(terms, new_kind)
 
 
-cdef bint append_sums(list results, PyTypeObject *cls, fg_terms *terms, uint32_t n) except -1:
-    """Make n fused sums, at most FG_ROWS, and append them as Values of a class. False if there's no memory, or another
-    class has become active meanwhile."""
+cdef bint put_sums(PyObject **items, PyTypeObject *cls, fg_terms *terms, uint32_t n) except -1:
+    """Make n fused sums, at most FG_ROWS, and put them as Values of a class into a new list's empty places. False if
+    there's no memory, or another class has become active meanwhile."""
     cdef fg_index sums[FG_ROWS]
     cdef uint32_t i = 0
     if cls is not active_class or not fg_sums_new(&arena, terms, n, new_kind, sums):
@@ -178,7 +182,9 @@ cdef bint append_sums(list results, PyTypeObject *cls, fg_terms *terms, uint32_t
     try:
         while i < n:
             i += 1
-            results.append(wrap(sums[i - 1], cls))
+            handle = wrap(sums[i - 1], cls)
+            incref(<PyObject *>handle)
+            items[i - 1] = <PyObject *>handle
     finally:
         while i < n:
             fg_node_release(&arena, sums[i])
@@ -203,30 +209,40 @@ def _fused_products(us, vs, starts):
 
     us, vs: lists or tuples of lists or tuples, all of the same length. starts: one for each of us, or None: all are 0.
     """
+    return fused_products(us, vs, starts, False)
+
+
+cdef list fused_products(us, vs, starts, bint across):
+    """The same. across: the v's are the columns of the matrix vs, `zip(*vs)`."""
     cdef Py_ssize_t i, j, n_u, n_v
     cdef PyTypeObject *cls = NULL
     cdef fg_column **columns
     cdef fg_terms terms[FG_ROWS]
     cdef uint32_t n = 0
     cdef Start start
-    cdef list results = []
-    if not are_rows(us, us, &cls) or not are_rows(vs, us, &cls) or not may_fuse(cls):
+    cdef list results
+    cdef PyObject **items
+    if not are_rows(us, us, &cls) or not are_rows(vs, vs if across else us, &cls) or not may_fuse(cls):
         return None
-    n_u, n_v = n_items(us), n_items(vs)
+    if across and n_items(vs) != n_items(us[0]):
+        return None
+    n_u, n_v = n_items(us), n_items(vs[0]) if across else n_items(vs)
     if starts is not None and (not is_sequence(starts) or n_items(starts) != n_u):
         return None
-    if n_items(us[0]) < FEWEST_TERMS:
-        return sums_of_one(us, vs, starts)
-    if not is_recording():
-        return sums_as_leaves(cls, us, vs, starts)
+    if n_items(us[0]) < FEWEST_TERMS or not is_recording():
+        vs = list(zip(*vs)) if across else vs
+        return sums_of_one(us, vs, starts) if n_items(us[0]) < FEWEST_TERMS else sums_as_leaves(cls, us, vs, starts)
     columns = <fg_column **>fg_allocate(NULL, (n_u + n_v) * sizeof(fg_column *))
     if columns is NULL:
         return None
     memset(columns, 0, (n_u + n_v) * sizeof(fg_column *))
     read_start(ZERO, &start)
     try:
-        if not columns_of(vs, n_v, columns + n_u) or not columns_of(us, n_u, columns):
+        if not (columns_across(vs, n_v, columns + n_u) if across else columns_of(vs, n_v, columns + n_u)) \
+                or not columns_of(us, n_u, columns):
             return None
+        results = PyList_New(n_u * n_v)
+        items = items_of(results)
         for i in range(n_u):
             for j in range(n_v):
                 if starts is not None and (n_items(starts) != n_u
@@ -236,8 +252,9 @@ def _fused_products(us, vs, starts):
                     return None
                 n += 1
                 if n == FG_ROWS or i == n_u - 1 and j == n_v - 1:
-                    if not append_sums(results, cls, terms, n):
+                    if not put_sums(items, cls, terms, n):
                         return None
+                    items += n
                     n = 0
         return results
     finally:
@@ -262,6 +279,20 @@ cdef bint columns_of(rows, Py_ssize_t n, fg_column **columns) noexcept:
         if columns[i] is NULL:
             return False
     return True
+
+
+cdef bint columns_across(rows, Py_ssize_t n, fg_column **columns) noexcept:
+    """The same of the n columns of a matrix. Nobody finds them again."""
+    cdef Py_ssize_t n_rows = n_items(rows), i, j
+    cdef PyObject **items = <PyObject **>fg_allocate(NULL, n_rows * sizeof(PyObject *))
+    cdef bint is_done = items is not NULL
+    for j in range(n if is_done else 0):
+        for i in range(n_rows):
+            items[i] = items_of(<object>items_of(rows)[i])[j]
+        columns[j] = new_column(items, n_rows)
+        is_done = is_done and columns[j] is not NULL
+    fg_allocate(items, 0)
+    return is_done
 
 
 cdef bint are_rows(object rows, object others, PyTypeObject **cls) noexcept:
@@ -361,25 +392,6 @@ cdef object fused_total(xs, start):
 
 
 # ---- Loops over lists ----
-
-def _columns(rows):
-    """[list(column) for column in zip(*rows)] of lists or tuples of the same length, or None to decline."""
-    cdef Py_ssize_t i, j, m
-    cdef list columns, column
-    if not is_sequence(rows) or n_items(rows) == 0 or not is_sequence(rows[0]):
-        return None
-    m = n_items(rows[0])
-    for row in rows:
-        if not is_sequence(row) or n_items(row) != m:
-            return None
-    columns = []
-    for j in range(m):
-        column = []
-        for row in rows:
-            column.append(row[j])
-        columns.append(column)
-    return columns
-
 
 def _is_vector(xs):
     """Whether xs is a list or a tuple of Values, floats and ints that isn't empty."""

@@ -76,7 +76,7 @@ def _mul(a, b):
 
 
 def _linear(x, weight, bias=None):
-    return _fused_products(weight, (x,), bias)
+    return fused_products(weight, (x,), bias, False)
 
 
 def _softmax(xs):
@@ -90,20 +90,27 @@ def _softmax(xs):
 def _rms_norm(x, eps=1e-5):
     if not is_plain_number(eps):
         return None
-    squares = _fused_products((x,), (x,), None)
+    squares = fused_products((x,), (x,), None, False)
     return None if squares is None else for_each("times", x, (squares[0] / n_items(x) + eps) ** -0.5)
 
 
-def _scaled_dot_product_attention(q, k, v):
-    columns = _columns(v)
-    if columns is None or not is_sequence(k) or n_items(k) != n_items(v):
+def _matmul(a, b):
+    cdef list products = fused_products(a, b, None, True)
+    if products is None:
         return None
-    products = _fused_products((q,), k, None)
+    m = n_items(b[0])
+    return [products[i:i + m] for i in range(0, len(products), m)]
+
+
+def _scaled_dot_product_attention(q, k, v):
+    if not is_sequence(k) or not is_sequence(v) or n_items(k) != n_items(v):
+        return None
+    products = fused_products((q,), k, None, False)
     logits = None if products is None else for_each("over", products, len(q) ** HALF)
     weights = None if logits is None else _softmax(logits)
-    return None if weights is None else _fused_products((weights,), columns, None)
+    return None if weights is None else fused_products((weights,), v, None, True)
 
 
 _vectors = {"relu": _relu, "tanh": _tanh, "sigmoid": _sigmoid, "exp": _exp, "log": _log, "gelu": _gelu, "silu": _silu,
-            "add": _add, "mul": _mul, "linear": _linear, "softmax": _softmax, "rms_norm": _rms_norm,
+            "add": _add, "mul": _mul, "linear": _linear, "matmul": _matmul, "softmax": _softmax, "rms_norm": _rms_norm,
             "scaled_dot_product_attention": _scaled_dot_product_attention}
