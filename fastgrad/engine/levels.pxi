@@ -21,10 +21,11 @@ cdef class Column:
     cdef Sequence sequence      # if they are a sequence's items, or those of a list from outside at its numbers,
     cdef Outside items          # which is this list,
     cdef Outside inner          # or the items of these items with this index
+    cdef bint are_own           # the operands read last are floats to which only their list refers: see read_floats
 
     def __cinit__(self, text, list sequences not None):
         self.register, self.place = text.register, Outside(text.place)
-        self.is_one, self.is_fixed = text.is_one, text.is_fixed
+        self.is_one, self.is_fixed, self.are_own = text.is_one, text.is_fixed, False
         if text.sequence is not None:
             self.sequence = sequences[text.sequence]
         if text.items is not None:
@@ -265,6 +266,7 @@ cdef class Level:
         cdef bint is_read = True
         out.step = not column.is_one
         out.all = FG_MIXED
+        column.are_own = False
         if sequence is not None and column.items is None:
             return self.read_list(frame, column, sequence.items, sequence.n, first, n, out)
         frame.reason = b"a list or an attribute that only Python can read"
@@ -300,7 +302,7 @@ cdef class Level:
                 and read_named(frame, items + at, step, n, out):
             return True
         if column.inner is None:
-            return read_items(frame, items, n_of_items, at, step, n, out)
+            return read_items(frame, items, n_of_items, at, step, n, out, &column.are_own)
         frame.reason = b"a list or an attribute that only Python can read"
         if not column.inner.get_int(frame, &inner):
             return False

@@ -130,17 +130,13 @@ cdef bint read_index(Frame *frame, PyObject *x, fg_operand *out) noexcept:
 
 
 cdef bint read_items(Frame *frame, PyObject **items, Py_ssize_t n_of_items, Py_ssize_t at, Py_ssize_t step,
-                     Py_ssize_t n, fg_register *out) noexcept:
-    """Read n items of a list, from item `at` on, as operands."""
+                     Py_ssize_t n, fg_register *out, bint *are_own) noexcept:
+    """Read n items of a list, from item `at` on, as operands. are_own: see read_floats."""
     cdef Py_ssize_t i, k, last = at + (n - 1) * step
+    are_own[0] = False
     if 0 <= at < n_of_items and 0 <= last < n_of_items:
         if type_of(items[at]) is &PyFloat_Type:         # then mostly all are floats
-            for i in range(n):
-                if type_of(items[at + i * step]) is not &PyFloat_Type:
-                    break
-                out.numbers[i] = PyFloat_AS_DOUBLE(<object>items[at + i * step])
-            else:
-                out.all = FG_FLOATS
+            if read_floats(items + at, step, n, out, are_own):
                 return True
         elif is_value(<object>items[at]) and (frame.cls is not NULL or meet(frame, type_of(items[at]))):
             if read_values(frame, items + at, step, n, out):
@@ -152,6 +148,22 @@ cdef bint read_items(Frame *frame, PyObject **items, Py_ssize_t n_of_items, Py_s
         if not 0 <= k < n_of_items or not read_object(frame, items[k], out, i):
             return False
     fg_register_note(out, n)
+    return True
+
+
+cdef bint read_floats(PyObject **items, Py_ssize_t step, Py_ssize_t n, fg_register *out, bint *are_own) noexcept:
+    """Read n floats as operands. False if there's anything else among them. are_own: whether nobody but the list refers
+    to any of them."""
+    cdef Py_ssize_t i, others = 0
+    cdef PyObject *x
+    for i in range(n):
+        x = items[i * step]
+        if type_of(x) is not &PyFloat_Type:
+            return False
+        out.numbers[i] = PyFloat_AS_DOUBLE(<object>x)
+        others |= refcount(x) - 1
+    out.all = FG_FLOATS
+    are_own[0] = others == 0
     return True
 
 

@@ -22,7 +22,7 @@ cdef class Store:
     cdef Column column          # the items, as they are before
     # While the loop runs:
     cdef PyObject *items        # counted: the list
-    cdef bint is_in_place       # its floats get other numbers; else these get into it:
+    cdef bint is_in_place       # its floats, which nobody else holds, get other numbers; else these get into it:
     cdef PyObject *fresh[ELEMENTS_AT_A_TIME]    # counted
 
     def __cinit__(self, Level level not None, text):
@@ -39,12 +39,12 @@ cdef class Store:
         cdef fg_register *old = &level.registers[self.value]
         cdef Py_ssize_t i
         frame.reason = b"something else than a number in a place for numbers"
-        self.is_in_place = True
+        self.is_in_place = numbers.all == FG_FLOATS and self.column is not None and self.column.are_own
         if self.kind == ITEM_PLACE:
             if not (0 <= self.index(first) < n_items(<object>self.items)
                     and 0 <= self.index(first + n - 1) < n_items(<object>self.items)):
                 return False
-            return self.has_own_floats(numbers, first, n) or self.make_fresh(frame, numbers, first, n)
+            return self.is_in_place or self.make_fresh(frame, numbers, first, n)
         if numbers.all > FG_NUMBERS:            # n + level.ahead: see Level.ahead
             for i in range(n + level.ahead):
                 if fg_register_get(numbers, i).is_value:
@@ -55,27 +55,12 @@ cdef class Store:
                     return False
         return True
 
-    cdef bint has_own_floats(self, fg_register *numbers, Py_ssize_t first, Py_ssize_t n) noexcept:
-        """Whether the old items are floats that nobody else holds, and the new ones are floats: then the old ones get
-        other numbers."""
-        cdef PyObject **items = items_of(<object>self.items) + self.index(first)
-        cdef PyObject *old
-        cdef Py_ssize_t i, step = self.column.sequence.step
-        if numbers.all != FG_FLOATS:
-            return False
-        for i in range(n):
-            old = items[i * step]
-            if type_of(old) is not &PyFloat_Type or refcount(old) != 1:
-                return False
-        return True
-
     cdef bint make_fresh(self, Frame *frame, fg_register *numbers, Py_ssize_t first, Py_ssize_t n) noexcept:
         """Make new objects for the numbers."""
         cdef fg_operand x
         cdef Py_ssize_t i
         for i in range(n):
             self.fresh[i] = NULL
-        self.is_in_place = False
         for i in range(n):
             x = fg_register_get(numbers, i)
             if x.is_value or not is_plain_number(<object>items_of(<object>self.items)[self.index(first + i)]):

@@ -103,8 +103,6 @@ def _matmul(a, b):
 
 
 def _scaled_dot_product_attention(q, k, v):
-    if not is_sequence(k) or not is_sequence(v) or n_items(k) != n_items(v):
-        return None
     products = fused_products((q,), k, None, False)
     logits = None if products is None else for_each("over", products, len(q) ** HALF)
     weights = None if logits is None else _softmax(logits)

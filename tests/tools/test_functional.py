@@ -576,10 +576,12 @@ LENGTHS = {
                (([V], [[V], [V]], [V]), "weight has 2 rows, but bias has 1 element"),
                (([V], [[V]], [V, 1, 2]), "weight has 1 row, but bias has 3 elements")],
     "matmul": [(([[V, V]], [[V]]), "row 0 of a has 2 elements, but b has 1 row"),
+               (([[V]], [[V], [V]]), "row 0 of a has 1 element, but b has 2 rows"),
                (([[V, V], [V]], [[V], [V]]), "row 1 of a has 1 element, but b has 2 rows"),
                (([[V, V]], [[V, V], [V]]), "row 1 of b has 1 element, but row 0 of b has 2 elements")],
     "scaled_dot_product_attention": [
         (([V], [[V], [V]], [[V]]), "k has 2 rows, but v has 1 row"),
+        (([V], [[V]], [[V], [V]]), "k has 1 row, but v has 2 rows"),
         (([V], [[V], [V, V]], [[V], [V]]), "row 1 of k has 2 elements, but q has 1 element"),
         (([V], [[V], [V]], [[V], [V, V]]), "row 1 of v has 2 elements, but row 0 of v has 1 element")],
     "layer_norm": [(([V, V], [V]), "weight has 1 element, but x has 2 elements"),
