@@ -78,21 +78,22 @@ void fg_arena_clear(fg_arena *arena)
 
 size_t fg_arena_bytes(const fg_arena *arena)
 {
-    return arena->slabs * (FG_SLAB * FG_NODE_BYTES + 2 * sizeof(uint32_t) + sizeof *arena->sums)
+    return arena->slabs * (FG_SLAB_BYTES + 2 * sizeof(uint32_t) + sizeof *arena->sums)
            + arena->n_sums * FG_SLAB * sizeof(fg_sum) + arena->edge_bytes + arena->idle_bytes + arena->free_bytes
            + arena->running_capacity * sizeof *arena->running_grads;
 }
 
+enum { CACHE_LINE = 64 };
+
 static fg_node *first_cache_line(void *block)
 {
-    return (fg_node *)(((uintptr_t)block + FG_NODE_BYTES - 1) & ~(uintptr_t)(FG_NODE_BYTES - 1));
+    return (fg_node *)(((uintptr_t)block + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
 }
 
 /* Make the array `slabs` slabs long. `nodes` and `slabs` change only when all memory is there. */
 static bool resize(fg_arena *arena, uint32_t slabs)
 {
-    size_t slots = (size_t)slabs * FG_SLAB;
-    if (slots > (SIZE_MAX - FG_NODE_BYTES) / FG_NODE_BYTES)
+    if ((uint64_t)slabs * FG_SLAB_BYTES > SIZE_MAX - CACHE_LINE)
         return false;
     uint32_t *taken = fg_allocate(arena->taken, slabs * sizeof *taken);
     if (!taken)
@@ -114,7 +115,7 @@ static bool resize(fg_arena *arena, uint32_t slabs)
      * line. */
     size_t before = arena->block ? (size_t)((char *)arena->nodes - (char *)arena->block) : 0;
     const uint32_t refs = arena->nodes->refs; /* of FG_NONE, to which columns refer for their constants */
-    char *block = fg_allocate(arena->block, (slots + 1) * FG_NODE_BYTES);
+    char *block = fg_allocate(arena->block, slabs * FG_SLAB_BYTES + CACHE_LINE);
     if (!block)
         return false;
     arena->block = block;
@@ -124,7 +125,7 @@ static bool resize(fg_arena *arena, uint32_t slabs)
         arena->nodes->refs = refs;
     } else if ((char *)arena->nodes != block + before) {
         uint32_t kept = arena->used_slabs < slabs ? arena->used_slabs : slabs;
-        memmove(arena->nodes, block + before, (size_t)kept * FG_SLAB * FG_NODE_BYTES);
+        memmove(arena->nodes, block + before, kept * FG_SLAB_BYTES);
     }
     arena->slabs = slabs;
     return true;
@@ -150,13 +151,13 @@ static uint32_t slab_of(fg_index index)
 
 static fg_index slab_start(uint32_t slab)
 {
-    return slab > 0 ? slab * FG_SLAB_STEP : FG_NONE + FG_STEP;
+    return slab > 0 ? slab * FG_SLAB_STEP : FG_NONE + 1;
 }
 
 static fg_index slab_end(uint32_t slab)
 {
     uint64_t before = (uint64_t)slab * FG_SLAB, left = (uint64_t)FG_MAX_NODES + 1 - before;
-    return slab * FG_SLAB_STEP + (fg_index)(left < FG_SLAB ? left : FG_SLAB) * FG_STEP;
+    return slab * FG_SLAB_STEP + (fg_index)(left < FG_SLAB ? left : FG_SLAB);
 }
 
 static void start_run(fg_arena *arena, uint32_t slab, fg_index from, fg_index to)
@@ -164,8 +165,8 @@ static void start_run(fg_arena *arena, uint32_t slab, fg_index from, fg_index to
     arena->current = slab;
     arena->next = from;
     arena->end = to;
-    arena->taken[slab] += (to - from) / FG_STEP;
-    arena->all_taken += (to - from) / FG_STEP;
+    arena->taken[slab] += (to - from);
+    arena->all_taken += (to - from);
 }
 
 /* Whether a slot that has had a node is free again. */
@@ -178,10 +179,10 @@ static bool next_run_within(fg_arena *arena, uint32_t slab, fg_index from)
 {
     fg_index end = slab_end(slab);
     while (from < end && !is_vacant(fg_at(arena->nodes, from)))
-        from += FG_STEP;
+        from++;
     fg_index to = from;
     while (to < end && is_vacant(fg_at(arena->nodes, to)))
-        to += FG_STEP;
+        to++;
     if (from == to)
         return false;
     start_run(arena, slab, from, to);
@@ -227,7 +228,7 @@ bool fg_arena_next_run(fg_arena *arena)
 
 static bool has_no_live_node(const fg_arena *arena, uint32_t slab)
 {
-    return arena->taken[slab] == (slab == arena->current ? (arena->end - arena->next) / FG_STEP : 0);
+    return arena->taken[slab] == (slab == arena->current ? (arena->end - arena->next) : 0);
 }
 
 /* Decide how many vacant slabs are kept. A graph has died, and the last slab is vacant. before: how many nodes were
@@ -506,7 +507,7 @@ fg_status fg_node_set_edges(fg_arena *arena, fg_index index, uint32_t n_children
         node->arity = (uint8_t)(2 - n_children);
         for (uint32_t i = 0; i < n_children; i++) {
             node->child[i] = children[i];
-            node->local[i] = locals[i];
+            *fg_local(node, i) = locals[i];
             if (is_int[i])
                 node->flags |= (uint16_t)(FG_LOCAL0_INT << i);
         }
@@ -536,7 +537,7 @@ fg_index fg_arena_live_from(const fg_arena *arena, fg_index index)
         fg_index from = slab_start(slab) > index ? slab_start(slab) : index, end = slab_end(slab);
         if (slab != arena->current && arena->taken[slab] == 0)
             continue;
-        for (fg_index i = from; i < end; i += FG_STEP)
+        for (fg_index i = from; i < end; i++)
             if (fg_arena_is_live(arena, i))
                 return i;
     }
@@ -552,8 +553,7 @@ static const char *complaint;
 /* Whether an index is a live node's; counts it as a child. */
 static void check_child(const fg_arena *arena, fg_index child, uint64_t *parents)
 {
-    if (slab_of(child) >= arena->used_slabs || child < slab_start(slab_of(child)) || child >= slab_end(slab_of(child))
-        || child % FG_STEP)
+    if (slab_of(child) >= arena->used_slabs || child < slab_start(slab_of(child)) || child >= slab_end(slab_of(child)))
         complaint = "a child is no node";
     else if (fg_at(arena->nodes, child)->refs == 0)
         complaint = "a child has no references";
@@ -586,7 +586,7 @@ const char *fg_arena_check(const fg_arena *arena)
     complaint = NULL;
     for (uint32_t slab = 0; slab < arena->used_slabs; slab++) {
         uint32_t taken = 0;
-        for (fg_index i = slab_start(slab); i < slab_end(slab); i += FG_STEP) {
+        for (fg_index i = slab_start(slab); i < slab_end(slab); i++) {
             const fg_node *node = fg_at(arena->nodes, i);
             if (slab == arena->current && i >= arena->next && i < arena->end) {
                 taken++;

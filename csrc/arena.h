@@ -1,6 +1,6 @@
 /* The arena: where the nodes of all graphs live.
  *
- * A node is 64 bytes in one growing array, and its index stands for it. The array moves when it grows or shrinks. So
+ * A node is eight fields of 8 bytes in one growing array, and its index stands for it. The array moves when it grows or shrinks. So
  * nothing outside keeps a pointer to a node across a call that can create or release one (and so across any call that
  * can run Python).
  *
@@ -19,13 +19,14 @@
  *   long-lived nodes can keep a slab from becoming vacant. When more than half of the slots ever used are vacant and
  *   yet no slab is, the vacant slots of a slab at least half vacant are handed out, in ascending runs too. So the slots
  *   ever used are at most twice the largest number of live nodes, plus a slab.
- * - A slab has two halves. The first has the nodes' edges and counts, the second their numbers, 32 bytes of a node in
- *   each. The walk and the release read no numbers, so they go through half of the memory.
+ * - A slab is eight arrays, one for each field. So a loop reads only the fields that it needs: the release of a graph
+ *   edges, counts and kinds, an optimiser's step data and gradients. And the fields of a layer's weights, which are made
+ *   one after the other, lie side by side.
  * - Each of the loops prefetches the nodes that it will soon reach (fg_prefetch). The processor does so by itself where
  *   memory is read in ascending or descending order. But a walk enters a sum at its end, goes down to its first term
  *   and then up again; only over long stretches is its order ascending.
- * - An index counts words of 8 bytes. A load or a store computes the address base + 8 * index by itself, while
- *   64 * index takes an instruction more each time.
+ * - An index counts fields. A load or a store computes the address base + 8 * index by itself, while any other way from
+ *   an index to a node takes instructions each time. So there are gaps in the indices, between slabs.
  */
 #ifndef FG_ARENA_H
 #define FG_ARENA_H
@@ -53,13 +54,13 @@
 
 typedef uint32_t fg_index;
 #define FG_NONE 0           /* no node: the first slot has a leaf that belongs to no graph */
-#define FG_STEP 4u          /* from a node's index to the next one's in its slab */
 
-#define FG_NODE_BYTES 64u
-#define FG_SLAB 1024u       /* slots in a slab: 64 KiB */
-#define FG_SLAB_STEP (FG_SLAB * FG_NODE_BYTES / 8) /* from a slab's first index to the next one's */
+#define FG_SLAB 1008u       /* slots in a slab of 64 KiB; their indices follow each other, */
+#define FG_SLAB_STEP 8192u  /* and so far is it from a slab's first index to the next one's */
+#define FG_SLAB_BYTES ((size_t)FG_SLAB_STEP * 8)
+#define FG_TAG 1024u        /* this bit, and the two above it, are 0 in all indices: users may put a mark there */
 #ifndef FG_MAX_NODES
-#define FG_MAX_NODES (UINT32_MAX / 8 - FG_SLAB)
+#define FG_MAX_NODES (UINT32_MAX / FG_SLAB_STEP * FG_SLAB)
 #endif
 /* A node gets at most so many references, half of what `refs` can count, from fg_node_set_edges and fg_column_take: a
  * wide node or a column may have any number of children or operands. Nothing else needs a check: there are fewer than
@@ -142,7 +143,11 @@ enum fg_arity {
 /* The mark of a leaf. It's larger than any epoch, so a walk without leaves takes it for visited. */
 #define FG_PASSED_OVER UINT32_MAX
 
-/* A pointer to a node points to its first half. The second half is always at the same distance from the first. */
+/* A slab has the same field of all its nodes side by side, and then the next field. A pointer to a node points to its
+ * first field; the others are always at the same distances from that. A distance is a cache line more than FG_SLAB
+ * fields take, since at a power of 2 all fields of a node would be in the same few places of the processor's cache. */
+#define FG_OTHERS(name) uint64_t name[FG_SLAB + 7] /* of other nodes */
+
 typedef struct {
     union {
         fg_index child[2];
@@ -151,12 +156,10 @@ typedef struct {
             uint32_t left;  /* so many terms, the first ones, have not passed on a gradient yet */
         };
     };
-    union {
-        void *face;         /* the face's, which is the layer above: a handle, an attachment, or NULL */
-        uint64_t face_room; /* 8 bytes also where a pointer has 4, as in WebAssembly */
-    };
+    FG_OTHERS(others1);
     uint32_t refs;
     uint32_t mark;          /* the epoch of the last walk that visited it, or FG_PASSED_OVER */
+    FG_OTHERS(others2);
     union {
         struct {
             uint8_t op;
@@ -166,24 +169,40 @@ typedef struct {
         uint32_t kind;      /* the three as fg_kind makes them, set and tested with one instruction */
     };
     fg_index next_dead;     /* of a dead node: the next on its list */
-
-    char others[(FG_SLAB - 1) * FG_NODE_BYTES / 2]; /* first and second halves of other nodes */
-
-    double data, grad;
+    FG_OTHERS(others3);
+    double data;
+    FG_OTHERS(others4);
+    double grad;
+    FG_OTHERS(others5);
     union {
-        double local[2];    /* the derivatives by the children. FG_POW_CONST and FG_CONST_POW have one child, and the
-                             * constant as local[1] */
+        double local0;      /* the derivatives by the children. FG_POW_CONST and FG_CONST_POW have one child, and the
+                             * constant as local1 */
         fg_edges *edges;    /* if arity is FG_WIDE */
-        struct {
-            struct fg_sum *sum; /* if arity is FG_FUSED; */
-            double inner;       /* the gradient of the products and partial sums that a sweep has reached */
-        };
+        struct fg_sum *sum; /* if arity is FG_FUSED */
+    };
+    FG_OTHERS(others6);
+    union {
+        double local1;
+        double inner;       /* of a fused sum: the gradient of the products and partial sums that a sweep has reached */
+    };
+    FG_OTHERS(others7);
+    union {
+        void *face;         /* the face's, which is the layer above: a handle, an attachment, or NULL */
+        uint64_t face_room; /* 8 bytes also where a pointer has 4, as in WebAssembly */
     };
 } fg_node;
 
-_Static_assert(offsetof(fg_node, others) == FG_NODE_BYTES / 2 && offsetof(fg_node, data) == FG_SLAB * FG_NODE_BYTES / 2
-               && sizeof(fg_node) - offsetof(fg_node, data) == FG_NODE_BYTES / 2, "the halves of a node");
-_Static_assert(FG_STEP * 8 == FG_NODE_BYTES / 2, "an index counts words of 8 bytes");
+#define FG_ARE_NEXT(one, other) (offsetof(fg_node, other) - offsetof(fg_node, one) == (FG_SLAB + 8) * 8)
+_Static_assert(FG_ARE_NEXT(child, refs) && FG_ARE_NEXT(refs, kind) && FG_ARE_NEXT(kind, data) && FG_ARE_NEXT(data, grad)
+               && FG_ARE_NEXT(grad, local0) && FG_ARE_NEXT(local0, local1) && FG_ARE_NEXT(local1, face)
+               && offsetof(fg_node, face) + FG_SLAB * 8 <= FG_SLAB_STEP * 8, "a slab's fields");
+_Static_assert(FG_SLAB <= FG_TAG, "indices have no FG_TAG");
+
+/* The derivative by child 0 or 1. */
+static inline double *fg_local(const fg_node *node, uint32_t i)
+{
+    return (double *)(i ? &node->local1 : &node->local0);
+}
 
 struct fg_walk;
 
@@ -289,6 +308,12 @@ static inline bool fg_node_is_leaf_without(const fg_node *node, uint16_t flags)
     return (node->kind & fg_kind(0, UINT8_MAX, flags)) == fg_kind(0, FG_NULLARY, 0);
 }
 
+/* The number of the slot with this index, for tables that have an element for each slot: 1,024 for each slab. */
+static inline uint32_t fg_slot(fg_index index)
+{
+    return index / FG_SLAB_STEP * FG_TAG + index % FG_TAG;
+}
+
 /* The node with this index in an arena's array. */
 static inline fg_node *fg_at(const fg_node *nodes, fg_index index)
 {
@@ -297,7 +322,7 @@ static inline fg_node *fg_at(const fg_node *nodes, fg_index index)
 
 /* Ask the processor for the memory `distance` bytes from an address. FG_AHEAD is 64 nodes, in the order in which they
  * were made. */
-enum { FG_AHEAD = 2048 };
+enum { FG_AHEAD = 512 };
 static inline void fg_prefetch(const void *address, int distance)
 {
 #ifdef __GNUC__
@@ -310,7 +335,7 @@ static inline void fg_prefetch(const void *address, int distance)
 /* How many live nodes there are. */
 static inline uint32_t fg_arena_live(const fg_arena *arena)
 {
-    return arena->all_taken - (arena->end - arena->next) / FG_STEP;
+    return arena->all_taken - (arena->end - arena->next);
 }
 
 static inline void fg_arena_note_peak(fg_arena *arena)
@@ -361,7 +386,7 @@ const char *fg_arena_check(const fg_arena *arena);
 static inline fg_index fg_node_take(fg_arena *arena)
 {
     fg_index index = arena->next;
-    arena->next += FG_STEP;
+    arena->next++;
     return index;
 }
 
@@ -417,7 +442,7 @@ static inline void fg_node_release(fg_arena *arena, fg_index index)
 static inline bool fg_node_undo(fg_arena *arena, fg_index index)
 {
     const fg_node *node = fg_at(arena->nodes, index);
-    if (index + FG_STEP != arena->next || arena->holds || arena->on_cycle_candidate)
+    if (index + 1 != arena->next || arena->holds || arena->on_cycle_candidate)
         return false;
     if (!fg_node_is_binary_without(node, FG_ATTACHED | FG_PARKED)) {
         if (!fg_node_is_leaf_without(node, FG_ATTACHED | FG_PARKED))
@@ -460,7 +485,7 @@ static inline uint32_t fg_node_n_locals(const fg_node *node)
 
 static inline double fg_node_local(const fg_node *node, uint32_t i)
 {
-    return node->arity == FG_WIDE ? node->edges->locals[i] : node->local[i];
+    return node->arity == FG_WIDE ? node->edges->locals[i] : *fg_local(node, i);
 }
 
 static inline bool fg_node_local_is_int(const fg_node *node, uint32_t i)

@@ -40,7 +40,7 @@ static bool reserve(fg_arena *arena, fg_walk *walk)
 static uint32_t new_epoch(fg_arena *arena)
 {
     if (++arena->epoch == FG_PASSED_OVER) { /* all epochs are used: begin at 1 again, without the old marks */
-        for (fg_index i = fg_arena_live_from(arena, 0); i != FG_NONE; i = fg_arena_live_from(arena, i + FG_STEP)) {
+        for (fg_index i = fg_arena_live_from(arena, 0); i != FG_NONE; i = fg_arena_live_from(arena, i + 1)) {
             fg_node *node = fg_at(arena->nodes, i);
             if (node->mark != FG_PASSED_OVER)
                 node->mark = 0;
@@ -53,7 +53,7 @@ static uint32_t new_epoch(fg_arena *arena)
 }
 
 /* The stack has an entry for each node that waits until a child of it is listed. An entry is the node's index plus the
- * place where the walk goes on with the node. There is room for the place, since the lowest bits of an index are 0:
+ * place where the walk goes on with the node. There is room for the place, since an index doesn't have FG_TAG:
  *
  *     BEGINNING   at the first child
  *     SECOND      at the second child
@@ -62,7 +62,7 @@ static uint32_t new_epoch(fg_arena *arena)
  *                 entries below say, which are the `state` of next_operand
  *
  * At first the stack has FG_NONE, which ends the walk, and above it the root. */
-enum { SECOND, END, WIDE, BEGINNING, STATE = FG_STEP - 1 };
+enum { SECOND, END = FG_TAG, WIDE = 2 * FG_TAG, BEGINNING = 3 * FG_TAG, STATE = BEGINNING };
 
 static void begin(fg_arena *arena, fg_walk *walk)
 {
@@ -131,7 +131,7 @@ static inline bool is_done(const fg_arena *arena, const fg_column *column, uint3
  * the start, 1 + 2 * k and 2 + 2 * k are term k's). If there are terms between the last event and the operand, they
  * become an event, and the caller has to list the sum for it. CLOSED, a bit of the result, says so. With FG_NONE the
  * last event is closed, and the caller always has to list the sum. */
-enum { CLOSED = 1 };
+enum { CLOSED = FG_TAG };
 FG_SELDOM fg_index next_operand(const fg_arena *arena, fg_walk *walk, const fg_node *node, uint32_t *state,
                                 const bool with_leaves)
 {
@@ -386,7 +386,7 @@ static uint64_t n_places(const fg_sum *sum)
  * no memory for some of them: then those stay as they were. */
 static bool take_listed_apart(fg_arena *arena, fg_walk *walk)
 {
-    enum { EVENT = 1 };
+    enum { EVENT = FG_TAG };
     uint64_t n_parts = 0;
     uint32_t n = 0, n_events = 0, event = 0;
     for (uint32_t i = 0; i < walk->n; i++)
@@ -489,8 +489,8 @@ static void pass_on_ints(fg_node *nodes, const fg_node *node)
 static inline void pass_on_to_two(fg_node *nodes, const fg_node *node)
 {
     const double grad = node->grad;
-    fg_grad_add(fg_at(nodes, node->child[0]), node->local[0] * grad);
-    fg_grad_add(fg_at(nodes, node->child[1]), node->local[1] * grad);
+    fg_grad_add(fg_at(nodes, node->child[0]), node->local0 * grad);
+    fg_grad_add(fg_at(nodes, node->child[1]), node->local1 * grad);
 }
 
 /* Pass a gradient that is a float on to any number of children. */
@@ -500,7 +500,7 @@ static void pass_on_float(fg_node *nodes, const fg_node *node)
     if (node->arity == FG_BINARY) {
         pass_on_to_two(nodes, node);
     } else if (node->arity == FG_UNARY) {
-        fg_grad_add(fg_at(nodes, node->child[0]), node->local[0] * grad);
+        fg_grad_add(fg_at(nodes, node->child[0]), node->local0 * grad);
     } else {
         uint32_t n = n_passing(node);
         for (uint32_t i = 0; i < n; i++)
@@ -512,7 +512,7 @@ static void pass_on_float(fg_node *nodes, const fg_node *node)
 static void take(fg_node *node, int i, const fg_node *other)
 {
     const uint16_t is_int = (uint16_t)(FG_LOCAL0_INT << i);
-    node->local[i] = other->data;
+    *fg_local(node, i) = other->data;
     node->flags = (uint16_t)(other->flags & FG_DATA_INT ? node->flags | is_int : node->flags & ~is_int);
 }
 
@@ -527,7 +527,7 @@ bool fg_node_refresh(const fg_node *nodes, fg_node *node)
         take(node, 0, node);
         return true;
     case FG_RELU:
-        node->local[0] = node->data > 0.0;
+        node->local0 = node->data > 0.0;
         return true;
     case FG_LOG:
     case FG_POW_CONST:

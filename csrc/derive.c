@@ -14,7 +14,7 @@
  * is, for give_back. NULL if there's no memory. */
 static void *new_table(fg_arena *arena, size_t size, bool is_zero, size_t *bytes)
 {
-    const size_t needed = (size_t)arena->used_slabs * FG_SLAB_STEP / FG_STEP * size;
+    const size_t needed = (size_t)arena->used_slabs * FG_TAG * size;
     void *table = arena->spare[is_zero].table;
     *bytes = arena->spare[is_zero].bytes;
     arena->spare[is_zero].table = NULL;
@@ -32,7 +32,7 @@ static void *new_table(fg_arena *arena, size_t size, bool is_zero, size_t *bytes
 /* Keep a table's memory for the next one, or free it if a walk's would be freed too (fg_walk_end). */
 static void give_back(fg_arena *arena, void *table, bool is_zero, size_t bytes, bool keep)
 {
-    if (!keep || arena->spare[is_zero].table || bytes > (size_t)arena->kept * FG_SLAB * FG_NODE_BYTES) {
+    if (!keep || arena->spare[is_zero].table || bytes > arena->kept * FG_SLAB_BYTES) {
         fg_allocate(table, 0);
         return;
     }
@@ -67,7 +67,7 @@ bool fg_derivation_start(fg_arena *arena, fg_derivation *derivation, const fg_wa
 /* A node's gradient, of which the table has the reference, or FG_NONE. */
 static inline fg_index grad_of(const fg_derivation *derivation, fg_index index)
 {
-    return *fg_derivation_at(derivation, index) / FG_STEP * FG_STEP;
+    return *fg_derivation_at(derivation, index) & ~FG_ROLES;
 }
 
 /* Set a node's element to 0, and drop its gradient. */
@@ -96,7 +96,7 @@ void fg_derivation_hand_over(fg_arena *arena, fg_derivation *derivation, fg_inde
 {
     for (uint32_t i = 0; i < derivation->n_inputs; i++) {
         fg_index *const at = fg_derivation_at(derivation, derivation->inputs[i]);
-        grads[i] = *at / FG_STEP * FG_STEP;
+        grads[i] = *at & ~FG_ROLES;
         if (!(*at & FG_INPUT) && grads[i] != FG_NONE) /* the same input once more */
             fg_node_retain(arena, grads[i]);
         *at = derivation->has_repeats ? grads[i] : 0;
@@ -154,8 +154,8 @@ static inline fg_index new_binary(fg_arena *arena, fg_derivation *derivation, ui
     fg_node *node = fg_at(arena->nodes, index);
     node->child[0] = a;
     node->child[1] = b;
-    node->local[0] = by_a;
-    node->local[1] = by_b;
+    node->local0 = by_a;
+    node->local1 = by_b;
     return index;
 }
 
@@ -167,8 +167,8 @@ static fg_index new_unary(fg_arena *arena, fg_derivation *derivation, uint8_t op
         return FG_NONE;
     fg_node *node = fg_at(arena->nodes, index);
     node->child[0] = a;
-    node->local[0] = by_a;
-    node->local[1] = constant;
+    node->local0 = by_a;
+    node->local1 = constant;
     fg_node_retain(arena, a);
     return index;
 }
@@ -270,7 +270,7 @@ static inline bool same(double x, bool x_is_int, double y, bool y_is_int)
 
 static inline bool has_local(const fg_node *node, int i, double local, bool is_int)
 {
-    return same(node->local[i], (node->flags & (FG_LOCAL0_INT << i)) != 0, local, is_int);
+    return same(*fg_local(node, i), (node->flags & (FG_LOCAL0_INT << i)) != 0, local, is_int);
 }
 
 /* Whether a product's factors are still those that it was made of. */
@@ -288,7 +288,7 @@ static fg_status check(fg_arena *arena, fg_derivation *derivation, fg_index inde
     const fg_term x = number_of(arena, node->child[0]);
     const uint8_t op = node->op;
     if (op == FG_POW || op == FG_POW_CONST || op == FG_CONST_POW) {
-        const fg_term constant = {FG_NONE, node->local[1], (node->flags & FG_LOCAL1_INT) != 0};
+        const fg_term constant = {FG_NONE, node->local1, (node->flags & FG_LOCAL1_INT) != 0};
         const fg_term base = op == FG_CONST_POW ? constant : x;
         const fg_term n = op == FG_POW ? number_of(arena, node->child[1]) : op == FG_CONST_POW ? x : constant;
         fg_term y, by_x;
@@ -304,9 +304,9 @@ static fg_status check(fg_arena *arena, fg_derivation *derivation, fg_index inde
     }
     double y, slope;
     if (op == FG_RELU)
-        return node->local[0] == (x.value > 0.0) ? FG_OK : FG_CHANGED;
+        return node->local0 == (x.value > 0.0) ? FG_OK : FG_CHANGED;
     if (op == FG_ABS)
-        return node->local[0] == (x.value > 0.0) - (x.value < 0.0) ? FG_OK : FG_CHANGED;
+        return node->local0 == (x.value > 0.0) - (x.value < 0.0) ? FG_OK : FG_CHANGED;
     if (!function(derivation, op, x.value, &y, &slope))
         return derivation->status;
     node = fg_at(arena->nodes, index);
@@ -420,8 +420,8 @@ static fg_status pass_on_by_formula(fg_arena *arena, fg_derivation *derivation, 
     const fg_node *node = fg_at(arena->nodes, index);
     const fg_formula *formula = formula_of(derivation, node, i);
     const fg_index child = node->child[i];
-    const fg_term constant = {FG_NONE, node->local[1], (node->flags & FG_LOCAL1_INT) != 0};
-    const fg_term stored = {FG_NONE, node->local[i], (node->flags & (FG_LOCAL0_INT << i)) != 0};
+    const fg_term constant = {FG_NONE, node->local1, (node->flags & FG_LOCAL1_INT) != 0};
+    const fg_term stored = {FG_NONE, *fg_local(node, i), (node->flags & (FG_LOCAL0_INT << i)) != 0};
     if (formula->what == FG_FORMULA_STORED || (node->op == FG_POW_CONST && constant.value == 1.0)) /* x ** 1 has 1 */
         return fg_derivation_give(arena, derivation, child, stored, index);
 
@@ -459,7 +459,7 @@ static fg_status pass_on_by_formula(fg_arena *arena, fg_derivation *derivation, 
  * the table. */
 static inline fg_status add_to(fg_arena *arena, fg_derivation *derivation, fg_index *at, fg_index contribution)
 {
-    const uint32_t role = *at % FG_STEP;
+    const uint32_t role = *at & FG_ROLES;
     const fg_index old = *at - role;
     if (contribution == FG_NONE)
         return derivation->status;
@@ -489,7 +489,7 @@ static inline fg_status add_to(fg_arena *arena, fg_derivation *derivation, fg_in
 fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_index child, fg_term local, fg_index parent)
 {
     fg_index *const at = fg_derivation_at(derivation, child);
-    if (*at % FG_STEP == 0)
+    if (!(*at & FG_ROLES))
         return FG_OK;
     if (parent == FG_NONE)
         return add_to(arena, derivation, at, node_of(arena, derivation, local));
@@ -504,11 +504,11 @@ FG_SELDOM fg_status pass_on_to_two(fg_arena *arena, fg_derivation *derivation, f
     const fg_node *node = fg_at(arena->nodes, index);
     const fg_index children[2] = {node->child[0], node->child[1]};
     const bool is_product = node->op == FG_MUL;
-    if (is_product ? !has_its_factors(arena->nodes, node) : node->local[0] != 1.0 || node->local[1] != 1.0)
+    if (is_product ? !has_its_factors(arena->nodes, node) : node->local0 != 1.0 || node->local1 != 1.0)
         return FG_CHANGED;
     for (int k = 0; k < 2; k++) {
         fg_index *const at = fg_derivation_at(derivation, children[k]);
-        if (*at % FG_STEP == 0)
+        if (!(*at & FG_ROLES))
             continue;
         fg_index contribution = grad;
         if (is_product)
@@ -542,14 +542,14 @@ static inline fg_index put_binary(fg_node *nodes, fg_index *next, uint32_t kind,
 {
     const fg_index index = *next;
     fg_node *const node = fg_at(nodes, index);
-    *next += FG_STEP;
+    ++*next;
     fg_prefetch(node, FG_AHEAD);
     fg_prefetch(&node->data, FG_AHEAD);
     fg_node_init(node, kind, 0, data);
     node->child[0] = a;
     node->child[1] = b;
-    node->local[0] = by_a;
-    node->local[1] = by_b;
+    node->local0 = by_a;
+    node->local1 = by_b;
     return index;
 }
 
@@ -562,14 +562,14 @@ typedef struct {
 static inline void add_float(fg_node *nodes, fg_index *next, fg_kinds kinds, fg_index *at, fg_index before,
                              fg_index contribution, double number)
 {
-    const uint32_t role = before % FG_STEP;
+    const uint32_t role = before & FG_ROLES;
     const fg_index old = before - role;
     if (old != FG_NONE) {
         const double total = fg_at(nodes, old)->data + number;
         contribution = put_binary(nodes, next, kinds.sum, total, old, contribution, 1.0, 1.0);
     } else if (bits_of(number) == bits_of(-0.0)) { /* seldom, but for relu's derivatives */
         const fg_index zero = *next;
-        *next += FG_STEP;
+        ++*next;
         fg_node_init(fg_at(nodes, zero), kinds.zero, FG_PASSED_OVER, 0.0);
         contribution = put_binary(nodes, next, kinds.sum, 0.0, contribution, zero, 1.0, 1.0);
     }
@@ -585,7 +585,7 @@ static inline bool add_product(fg_node *nodes, fg_index *next, fg_kinds kinds, f
     const fg_index before = *at;
     const double number = factor->data * g;
     const uint32_t kind = kinds.product | (x_is_int ? fg_kind(0, 0, FG_LOCAL1_INT) : 0);
-    if (before % FG_STEP == 0)
+    if (!(before & FG_ROLES))
         return false;
     factor->refs++;
     add_float(nodes, next, kinds, at, before, put_binary(nodes, next, kind, number, x, grad, g, factor->data), number);
@@ -594,7 +594,7 @@ static inline bool add_product(fg_node *nodes, fg_index *next, fg_kinds kinds, f
 
 /* Pass on the gradient of a product, if its factors are what they were. Returns how many new parents the gradient has
  * got, or 0: then nothing has happened. */
-static inline uint32_t pass_on_product(fg_node *nodes, fg_index *next, fg_kinds kinds, char *table,
+static inline uint32_t pass_on_product(fg_node *nodes, fg_index *next, fg_kinds kinds, fg_index *table,
                                        const fg_node *node, fg_index grad)
 {
     const fg_index a = node->child[0], b = node->child[1];
@@ -605,11 +605,11 @@ static inline uint32_t pass_on_product(fg_node *nodes, fg_index *next, fg_kinds 
         x_is_int = data_is_int(x), y_is_int = data_is_int(y);
     const uint32_t locals = fg_kind(0, 0, FG_LOCAL0_INT | FG_LOCAL1_INT);
     const uint32_t of_ints = fg_kind(0, 0, (x_is_int ? FG_LOCAL1_INT : 0) | (y_is_int ? FG_LOCAL0_INT : 0));
-    if ((bits_of(node->local[0]) ^ bits_of(y->data)) | (bits_of(node->local[1]) ^ bits_of(x->data))
+    if ((bits_of(node->local0) ^ bits_of(y->data)) | (bits_of(node->local1) ^ bits_of(x->data))
         | ((node->kind & locals) ^ of_ints))
         return 0; /* has_its_factors may say yes: of two nans */
-    uint32_t n = add_product(nodes, next, kinds, (fg_index *)(table + a), b, y_is_int, grad, g);
-    return n + add_product(nodes, next, kinds, (fg_index *)(table + b), a, x_is_int, grad, g);
+    uint32_t n = add_product(nodes, next, kinds, table + fg_slot(a), b, y_is_int, grad, g);
+    return n + add_product(nodes, next, kinds, table + fg_slot(b), a, x_is_int, grad, g);
 }
 
 /* Whether a node is of this operation, of two children, and without a closure. */
@@ -625,7 +625,7 @@ FG_SELDOM void sweep_floats(fg_arena *arena, fg_derivation *derivation, uint32_t
 {
     enum { MOST_MADE = 9 }; /* by a sum and the product before it: for each of 3 children a product, a zero, a sum */
     fg_node *const nodes = arena->nodes;
-    char *const table = (char *)derivation->grads;
+    fg_index *const table = (fg_index *)derivation->grads;
     const fg_index *const order = derivation->walk->order;
     const fg_kinds kinds = {
         .sum = derivation->kind | fg_kind(FG_ADD, FG_BINARY, FG_LOCAL0_INT | FG_LOCAL1_INT),
@@ -637,8 +637,8 @@ FG_SELDOM void sweep_floats(fg_arena *arena, fg_derivation *derivation, uint32_t
     uint32_t left = derivation->left;
     for (; left > end; left--) {
         const fg_node *const node = fg_at(nodes, order[left - 1]);
-        fg_index *const at = (fg_index *)(table + order[left - 1]);
-        const uint32_t role = *at % FG_STEP;
+        fg_index *const at = table + fg_slot(order[left - 1]);
+        const uint32_t role = *at & FG_ROLES;
         const fg_index grad = *at - role;
         fg_node *const g = fg_at(nodes, grad);
         uint32_t n_parents = 0;
@@ -646,16 +646,16 @@ FG_SELDOM void sweep_floats(fg_arena *arena, fg_derivation *derivation, uint32_t
         fg_prefetch(&node->data, -FG_AHEAD);
         if (!(role & FG_ABOVE))
             continue;
-        if (data_is_int(g) || end_of_run - next < MOST_MADE * FG_STEP)
+        if (data_is_int(g) || end_of_run - next < MOST_MADE)
             break;
-        if (is_plain(node, FG_ADD) && node->local[0] == 1.0 && node->local[1] == 1.0) {
+        if (is_plain(node, FG_ADD) && node->local0 == 1.0 && node->local1 == 1.0) {
             const fg_index a = node->child[0], b = node->child[1];
-            fg_index *const at_a = (fg_index *)(table + a), *const at_b = (fg_index *)(table + b);
+            fg_index *const at_a = table + fg_slot(a), *const at_b = table + fg_slot(b);
             const fg_index before = *at_a;
             if (FG_LIKELY(before == FG_ABOVE)) {
                 *at_a = grad | FG_ABOVE;
                 n_parents = 1;
-            } else if (before % FG_STEP) {
+            } else if (before & FG_ROLES) {
                 add_float(nodes, &next, kinds, at_a, before, grad, g->data);
                 n_parents = 1;
             }
@@ -664,7 +664,7 @@ FG_SELDOM void sweep_floats(fg_arena *arena, fg_derivation *derivation, uint32_t
                 n_parents += more ? more : 1;
                 *at_b = more ? 0 : grad | FG_ABOVE;
                 left -= more > 0;
-            } else if (*at_b % FG_STEP) {
+            } else if (*at_b & FG_ROLES) {
                 add_float(nodes, &next, kinds, at_b, *at_b, grad, g->data);
                 n_parents++;
             }
@@ -738,7 +738,7 @@ bool fg_tally_start(fg_arena *arena, fg_tally *tally, const fg_walk *walk, uint3
     if (!tally->grads)
         return false;
     if (sums)
-        tally->inner = tally->grads + (size_t)arena->used_slabs * FG_SLAB_STEP / FG_STEP;
+        tally->inner = tally->grads + (size_t)arena->used_slabs * FG_TAG;
     for (uint32_t i = 0; i < n_inputs; i++)
         *fg_tally_at(tally, inputs[i]) = (fg_number){0.0, true, false};
     for (uint32_t i = 0; i < walk->n; i++)
@@ -771,7 +771,7 @@ static void tally_event(const fg_arena *arena, fg_tally *tally, fg_index index, 
     const fg_sum *sum = node->sum;
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
     const fg_number whole = *fg_tally_at(tally, index);
-    fg_number *const kept = &tally->inner[index / FG_STEP];
+    fg_number *const kept = &tally->inner[fg_slot(index)];
     if (event.to == sum->n)
         *kept = (fg_number){0.0 + whole.value, whole.is_int, true};
     const fg_number inner = *kept;
@@ -812,7 +812,7 @@ fg_status fg_tally_go_on(fg_arena *arena, fg_tally *tally, uint32_t budget)
         if (fg_node_is_binary_without(node, 0) && !grad.is_int) {
             for (int k = 0; k < 2; k++) {
                 fg_number *const sum = fg_tally_at(tally, node->child[k]);
-                sum->value += node->local[k] * grad.value;
+                sum->value += *fg_local(node, k) * grad.value;
                 sum->is_int = false;
             }
             continue;

@@ -13,11 +13,9 @@
  * Only nodes above an input are swept. Gradients by others would be thrown away, and a user's operation without
  * derivatives as nodes may stand there.
  *
- * The table has an element for each node that there may be in the arena. The element of the node with the index i
- * begins at byte i * size / FG_STEP, so that a node's slot needn't be computed. (No index is of the second half of a
- * slab, so half of the table is never touched.) When a sweep ends, the arena keeps the table for the next: to fetch a
- * few hundred KB anew takes a tenth of its time. At a complete end all elements are 0 again, since a node's becomes 0
- * when it's taken off. So no pass has to clear them.
+ * The table has an element for each node that there may be in the arena, in the order of slots (fg_slot). When a sweep
+ * ends, the arena keeps the table for the next: to fetch a few hundred KB anew takes a tenth of its time. At a complete
+ * end all elements are 0 again, since a node's becomes 0 when it's taken off. So no pass has to clear them.
  */
 #ifndef FG_DERIVE_H
 #define FG_DERIVE_H
@@ -95,14 +93,14 @@ fg_status fg_derivation_pass_on(fg_arena *arena, fg_derivation *derivation, fg_i
 void fg_derivation_take_off(fg_arena *arena, fg_derivation *derivation);
 
 /* What a node below the root, or an input, is: these bits. */
-enum { FG_INPUT = 1, FG_ABOVE = 2 }; /* it's an input; it's above one */
+enum { FG_INPUT = FG_TAG, FG_ABOVE = 2 * FG_TAG, FG_ROLES = FG_INPUT | FG_ABOVE }; /* it's an input; it's above one */
 static inline fg_index *fg_derivation_at(const fg_derivation *derivation, fg_index index)
 {
-    return (fg_index *)((char *)derivation->grads + index);
+    return (fg_index *)derivation->grads + fg_slot(index);
 }
 static inline uint32_t fg_derivation_role(const fg_derivation *derivation, fg_index index)
 {
-    return *fg_derivation_at(derivation, index) % FG_STEP;
+    return *fg_derivation_at(derivation, index) & FG_ROLES;
 }
 
 /* Add to the gradient of a node below the root, if it's an input or above one: `local` times the gradient of the listed
@@ -146,7 +144,7 @@ fg_status fg_tally_go_on(fg_arena *arena, fg_tally *tally, uint32_t budget);
 /* The gradient of a listed node or an input. */
 static inline fg_number *fg_tally_at(const fg_tally *tally, fg_index index)
 {
-    return (fg_number *)((char *)tally->grads + (size_t)index * (sizeof *tally->grads / FG_STEP));
+    return tally->grads + fg_slot(index);
 }
 
 void fg_tally_end(fg_arena *arena, fg_tally *tally);

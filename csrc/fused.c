@@ -320,7 +320,7 @@ static inline fg_sum *sum_at(fg_arena *arena, fg_index index)
             return NULL;
         arena->n_sums++;
     }
-    return *room + index % FG_SLAB_STEP / FG_STEP;
+    return *room + index % FG_SLAB_STEP;
 }
 
 /* The caller counts it in the arena: see count_sums. */
@@ -733,8 +733,8 @@ static fg_index be_binary(fg_arena *arena, fg_index part, const fg_sum *sum, uin
     fg_node_init(node, fg_kind(op, FG_BINARY, sum->flags | flags), 0, data);
     node->child[0] = a;
     node->child[1] = b;
-    node->local[0] = by_a;
-    node->local[1] = by_b;
+    node->local0 = by_a;
+    node->local1 = by_b;
     set_grad(node, sum, has_grad, inner, sum->inner_is_int);
     return part;
 }
@@ -803,7 +803,7 @@ bool fg_sum_take_apart(fg_arena *arena, fg_index index, fg_index *parts)
             node->arity = FG_BINARY;
             node->child[0] = left;
             node->child[1] = right;
-            node->local[0] = node->local[1] = 1.0;
+            node->local0 = node->local1 = 1.0;
             total = index;
         }
         *end++ = total;

@@ -141,8 +141,8 @@ static inline bool be_binary(fg_run *run, fg_operand *out, uint8_t op, uint16_t 
         fg_node *node = fg_at(run->arena->nodes, out->node);
         node->child[0] = first;
         node->child[1] = second;
-        node->local[0] = by_a;
-        node->local[1] = by_b;
+        node->local0 = by_a;
+        node->local1 = by_b;
         fg_node_retain(run->arena, first);
         fg_node_retain(run->arena, second);
     }
@@ -158,8 +158,8 @@ static inline bool be_unary(fg_run *run, fg_operand *out, uint8_t op, fg_operand
     if (run->rules->records) {
         fg_node *node = fg_at(run->arena->nodes, out->node);
         node->child[0] = a->node;
-        node->local[0] = by_a.number;
-        node->local[1] = constant.number;
+        node->local0 = by_a.number;
+        node->local1 = constant.number;
         fg_node_retain(run->arena, a->node);
     }
     return true;
@@ -379,7 +379,7 @@ bool fg_registers_repeat(const fg_register *const *registers, uint32_t n_registe
     for (uint32_t k = 0; k < n_registers; k++) {
         for (uint32_t i = 0; i < (registers[k]->step ? n : 1); i++) {
             const fg_index node = registers[k]->nodes[i];
-            uint32_t place = (node / FG_STEP * 2654435761u) % PLACES;
+            uint32_t place = (node * 2654435761u) % PLACES;
             while (seen[place] != FG_NONE && seen[place] != node)
                 place = (place + 1) % PLACES;
             if (seen[place] == node && node != FG_NONE)
@@ -566,8 +566,8 @@ static bool usual_binary(fg_run *run, bool is_product, double factor, const fg_r
         fg_node_init(node, kind, 0, data);
         node->child[0] = first;
         node->child[1] = second;
-        node->local[0] = is_product ? y : 1.0;
-        node->local[1] = is_product ? x : 1.0;
+        node->local0 = is_product ? y : 1.0;
+        node->local1 = is_product ? x : 1.0;
         fg_node_retain(arena, first);
         if (!has_leaf) /* else the only reference to it is the node's */
             fg_node_retain(arena, second);
@@ -609,8 +609,8 @@ static bool usual_divide(fg_run *run, const fg_register *a, const fg_register *b
         fg_node *node = fg_at(arena->nodes, inverse);
         fg_node_init(node, run->rules->kind | fg_kind(FG_POW_CONST, FG_UNARY, FG_LOCAL1_INT), 0, y.number);
         node->child[0] = b->nodes[0];
-        node->local[0] = slope.number;
-        node->local[1] = minus_one.number;
+        node->local0 = slope.number;
+        node->local1 = minus_one.number;
         fg_node_retain(arena, b->nodes[0]);
         const fg_index index = fg_node_new(arena);
         if (index == FG_NONE) {
@@ -621,8 +621,8 @@ static bool usual_divide(fg_run *run, const fg_register *a, const fg_register *b
         fg_node_init(node, run->rules->kind | fg_kind(FG_MUL, FG_BINARY, 0), 0, x * y.number);
         node->child[0] = first;
         node->child[1] = inverse; /* the only reference to it */
-        node->local[0] = y.number;
-        node->local[1] = x;
+        node->local0 = y.number;
+        node->local1 = x;
         fg_node_retain(arena, first);
         out->numbers[i] = node->data;
         out->nodes[i] = index;
@@ -655,8 +655,8 @@ static bool usual_method(fg_run *run, uint8_t function, const fg_register *a, ui
         is_int &= !run->rules->float_data;
         fg_node_init(node, kind | fg_kind(0, 0, is_int ? FG_DATA_INT : 0), 0, y);
         node->child[0] = child;
-        node->local[0] = slope;
-        node->local[1] = 0.0;
+        node->local0 = slope;
+        node->local1 = 0.0;
         fg_node_retain(arena, child);
         out->numbers[i] = y;
         out->nodes[i] = index;

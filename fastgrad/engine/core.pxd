@@ -14,7 +14,6 @@ cdef extern from "arena.h":
 
     const bint FG_TESTING
     const fg_index FG_NONE
-    const uint32_t FG_STEP
     const uint32_t FG_PASSED_OVER
     const uint32_t FG_SLAB
     const uint32_t FG_SLAB_STEP
@@ -69,7 +68,7 @@ cdef extern from "arena.h":
     ctypedef struct fg_node:
         double data
         double grad
-        double local[2]
+        double local0, local1
         fg_index child[2]
         fg_sum *sum
         void *face

@@ -225,7 +225,7 @@ cdef list parents_of(Node self):
     while index != FG_NONE and index < end:
         if is_child(self.index, node_at(index)):
             parents.append(handle_of(index))
-        index = fg_arena_live_from(&arena, index + FG_STEP)
+        index = fg_arena_live_from(&arena, index + 1)
     return parents
 
 
@@ -235,7 +235,7 @@ cdef int take_apart_parents(fg_index operand) except -1:
     while index != FG_NONE and arena.n_fused > 0:
         if node_at(index).arity == FG_FUSED and fg_sum_has(node_at(index), operand):
             take_apart(index)
-        index = fg_arena_live_from(&arena, index + FG_STEP)
+        index = fg_arena_live_from(&arena, index + 1)
     return 0
 
 
@@ -267,9 +267,9 @@ cdef str shown_name(fg_index index):
     """The name that the table of operations has for a node's; '' for a leaf and for a user's own operation."""
     cdef fg_node *node = node_at(index)
     if node.op == FG_POW_CONST:
-        return f"**{as_object(node.local[1], node.flags & FG_LOCAL1_INT)}"
+        return f"**{as_object(node.local1, node.flags & FG_LOCAL1_INT)}"
     if node.op == FG_CONST_POW:
-        return f"{as_object(node.local[1], node.flags & FG_LOCAL1_INT)}**"
+        return f"{as_object(node.local1, node.flags & FG_LOCAL1_INT)}**"
     return NAMES[node.op]
 
 
@@ -287,7 +287,7 @@ cdef int rebuild_op(Node self, op) except -1:
         return 0
     node_at(self.index).op = code
     if code == FG_POW_CONST or code == FG_CONST_POW:
-        node_at(self.index).local[1] = constant.value
+        node_at(self.index).local1 = constant.value
         if constant.is_int:
             node_at(self.index).flags |= FG_LOCAL1_INT
     return 0

@@ -30,8 +30,8 @@ cdef inline fg_index new_binary(uint8_t op, fg_index a, fg_index b, double data,
         return new_node(FG_LEAF, FG_NULLARY, flags & FG_DATA_INT, data)
     index = new_node(op, FG_BINARY, flags, data)
     node = node_at(index)
-    node.local[0] = by_a
-    node.local[1] = by_b
+    node.local0 = by_a
+    node.local1 = by_b
     node.child[0] = a
     node.child[1] = b
     fg_node_retain(&arena, a)
@@ -51,8 +51,8 @@ cdef inline fg_index new_unary(uint8_t op, fg_index a, Number data, Number by_a,
         return new_node(FG_LEAF, FG_NULLARY, flags & FG_DATA_INT, data.value)
     index = new_node(op, FG_UNARY, flags, data.value)
     node = node_at(index)
-    node.local[0] = by_a.value
-    node.local[1] = constant.value
+    node.local0 = by_a.value
+    node.local1 = constant.value
     node.child[0] = a
     fg_node_retain(&arena, a)
     return index
@@ -264,18 +264,18 @@ cdef int refresh(fg_index index) except -1:
     """Take a deferred node's local derivatives, of what its children's numbers are now. The core does what can't raise.
     """
     cdef fg_node *node = node_at(index)
-    cdef Number by_x = Number(node.local[0], node.flags & FG_LOCAL0_INT)
+    cdef Number by_x = Number(node.local0, node.flags & FG_LOCAL0_INT)
     if node.flags & FG_DEFERRED and not fg_node_refresh(arena.nodes, node):
         if node.op == FG_LOG:
             by_x = Number(inverse_of(node_at(node.child[0]).data), False)
         elif node.op != FG_POW_CONST:
             raise SystemError(f"no derivative of a deferred operation: {node.op}")
         else:
-            power_local_grad(number_at(node.child[0]), Number(node.local[1], node.flags & FG_LOCAL1_INT), &by_x)
+            power_local_grad(number_at(node.child[0]), Number(node.local1, node.flags & FG_LOCAL1_INT), &by_x)
         node = node_at(index)
         if node.arity != FG_UNARY:      # Python has run, and has edited the edges
             return 0
-        node.local[0] = by_x.value
+        node.local0 = by_x.value
         node.flags = (node.flags | FG_LOCAL0_INT) if by_x.is_int else (node.flags & ~FG_LOCAL0_INT)
     return 0
 

@@ -24,8 +24,8 @@ cdef inline fg_node *easy_binary(uint32_t kind, double data, double by_left, dou
     cdef PyObject *handle = pop_free_handle()
     (<Node>handle).index = index
     fg_node_init(node, kind, 0, data)
-    node.local[0] = by_left
-    node.local[1] = by_right
+    node.local0 = by_left
+    node.local1 = by_right
     node.face = handle
     return node
 
@@ -55,7 +55,7 @@ cdef inline PyObject *easy_handle(fg_node *node, fg_node *left, const fg_index *
 cdef inline bint is_easy_constant(PyTypeObject *cls, PyObject *x, Number *out) noexcept:
     """Whether x, beside a Value of a class, is a float or a small int, and there's room for its leaf and a result."""
     cdef int overflow
-    if cls is not recorded or free_handle[0] is NULL or arena.end - arena.next < 2 * FG_STEP:
+    if cls is not recorded or free_handle[0] is NULL or arena.end - arena.next < 2:
         return False
     if x is <PyObject *>ZERO:       # sum() starts with 0
         out[0] = constant(Number(0.0, True))

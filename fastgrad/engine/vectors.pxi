@@ -1,7 +1,7 @@
 # Functions of fastgrad.functional in one call: what the engine tries before it runs the function in Python.
 #
-# Each does what the function of the same name in functional.py does, for vectors as they usually are: lists or tuples of
-# Values of the active class, and of floats. Else it returns None, and the function in Python runs as if nothing had
+# Each does what the function of the same name in functional.py does, for vectors as they usually are: lists or tuples
+# of Values of the active class, and of floats. Else it returns None, and the function in Python runs as if nothing had
 # happened (Public.first, public.pxi). That checks arguments and raises.
 #
 # Loops over elements are those of fastgrad/value/elementwise.py, which it hands over when it's imported.

@@ -48,7 +48,7 @@ static inline fg_index leaf(fg_arena *arena, double data)
         return index;
     fg_node *node = fg_at(arena->nodes, index);
     fg_node_init(node, fg_kind(FG_LEAF, FG_NULLARY, FG_GRAD_INT), FG_PASSED_OVER, data);
-    node->local[0] = node->local[1] = -1.0 / 3.0;
+    node->local0 = node->local1 = -1.0 / 3.0;
     return index;
 }
 

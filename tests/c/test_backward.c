@@ -278,7 +278,7 @@ static void test_what_the_sweep_says(void)
             special->op = kinds[k].op;
             special->flags |= kinds[k].flag;
             CHECK(fg_node_refresh(arena.nodes, special) == (special->op != FG_LOG && special->op != FG_POW_CONST));
-            special->local[0] = 2.0;
+            special->local0 = 2.0;
             special->data = special->op == FG_EXP ? 2.0 : 1.0;
             CHECK(fg_walk_start(&arena, &walk, top, false, FG_APART_IF_TOUCHED) == FG_OK);
             CHECK(fg_walk_go_on(&arena, &walk, 100) == FG_OK);
@@ -302,7 +302,7 @@ static void test_what_the_sweep_says(void)
             CHECK(walk.n == 0 && callers == kinds[k].is_callers && portions >= 2);
             CHECK(fg_at(arena.nodes, x)->grad == (kinds[k].op == FG_RELU && kinds[k].flag ? 512.0 : 1024.0));
             fg_walk_end(&arena, &walk);
-            special->local[0] = 2.0;
+            special->local0 = 2.0;
             special->flags &= (uint16_t)~(FG_CLOSURE | FG_DEFERRED);
         }
     for (int i = 0; i < 10; i++)

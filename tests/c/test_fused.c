@@ -44,8 +44,8 @@ static fg_index scalar(fg_arena *arena, uint8_t op, fg_index a, fg_index b)
     fg_node_init(node, new_kind | fg_kind(op, FG_BINARY, by_a | by_b), 0, adds ? x + y : x * y);
     node->child[0] = a;
     node->child[1] = b;
-    node->local[0] = adds ? 1.0 : y;
-    node->local[1] = adds ? 1.0 : x;
+    node->local0 = adds ? 1.0 : y;
+    node->local1 = adds ? 1.0 : x;
     fg_node_retain(arena, a);
     fg_node_retain(arena, b);
     return index;
@@ -211,7 +211,7 @@ static void compare_graphs(int root)
     for (int i = 0; i < 2; i++) {
         walk(i, values[i][root], true, FG_APART_ALL);
         for (uint32_t n = 0; n < walks[i].n; n++)
-            place[i][walks[i].order[n] / FG_STEP] = n;
+            place[i][fg_slot(walks[i].order[n])] = n;
     }
     CHECK(walks[0].n == walks[1].n);
     for (uint32_t n = 0; n < walks[0].n; n++) {
@@ -220,8 +220,8 @@ static void compare_graphs(int root)
             CHECK(fg_node_refresh(arenas[0].nodes, a) && fg_node_refresh(arenas[1].nodes, b));
         CHECK(a->kind == b->kind && same_bits(a->data, b->data) && same_bits(a->grad, b->grad));
         for (uint32_t k = 0; k < fg_node_n_children(a); k++) {
-            CHECK(place[0][a->child[k] / FG_STEP] == place[1][b->child[k] / FG_STEP]);
-            CHECK(same_bits(a->local[k], b->local[k]));
+            CHECK(place[0][fg_slot(a->child[k])] == place[1][fg_slot(b->child[k])]);
+            CHECK(same_bits(*fg_local(a, k), *fg_local(b, k)));
         }
     }
     for (int i = 0; i < 2; i++)

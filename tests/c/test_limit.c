@@ -40,7 +40,7 @@ int main(void)
     for (int round = 0; round < 3; round++) {
         for (uint32_t i = 0; i < FG_MAX_NODES; i++) {
             all[i] = leaf(&arena, i);
-            CHECK(all[i] != FG_NONE && all[i] % FG_STEP == 0);
+            CHECK(all[i] != FG_NONE && all[i] % FG_SLAB_STEP < FG_TAG);
         }
         CHECK(leaf(&arena, 0.0) == FG_NONE);
         CHECK(fg_arena_live(&arena) == FG_MAX_NODES);

@@ -83,8 +83,8 @@ static fg_operand made(uint8_t op, fg_operand data, const fg_operand *a, const f
     uint16_t flags = (data.is_int ? FG_DATA_INT : 0) | (by_a.is_int ? FG_LOCAL0_INT : 0)
                      | (by_b.is_int ? FG_LOCAL1_INT : 0);
     fg_node_init(node, rules.kind | fg_kind(op, arity, flags), a ? 0 : FG_PASSED_OVER, data.number);
-    node->local[0] = by_a.number;
-    node->local[1] = by_b.number;
+    node->local0 = by_a.number;
+    node->local1 = by_b.number;
     if (a) {
         node->child[0] = a->node;
         fg_node_retain(&arena, a->node);
@@ -295,7 +295,7 @@ static bool same_nodes(fg_index a, fg_index b)
         return false;
     if (x->arity == FG_NULLARY)
         return true;
-    if (!same_numbers(x->local[0], y->local[0]) || !same_numbers(x->local[1], y->local[1])
+    if (!same_numbers(x->local0, y->local0) || !same_numbers(x->local1, y->local1)
         || !same_nodes(x->child[0], y->child[0]))
         return false;
     return x->arity == FG_UNARY || same_nodes(x->child[1], y->child[1]);
@@ -604,7 +604,7 @@ static void test_repeats(void)
             registers[i] = fg_register_in(rooms[i], MOST);
             registers[i].step = below(4) > 0;
             for (uint32_t j = 0; j < (registers[i].step ? n : 1); j++) {
-                const fg_index node = below(20) ? (1 + below(k % 2 ? 1u << 20 : 64)) * FG_STEP : FG_NONE;
+                const fg_index node = below(20) ? 1 + below(k % 2 ? 1u << 20 : 64) : FG_NONE;
                 registers[i].nodes[j] = node;
                 for (uint32_t each = 0; each < count; each++)
                     repeats |= node != FG_NONE && all[each] == node;
@@ -621,7 +621,7 @@ static void test_repeats(void)
     const fg_register *one = &registers[0];
     registers[0] = fg_register_in(room, FG_MOST_COMPARED);
     for (uint32_t i = 0; i < FG_MOST_COMPARED; i++)
-        registers[0].nodes[i] = (1 + i * 2 * FG_MOST_COMPARED) * FG_STEP;
+        registers[0].nodes[i] = 1 + i * 2 * FG_MOST_COMPARED;
     CHECK(!fg_registers_repeat(&one, 1, FG_MOST_COMPARED));
     registers[0].nodes[FG_MOST_COMPARED - 1] = registers[0].nodes[500];
     CHECK(fg_registers_repeat(&one, 1, FG_MOST_COMPARED));
@@ -666,7 +666,7 @@ static void test_single_cases(void)
     node = fg_at(arena.nodes, z.node);
     const fg_node *inverse = child(node, 1);
     CHECK(z.number == 1.5 && node->op == FG_MUL && node->child[0] == three.node && inverse->op == FG_POW_CONST);
-    CHECK(inverse->data == 0.5 && inverse->local[0] == -0.25 && inverse->local[1] == -1.0);
+    CHECK(inverse->data == 0.5 && inverse->local0 == -0.25 && inverse->local1 == -1.0);
     CHECK(!(inverse->flags & FG_LOCAL0_INT) && inverse->flags & FG_LOCAL1_INT);
     drop(z);
 
@@ -771,7 +771,7 @@ static void begin(uint32_t slots)
     fg_register_set(&registers[1], 0, number(2.0));
     fg_register_note(&registers[0], N);
     fg_register_note(&registers[1], 1);
-    while (arena.used_slabs < arena.slabs || (arena.end - arena.next) / FG_STEP > slots)
+    while (arena.used_slabs < arena.slabs || arena.end - arena.next > slots)
         CHECK(leaf(&arena, 1.0) != FG_NONE);
 }
 
@@ -780,7 +780,7 @@ static void end(uint32_t live)
     fg_fail_allocation(0);
     CHECK_ARENA(&arena);
     CHECK(fg_arena_live(&arena) == live);
-    for (fg_index index = FG_STEP; (index = fg_arena_live_from(&arena, index)) != FG_NONE;)
+    for (fg_index index = 1; (index = fg_arena_live_from(&arena, index)) != FG_NONE;)
         fg_node_release(&arena, index);
     fg_arena_clear(&arena);
 }
