@@ -1,8 +1,8 @@
 /* The arena: where the nodes of all graphs live.
  *
- * A node is eight fields of 8 bytes in one growing array, and its index stands for it. The array moves when it grows or shrinks. So
- * nothing outside keeps a pointer to a node across a call that can create or release one (and so across any call that
- * can run Python).
+ * A node is eight fields of 8 bytes in one growing array, and its index stands for it. The array moves when it grows or
+ * shrinks. So nothing outside keeps a pointer to a node across a call that can create or release one (and so across any
+ * call that can run Python).
  *
  * A node lives while something refers to it: its handle (the Python object; at most one), or a parent, which is a node
  * that has it as a child. `refs` counts these. At zero the node dies, and with it all nodes below that only it kept
@@ -20,8 +20,8 @@
  *   yet no slab is, the vacant slots of a slab at least half vacant are handed out, in ascending runs too. So the slots
  *   ever used are at most twice the largest number of live nodes, plus a slab.
  * - A slab is eight arrays, one for each field. So a loop reads only the fields that it needs: the release of a graph
- *   edges, counts and kinds, an optimiser's step data and gradients. And the fields of a layer's weights, which are made
- *   one after the other, lie side by side.
+ *   edges, counts and kinds, an optimiser's step data and gradients. And the gradients of a layer's weights, which are
+ *   made one after the other, lie side by side.
  * - Each of the loops prefetches the nodes that it will soon reach (fg_prefetch). The processor does so by itself where
  *   memory is read in ascending or descending order. But a walk enters a sum at its end, goes down to its first term
  *   and then up again; only over long stretches is its order ascending.

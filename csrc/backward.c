@@ -575,7 +575,8 @@ fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
             fg_sum_pass_on(arena, end[-1], event->from, event->to);
             if (n < 1u << TERMS)
                 continue;
-            const uint32_t time = n >> (node->sum->u->is_running ? RUNNING_TERMS : TERMS);
+            const fg_column *const u = node->sum->u;
+            const uint32_t time = n >> (u->is_running || u->is_run ? RUNNING_TERMS : TERMS);
             if (budget > time) {
                 budget -= time;
                 continue;

@@ -50,7 +50,7 @@ fg_column *fg_column_new(fg_arena *arena, uint32_t n, bool has_ints)
     column->leaves_lost = UINT64_MAX;
     column->key = NULL;
     column->faces = NULL;
-    column->is_running = column->is_idle = false;
+    column->is_running = column->is_run = column->is_idle = false;
     column->has_ints = has_ints;
     return column;
 }
@@ -60,10 +60,11 @@ fg_status fg_column_take(fg_arena *arena, fg_column *column)
     fg_node *const nodes = arena->nodes;
     const fg_index *const operands = fg_column_nodes(column);
     const uint32_t n = column->n;
-    uint32_t most = 0;
+    uint32_t most = 0, n_next = 0;
     uint16_t flags = 0;
     for (uint32_t i = 0; i < n; i++) {
         fg_node *node = fg_at(nodes, operands[i]);
+        n_next += operands[i] == operands[0] + i;
         if (operands[i] != FG_NONE)
             column->numbers[i] = node->data;
         else
@@ -73,6 +74,7 @@ fg_status fg_column_take(fg_arena *arena, fg_column *column)
             most = node->refs;
     }
     const bool has_ints = (flags & FG_DATA_INT) != 0;
+    column->is_run = n_next == n && column->n_constants == 0;
     if (most <= FG_MAX_REFS && (column->has_ints || !has_ints)) {
         for (uint32_t i = 0; i < n && column->has_ints; i++)
             if (operands[i] != FG_NONE)
@@ -489,7 +491,7 @@ enum { MANY = 5 }; /* if so many sums share a column, running gradients pay */
 /* Give a column running gradients, if its operands are all exclusive, if that pays, and if there's memory. */
 static void start_running(fg_arena *arena, fg_column *column)
 {
-    if (column->refs < MANY)
+    if (column->refs < MANY || column->is_run)
         return;
     const fg_index *const operands = fg_column_nodes(column);
     const bool is_inner = fg_at(arena->nodes, operands[0])->arity != FG_NULLARY;
@@ -571,6 +573,23 @@ static void add_multiples_of_two(double *restrict us, double *restrict vs, const
     }
 }
 
+/* Whether two columns are known to have no operand in common: nothing but its column refers to an operand whose
+ * gradient is running. */
+static inline bool have_none_in_common(const fg_column *u, const fg_column *v)
+{
+    const fg_index a = fg_column_nodes(u)[0], b = fg_column_nodes(v)[0];
+    return u->is_running || v->is_running || (u->is_run && v->is_run && (a < b ? b - a : a - b) >= u->n);
+}
+
+/* The gradients of a column's operands, if they lie side by side, or else NULL. are_floats: all are known to be floats.
+ */
+static inline double *grads_of(const fg_arena *arena, const fg_column *column, bool are_floats)
+{
+    if (column->is_running)
+        return arena->running_grads + column->running;
+    return column->is_run && are_floats ? &fg_at(arena->nodes, fg_column_nodes(column)[0])->grad : NULL;
+}
+
 /* Pass on the gradients of the products from, ..., to - 1 of a usual sum, from the last. are_floats: the operands'
  * gradients are known to be floats. */
 static inline void pass_on_terms(const fg_arena *arena, const fg_node *node, size_t from, size_t to,
@@ -581,18 +600,18 @@ static inline void pass_on_terms(const fg_arena *arena, const fg_node *node, siz
     const double inner = node->inner;
     const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
     const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
-    const bool u_runs = sum->u->is_running, v_runs = sum->v->is_running;
-    if (u_runs || v_runs) { /* then no operand of v is one of u's, and the order of the two doesn't matter */
-        const fg_column *const one = u_runs ? sum->u : sum->v;
-        const fg_index *const others = u_runs ? vs : us;
-        const double *const numbers = u_runs ? of_us : of_vs; /* the others' derivatives */
-        double *const grads = arena->running_grads + one->running + from;
-        if (u_runs && v_runs) {
-            double *const other_grads = arena->running_grads + sum->v->running + from;
-            add_multiples_of_two(grads, other_grads, of_us + from, of_vs + from, inner, to - from);
+    double *const of_u = grads_of(arena, sum->u, are_floats), *const of_v = grads_of(arena, sum->v, are_floats);
+    if ((of_u || of_v) && have_none_in_common(sum->u, sum->v)) { /* then the order of the two doesn't matter */
+        const fg_index *const others = of_u ? vs : us;
+        const double *const numbers = of_u ? of_us : of_vs; /* the others' derivatives */
+        if (of_u && of_v) {
+            add_multiples_of_two(of_u + from, of_v + from, of_us + from, of_vs + from, inner, to - from);
             return;
         }
-        add_multiples(grads, (u_runs ? of_vs : of_us) + from, inner, to - from);
+        if (of_u)
+            add_multiples(of_u + from, of_vs + from, inner, to - from);
+        else
+            add_multiples(of_v + from, of_us + from, inner, to - from);
         for (size_t k = to; k-- > from;) {
             fg_node *other = fg_at(nodes, others[k]);
             other->grad += numbers[k] * inner;
@@ -655,7 +674,10 @@ FG_SELDOM void pass_on_run(fg_arena *arena, fg_node *node, uint32_t from, uint32
             prepare(arena, sum->v, sum->u != sum->v);
     }
     if (from == 0 && node->child[0] != FG_NONE) { /* A_0 passes its gradient on to the start before P_0 does to u_0 */
-        pass_on_terms(arena, node, 1, to, false);
+        if (is_whole)
+            pass_on_terms(arena, node, 1, to, true);
+        else
+            pass_on_terms(arena, node, 1, to, false);
         fg_grad_add_product(fg_at(nodes, node->child[0]), 1.0, true, node->inner, sum->inner_is_int);
         to = 1;
     }

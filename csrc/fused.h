@@ -29,8 +29,9 @@
  * A column is what sums keep of a list of operands. Sums may share a column, as the rows of a layer share their inputs.
  * A column holds one reference to each operand, and takes 12 bytes for each: a number and an index. A row of weights is
  * a column that comes back at each position of a text and in each step. Such a column gets up to 16 bytes more for each
- * operand: its handle (fg_column_note_faces), and while a sweep runs its gradient (fg_columns_stop_running). Between
- * two steps no sum has it, and then it's idle (fg_column_end): only memory, without a reference to anything.
+ * operand: its handle (fg_column_note_faces), and while a sweep runs its gradient (fg_columns_stop_running). Gradients
+ * of operands that were made one after the other lie side by side in the arena, and stay there (is_run). Between two
+ * steps no sum has such a column, and then it's idle (fg_column_end): only memory, without a reference to anything.
  */
 #ifndef FG_FUSED_H
 #define FG_FUSED_H
@@ -59,6 +60,7 @@ typedef struct fg_column {
     uint32_t n_constants;   /* how many operands are constants */
     bool is_idle;           /* no sum has it, and it refers to no operand: see fg_column_end */
     bool has_ints;          /* there is a byte for each number, which says whether it's an int: fg_column_kinds */
+    bool is_run;            /* the operands are nodes whose indices follow each other, so a field lies side by side */
     double numbers[];       /* the operands' data when the column was made. Behind them are the operands
                              * (fg_column_nodes), and behind those the bytes (fg_column_kinds) */
 } fg_column;

@@ -144,7 +144,9 @@ static void adam_portion(fg_arena *arena, const fg_adam *rule, size_t n, const f
     for (size_t i = 0; i < n; i++)
         data[i] = data[i] - r.lr * (m[i] / r.bias1) / (root[i] + r.eps);
     for (size_t i = 0; i < n; i++)
-        set_data(fg_at(arena->nodes, params[i]), data[i]);
+        fg_at(arena->nodes, params[i])->data = data[i];
+    for (size_t i = 0; i < n && any & FG_DATA_INT; i++)
+        fg_at(arena->nodes, params[i])->flags &= (uint16_t)~FG_DATA_INT;
 }
 
 void fg_adam_step(fg_arena *arena, const fg_adam *rule, size_t n, const fg_index *params, double *m, double *v,

@@ -259,6 +259,11 @@ FAULTS = {
         ("roots-that-raise", "return x >= 0.0 && x < INFINITY;", "return true;", "c/test_optim.c"),
     ],
     "csrc/fused.c": [
+        ("runs-that-share-operands", "(a < b ? b - a : a - b) >= u->n)", "a != b)",
+         "engine/test_fused.py::test_values_made_one_after_the_other"),
+        ("a-run-with-gaps", "column->is_run = n_next == n &&", "column->is_run = n_next > n / 2 &&", "c/test_fused.c"),
+        ("gradients-that-don-t-lie-side-by-side", "return column->is_run && are_floats ?",
+         "return column->is_run || are_floats ?", "c/test_fused.c"),
         ("ints-in-fused-sums", "v ? u->has_ints && v->has_ints : u->has_ints)", "v ? false : u->has_ints)",
          "tools/test_functional.py::test_what_the_loop_does"),
         ("single-ints-in-fused-sums", "v ? u->has_ints && v->has_ints : u->has_ints)",

@@ -411,6 +411,31 @@ def test_what_many_sums_share(make, rows, times, also):
     same_as_loops(program)
 
 
+@pytest.mark.parametrize("n", [2, 3, 17])
+@pytest.mark.parametrize("shift", [0, 1, 2, "behind"])
+@pytest.mark.parametrize("start", [0, 3])
+def test_values_made_one_after_the_other(n, shift, start):
+    """Their gradients lie side by side, and the sweep adds to all of them at once, unless both factors have some of
+    them. A start may be one of them too."""
+    def program(Value, F):
+        rng = random.Random(n)
+        values = [Value(rng.uniform(-1, 1)) for _ in range(3 * n + 2)]
+        values[0].grad = -0.0
+        by = n if shift == "behind" else shift
+        us, vs = values[:n], values[by:by + n]
+        turned = us[::-1]
+        results = []
+        for _ in range(4):
+            results += [F.dot(us, vs, start and values[by]), F.dot(vs, us), F.dot(us, turned)]
+            results.append(F.dot(turned, values[n:2 * n]))
+        for weight, v in zip((0.3, 0.7, -1.1), results):
+            results[0] = results[0] + weight * v
+        F.sum(results).backward()
+        F.sum([v * v for v in F.linear(us, [vs, turned, vs])]).backward()
+        return values
+    same_as_loops(program)
+
+
 def test_a_matrix_product_shares_columns_both_ways():
     def program(Value, F):
         a, b = ([[Value(rng.uniform(-1, 1)) for _ in range(3)] for _ in range(3)] for rng in (random.Random(3),) * 2)
