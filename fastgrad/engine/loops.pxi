@@ -121,6 +121,12 @@ cdef void note_builtins(Frame *frame, unsigned int mask) noexcept:
 
 # ---- Loops ----
 
+cdef inline bint is_watched() noexcept:
+    """Whether there's a trace or profile function, or another tool that wants to see the author's lines and calls."""
+    cdef PyThreadState *thread = PyThreadState_Get()
+    return thread.c_tracefunc is not NULL or thread.c_profilefunc is not NULL or is_monitored()
+
+
 cdef dict MATH_NAMES = vars(math)
 
 _LOOP_CODES = {
@@ -234,8 +240,7 @@ cdef class Loop:
 
     cdef bint may_run(self, Frame *frame) except -1:
         cdef int i
-        cdef PyThreadState *thread = PyThreadState_Get()
-        if thread.c_tracefunc is not NULL or thread.c_profilefunc is not NULL or is_monitored():
+        if is_watched():
             self.decline(b"a trace or profile function")
             return False
         if not are_known_builtins(frame, self.builtins_mask):

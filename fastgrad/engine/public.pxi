@@ -4,6 +4,9 @@
 # public function. So what users see under its name is a Public, which calls the function, and leaves the package's
 # frames out of an error's traceback. What else is in it stays: a function of the user's that ours has called.
 #
+# A Public may have a function of the engine's that is tried first (vectors.pxi). A profiler, say, is shown the function
+# itself.
+#
 # A Public passes for its function, as functools.lru_cache's objects do: `__wrapped__` is the function, `__get__` makes
 # methods, and pickles hold the name.
 
@@ -78,7 +81,7 @@ cdef class Public:
 
 cdef PyObject *call_public(PyObject *self, PyObject **given, size_t n, PyObject *names) noexcept:
     cdef PyObject *result
-    if (<Public>self).first is not None and names is NULL:
+    if (<Public>self).first is not None and names is NULL and not is_watched():
         result = PyObject_Vectorcall_or_null(<PyObject *>(<Public>self).first, given, n, NULL)
         if result is not <PyObject *>None:
             if result is not NULL:

@@ -268,6 +268,34 @@ def arguments(name, kind, n, seed):
 # ---- The same as the loop ----
 
 @pytest.mark.parametrize("name", F.__all__)
+def test_a_profiler_sees_the_function(name):
+    """And nothing else changes."""
+    def watched(*given):
+        seen = []
+        sys.setprofile(lambda frame, event, x: seen.append(frame.f_code) if event == "call" else None)
+        try:
+            return getattr(F, name)(*given)
+        finally:
+            sys.setprofile(None)
+            assert inspect.unwrap(getattr(F, name)).__code__ in seen
+    for way in WAYS:
+        make = lambda: arguments(name, "values", 3, 1)
+        assert outcome(watched, make(), way) == outcome(LOOPS[name], make(), way)
+
+
+@pytest.mark.parametrize("name", F.__all__)
+def test_too_many_and_too_few_arguments(name):
+    """Python's own words."""
+    function = inspect.unwrap(getattr(F, name))
+    for given in [(), (V,) * 9]:
+        with pytest.raises(TypeError) as found:
+            getattr(F, name)(*given)
+        with pytest.raises(TypeError) as expected:
+            function(*given)
+        assert str(found.value) == str(expected.value)
+
+
+@pytest.mark.parametrize("name", F.__all__)
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_loop_does(name, kind):
     for seed, n in enumerate([1, 2, 2, 3, 17] if fastgrad.backend == "c" else [1, 5]):
