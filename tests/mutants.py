@@ -540,7 +540,7 @@ FAULTS = {
          "loops/test_held.py::test_no_object_is_left"),
     ],
     "fastgrad/engine/public.pxi": [
-        ("functions-out-of-a-profiler-s-sight", " and not is_watched():", ":",
+        ("functions-out-of-a-profiler-s-sight", " and not is_traced():", ":",
          "tools/test_functional.py::test_a_profiler_sees_the_function"),
         ("another-function-s-errors", "            PyErr_Clear()\n        else:\n            decref(result)",
          "            return NULL\n        else:\n            decref(result)",
@@ -655,7 +655,7 @@ FAULTS = {
          "loops/test_held.py::test_no_object_is_left"),
     ],
     "fastgrad/engine/loops.pxi": [
-        ("a-trace-function-ignored", "        if is_watched():", "        if False:",
+        ("a-trace-function-ignored", "        if is_traced():", "        if False:",
          "loops/test_programs.py::test_corners[modes-a trace function that sees variables]"),
         ("a-builtin-of-the-author-s",
          "                if looked_up(frame, name) is not <PyObject *>meant:", "                if False:",

@@ -121,7 +121,7 @@ cdef void note_builtins(Frame *frame, unsigned int mask) noexcept:
 
 # ---- Loops ----
 
-cdef inline bint is_watched() noexcept:
+cdef inline bint is_traced() noexcept:
     """Whether there's a trace or profile function, or another tool that wants to see the author's lines and calls."""
     cdef PyThreadState *thread = PyThreadState_Get()
     return thread.c_tracefunc is not NULL or thread.c_profilefunc is not NULL or is_monitored()
@@ -240,7 +240,7 @@ cdef class Loop:
 
     cdef bint may_run(self, Frame *frame) except -1:
         cdef int i
-        if is_watched():
+        if is_traced():
             self.decline(b"a trace or profile function")
             return False
         if not are_known_builtins(frame, self.builtins_mask):

@@ -81,7 +81,7 @@ cdef class Public:
 
 cdef PyObject *call_public(PyObject *self, PyObject **given, size_t n, PyObject *names) noexcept:
     cdef PyObject *result
-    if (<Public>self).first is not None and names is NULL and not is_watched():
+    if (<Public>self).first is not None and names is NULL and not is_traced():
         result = PyObject_Vectorcall_or_null(<PyObject *>(<Public>self).first, given, n, NULL)
         if result is not <PyObject *>None:
             if result is not NULL:
