@@ -90,11 +90,15 @@ static fg_node *first_cache_line(void *block)
     return (fg_node *)(((uintptr_t)block + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
 }
 
-/* Make the array `slabs` slabs long. `nodes` and `slabs` change only when all memory is there. */
+/* Make the array `slabs` slabs long. If it fails to grow, `nodes` and `slabs` are as before. If it fails to shrink,
+ * some memory isn't given back, and isn't used. */
 static bool resize(fg_arena *arena, uint32_t slabs)
 {
     if ((uint64_t)slabs * FG_SLAB_BYTES > SIZE_MAX - CACHE_LINE)
         return false;
+    free_rooms(arena, slabs);
+    if (slabs < arena->slabs)
+        arena->slabs = slabs; /* from here on one of the arrays may be as short as that */
     uint32_t *taken = fg_allocate(arena->taken, slabs * sizeof *taken);
     if (!taken)
         return false;
@@ -103,7 +107,6 @@ static bool resize(fg_arena *arena, uint32_t slabs)
     if (!vacant)
         return false;
     arena->vacant = vacant;
-    free_rooms(arena, slabs);
     fg_sum **sums = fg_allocate(arena->sums, slabs * sizeof *sums);
     if (!sums)
         return false;
@@ -165,8 +168,8 @@ static void start_run(fg_arena *arena, uint32_t slab, fg_index from, fg_index to
     arena->current = slab;
     arena->next = from;
     arena->end = to;
-    arena->taken[slab] += (to - from);
-    arena->all_taken += (to - from);
+    arena->taken[slab] += to - from;
+    arena->all_taken += to - from;
 }
 
 /* Whether a slot that has had a node is free again. */
@@ -228,7 +231,7 @@ bool fg_arena_next_run(fg_arena *arena)
 
 static bool has_no_live_node(const fg_arena *arena, uint32_t slab)
 {
-    return arena->taken[slab] == (slab == arena->current ? (arena->end - arena->next) : 0);
+    return arena->taken[slab] == (slab == arena->current ? arena->end - arena->next : 0);
 }
 
 /* Decide how many vacant slabs are kept. A graph has died, and the last slab is vacant. before: how many nodes were
@@ -271,7 +274,7 @@ static void trim(fg_arena *arena)
     arena->n_vacant = n;
     free_rooms(arena, used);
     if (arena->slabs / 4 >= used)
-        resize(arena, 2 * used); /* if it fails, the arena stays as it was */
+        resize(arena, 2 * used);
 }
 
 /* ---- The end of nodes ---- */

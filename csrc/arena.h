@@ -224,9 +224,9 @@ typedef struct {
     uint32_t slabs;         /* how many there is memory for */
     uint32_t *taken;        /* of each slab: its live nodes, plus the slots of the current run that are still free */
     uint32_t *vacant;       /* a stack of the slabs without a live node */
+    uint32_t n_vacant;
     struct fg_sum **sums;   /* of each slab that has had a fused sum: room for one for each slot; else NULL */
     uint32_t n_sums;        /* how many slabs have that room */
-    uint32_t n_vacant;
     uint32_t probe;         /* the slab where the next search for a half vacant one starts */
     void *block;            /* the allocated memory; `nodes` is the first cache line in it */
     size_t edge_bytes;      /* of all fg_edges, and of fg_columns but idle ones */

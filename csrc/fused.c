@@ -674,10 +674,7 @@ FG_SELDOM void pass_on_run(fg_arena *arena, fg_node *node, uint32_t from, uint32
             prepare(arena, sum->v, sum->u != sum->v);
     }
     if (from == 0 && node->child[0] != FG_NONE) { /* A_0 passes its gradient on to the start before P_0 does to u_0 */
-        if (is_whole)
-            pass_on_terms(arena, node, 1, to, true);
-        else
-            pass_on_terms(arena, node, 1, to, false);
+        pass_on_terms(arena, node, 1, to, is_whole);
         fg_grad_add_product(fg_at(nodes, node->child[0]), 1.0, true, node->inner, sum->inner_is_int);
         to = 1;
     }

@@ -290,7 +290,9 @@ cdef bint columns_across(rows, Py_ssize_t n, fg_column **columns) noexcept:
         for i in range(n_rows):
             items[i] = items_of(<object>items_of(rows)[i])[j]
         columns[j] = new_column(items, n_rows)
-        is_done = is_done and columns[j] is not NULL
+        if columns[j] is NULL:
+            is_done = False
+            break
     fg_allocate(items, 0)
     return is_done
 

@@ -189,6 +189,30 @@ static void live_and_die(fg_arena *arena, uint32_t n)
     fg_node_release(arena, top);
 }
 
+/* Giving memory back may fail too: each of the arrays in turn. The arena grows again after that. */
+static void test_memory_that_stays(void)
+{
+    for (long n = 1; n <= 4; n++) {
+        fg_arena arena;
+        fg_arena_init(&arena, NULL);
+        fg_index below = leaf(&arena, 1.0);
+        for (uint32_t i = 0; i < 3 * FG_KEEP_SLABS * FG_SLAB; i++) {
+            fg_index top = node(&arena, 1, &below, (double[]){1.0});
+            CHECK(top != FG_NONE);
+            fg_node_release(&arena, below);
+            below = top;
+        }
+        fg_fail_allocation(n);
+        fg_node_release(&arena, below);
+        fg_fail_allocation(0);
+        CHECK(fg_arena_live(&arena) == 0);
+        CHECK_ARENA(&arena);
+        live_and_die(&arena, 4 * FG_KEEP_SLABS * FG_SLAB);
+        CHECK_ARENA(&arena);
+        fg_arena_clear(&arena);
+    }
+}
+
 static void test_memory_of_a_loop_is_kept(void)
 {
     const uint32_t large = 4 * FG_KEEP_SLABS * FG_SLAB, slabs = 4 * FG_KEEP_SLABS;
@@ -478,6 +502,7 @@ int main(void)
     test_runs_ascend();
     test_scattered_survivors();
     test_memory_comes_back();
+    test_memory_that_stays();
     test_memory_of_a_loop_is_kept();
     test_wide_nodes();
     test_hold();
