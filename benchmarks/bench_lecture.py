@@ -66,7 +66,7 @@ def training(engine, options):
     harness.require("fastgrad")
     arguments = {"script": [], "no-fuse": ["--no-fuse"], "own": ["--keep", "Value"]}[engine]
     return script_steps.training("lecture_script.py", {"seed": options.seed, "steps": options.steps}, "loss",
-                                 options.warm, arguments), {**python, **harness.versions("fastgrad")}
+                                 options, arguments), {**python, **harness.versions("fastgrad")}
 
 
 def main():

@@ -43,7 +43,7 @@ def training(engine, options):
         harness.require("fastgrad")
         settings = {name: getattr(options, name) for name in ("seed", "steps", *SHAPE)}
         settings["names"] = microgpt.NAMES
-        return script_steps.training("microgpt_script.py", settings, "loss", options.warm), {
+        return script_steps.training("microgpt_script.py", settings, "loss", options), {
             "python": harness.machine()["python"], **harness.versions("fastgrad")}
     documents = microgpt.read_documents(microgpt.NAMES)
     shape = [getattr(options, name) for name in SHAPE]

@@ -89,7 +89,7 @@ def training(engine, options):
     if engine == "notebook":
         harness.require("numpy"), harness.require("fastgrad")
         settings = {name: getattr(options, name) for name in SETTINGS}
-        return script_steps.training("moons.ipynb", settings, "total", options.warm), {
+        return script_steps.training("moons.ipynb", settings, "total", options), {
             "python": harness.machine()["python"], **harness.versions("fastgrad", "numpy")}
     package = "micrograd" if engine == "micrograd" else "fastgrad"
     MLP = harness.require(f"{package}.nn").MLP

@@ -1,7 +1,9 @@
-"""Run a script or a notebook as `python -m fastgrad` does, a training step at a time, so that it can take turns.
+"""Run a script or a notebook as `python -m fastgrad` does, some training steps at a time, so that it can take turns.
 
-It runs in a thread, unedited but for its settings. It prints a line for each step, and such a line is where it waits
-for its next turn: what it has printed to is an Output. A step's time is that from its turn to its line.
+It runs in a thread, unedited but for its settings. It prints a line for each step, and after the last of a turn's it
+waits there for its next turn: what it has printed to is an Output. A step's time is that from its turn, or from the
+line before, to its line. Within a turn nothing switches threads: a thread that wakes up may do so on another processor,
+whose caches have nothing of the script.
 """
 import io
 import json
@@ -17,11 +19,11 @@ ENDLESS = 10 ** 9
 
 
 class Output(io.TextIOBase):
-    """What the script prints to. loss: the name of its variable with the loss."""
+    """What the script prints to. loss: the name of its variable with the loss. count: the steps of a turn."""
 
-    def __init__(self, loss):
-        self.loss, self.line, self.begin = loss, "", 0.0
-        self.turn, self.is_done, self.found = threading.Semaphore(0), threading.Semaphore(0), None
+    def __init__(self, loss, count):
+        self.loss, self.count, self.line, self.begin = loss, count, "", 0.0
+        self.turn, self.is_done, self.found, self.end = threading.Semaphore(0), threading.Semaphore(0), [], None
 
     def write(self, text):
         self.line += text
@@ -31,13 +33,15 @@ class Output(io.TextIOBase):
                 frame = sys._getframe(1)
                 while self.loss not in frame.f_globals:         # IPython prints by functions of its own
                     frame = frame.f_back
-                self.leave((frame.f_globals[self.loss].data, seconds))
-                self.turn.acquire()
+                self.found.append((frame.f_globals[self.loss].data, seconds))
+                if len(self.found) == self.count:
+                    self.is_done.release()
+                    self.turn.acquire()
             self.line, self.begin = "", time.perf_counter()
         return len(text)
 
-    def leave(self, found):
-        self.found = found
+    def leave(self, why):
+        self.end = why
         self.is_done.release()
 
 
@@ -64,13 +68,14 @@ def copied(name, settings, folder):
     return path
 
 
-def steps_of(name, settings, loss, arguments=()):
+def steps_of(name, settings, loss, arguments=(), count=1):
     """Yield the loss and the seconds of each step of a script or notebook in this folder.
 
-    loss: the name of its variable with the loss. arguments: of `python -m fastgrad`, before the script.
+    loss: the name of its variable with the loss. arguments: of `python -m fastgrad`, before the script. count: the
+    steps that it runs before it waits.
     """
     from fastgrad.__main__ import main
-    output = Output(loss)
+    output = Output(loss, count)
 
     def run():
         with tempfile.TemporaryDirectory() as folder:
@@ -84,17 +89,19 @@ def steps_of(name, settings, loss, arguments=()):
     try:
         while True:
             output.is_done.acquire()
-            if isinstance(output.found, str):
-                raise RuntimeError(output.found)
-            yield output.found
+            yield from output.found
+            if output.end:
+                raise RuntimeError(output.end)
+            output.found.clear()
             sys.stdout = output
             output.turn.release()
     finally:
         sys.stdout = stdout
 
 
-def training(name, settings, loss, warm, arguments=()):
-    """What starts such a training from its beginning, for contest.work. warm: whether it's started to warm up first.
-    That run has no end, since each replaces the script's class anew, of which there can't be many in a process."""
-    runs = iter([{**settings, "steps": ENDLESS}] if warm else [])
-    return lambda: steps_of(name, next(runs, settings), loss, arguments)
+def training(name, settings, loss, options, arguments=()):
+    """What starts such a training from its beginning, for contest.work. options: contest's; with options.warm, it's
+    started to warm up first. That run has no end, since each replaces the script's class anew, of which there can't be
+    many in a process."""
+    runs = iter([{**settings, "steps": ENDLESS}] if options.warm else [])
+    return lambda: steps_of(name, next(runs, settings), loss, arguments, options.block)
