@@ -90,7 +90,7 @@ def extensions():
     engine = Extension(
         "fastgrad.engine.engine",
         sources=["fastgrad/engine/engine.pyx", "csrc/arena.c", "csrc/backward.c", "csrc/fused.c",
-                 "csrc/program.c", "csrc/exact_pow.c", "csrc/optim.c", "csrc/derive.c"],
+                 "csrc/program.c", "csrc/exact_pow.c", "csrc/fields.c", "csrc/optim.c", "csrc/derive.c"],
         depends=glob("csrc/*.h") + glob("fastgrad/engine/*.h") + glob("fastgrad/engine/*.px[di]"),
         include_dirs=["csrc"],
         define_macros=[("FG_TESTING", "1")] if is_for_tests else [],

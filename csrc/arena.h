@@ -420,7 +420,7 @@ static inline void fg_node_set_closure(fg_arena *arena, fg_node *node)
 }
 
 /* Say that a node's number is being assigned. If something refers to the node besides its handle, which may be a column
- * with the old number, no column made before is found again. (optim.c counts a whole step once.) */
+ * with the old number, no column made before is found again. (fields.c and optim.c count once for many nodes.) */
 static inline void fg_node_note_assigned(fg_arena *arena, const fg_node *node)
 {
     arena->assigned += node->refs > 1;

@@ -8,6 +8,8 @@
 
 #include <float.h>
 
+#include "fours.h"
+
 /* x ** 2 of a number that the vectors aren't sure of. */
 static inline bool square_of(double x, double *y)
 {
@@ -21,7 +23,7 @@ static inline bool root_of(double x, double *y)
     return x >= 0.0 && x < INFINITY;
 }
 
-#if FG_POW_IS_NEARLY_EXACT && defined __x86_64__ && defined __GNUC__
+#if FG_POW_IS_NEARLY_EXACT && FG_FOURS
 #include <immintrin.h>
 
 #define FG_WITH_FMA __attribute__((target("avx2,fma")))

@@ -1,6 +1,7 @@
 /* Making fused sums, passing their gradients on, and taking them apart. fused.h says what they are. */
 #include "fused.h"
 
+#include "fours.h"
 #include "gradients.h"
 
 /* ---- Columns ---- */
@@ -557,21 +558,27 @@ void fg_columns_stop_running(fg_arena *arena)
     }
 }
 
-static void add_multiples(double *restrict sums, const double *restrict numbers, double factor, size_t n)
+FG_BODY void add_multiples_of_any(double *restrict sums, const double *restrict numbers, double factor, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         sums[i] += numbers[i] * factor;
 }
 
-/* add_multiples for both columns of a sum. */
-static void add_multiples_of_two(double *restrict us, double *restrict vs, const double *restrict of_us,
-                                 const double *restrict of_vs, double factor, size_t n)
+/* The same for both columns of a sum. */
+FG_BODY void add_multiples_of_two_of_any(double *restrict us, double *restrict vs, const double *restrict of_us,
+                                         const double *restrict of_vs, double factor, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         us[i] += of_vs[i] * factor;
         vs[i] += of_us[i] * factor;
     }
 }
+
+FG_TWICE(add_multiples, (double *restrict sums, const double *restrict numbers, double factor, size_t n),
+         (sums, numbers, factor, n))
+FG_TWICE(add_multiples_of_two, (double *restrict us, double *restrict vs, const double *restrict of_us,
+                                const double *restrict of_vs, double factor, size_t n),
+         (us, vs, of_us, of_vs, factor, n))
 
 /* Whether two columns are known to have no operand in common: nothing but its column refers to an operand whose
  * gradient is running. */
@@ -590,19 +597,28 @@ static inline double *grads_of(const fg_arena *arena, const fg_column *column, b
     return column->is_run && are_floats ? &fg_at(arena->nodes, fg_column_nodes(column)[0])->grad : NULL;
 }
 
-/* Pass on the gradients of the products from, ..., to - 1 of a usual sum, from the last. are_floats: the operands'
- * gradients are known to be floats. */
-static inline void pass_on_terms(const fg_arena *arena, const fg_node *node, size_t from, size_t to,
-                                 const bool are_floats)
+/* Pass on the gradient of product k of a usual sum. are_floats: the operands' gradients are known to be floats. */
+static inline void pass_on_product(fg_node *nodes, const fg_sum *sum, size_t k, double inner, const bool are_floats)
+{
+    fg_node *u = fg_at(nodes, fg_column_nodes(sum->u)[k]), *v = fg_at(nodes, fg_column_nodes(sum->v)[k]);
+    u->grad += sum->v->numbers[k] * inner;
+    v->grad += sum->u->numbers[k] * inner;
+    if (!are_floats) {
+        u->flags &= (uint16_t)~FG_GRAD_INT;
+        v->flags &= (uint16_t)~FG_GRAD_INT;
+    }
+}
+
+/* The same for the products from, ..., to - 1, from the last. */
+FG_BODY void pass_on_products(const fg_arena *arena, const fg_node *node, size_t from, size_t to, const bool are_floats)
 {
     fg_node *const nodes = arena->nodes;
     const fg_sum *sum = node->sum;
     const double inner = node->inner;
-    const fg_index *const us = fg_column_nodes(sum->u), *const vs = fg_column_nodes(sum->v);
     const double *const of_us = sum->u->numbers, *const of_vs = sum->v->numbers;
     double *const of_u = grads_of(arena, sum->u, are_floats), *const of_v = grads_of(arena, sum->v, are_floats);
     if ((of_u || of_v) && have_none_in_common(sum->u, sum->v)) { /* then the order of the two doesn't matter */
-        const fg_index *const others = of_u ? vs : us;
+        const fg_index *const others = fg_column_nodes(of_u ? sum->v : sum->u);
         const double *const numbers = of_u ? of_us : of_vs; /* the others' derivatives */
         if (of_u && of_v) {
             add_multiples_of_two(of_u + from, of_v + from, of_us + from, of_vs + from, inner, to - from);
@@ -620,15 +636,8 @@ static inline void pass_on_terms(const fg_arena *arena, const fg_node *node, siz
         }
         return;
     }
-    for (size_t k = to; k-- > from;) {
-        fg_node *u = fg_at(nodes, us[k]), *v = fg_at(nodes, vs[k]);
-        u->grad += of_vs[k] * inner;
-        v->grad += of_us[k] * inner;
-        if (!are_floats) {
-            u->flags &= (uint16_t)~FG_GRAD_INT;
-            v->flags &= (uint16_t)~FG_GRAD_INT;
-        }
-    }
+    for (size_t k = to; k-- > from;)
+        pass_on_product(nodes, sum, k, inner, are_floats);
 }
 
 /* The same in a sum of single operands, whose gradient is a float. */
@@ -674,14 +683,31 @@ FG_SELDOM void pass_on_run(fg_arena *arena, fg_node *node, uint32_t from, uint32
             prepare(arena, sum->v, sum->u != sum->v);
     }
     if (from == 0 && node->child[0] != FG_NONE) { /* A_0 passes its gradient on to the start before P_0 does to u_0 */
-        pass_on_terms(arena, node, 1, to, is_whole);
+        pass_on_products(arena, node, 1, to, is_whole);
         fg_grad_add_product(fg_at(nodes, node->child[0]), 1.0, true, node->inner, sum->inner_is_int);
         to = 1;
     }
     if (is_whole)
-        pass_on_terms(arena, node, from, to, true);
+        pass_on_products(arena, node, from, to, true);
     else
-        pass_on_terms(arena, node, from, to, false);
+        pass_on_products(arena, node, from, to, false);
+}
+
+/* The same for all terms. Mostly both columns have come before in this sweep, and both have their gradients side by
+ * side. */
+FG_SELDOM void pass_on_row(fg_arena *arena, fg_node *node)
+{
+    const fg_sum *const sum = node->sum;
+    const fg_column *const u = sum->u, *const v = sum->v;
+    if (u->sweep == arena->sweeps && v->sweep == arena->sweeps && u != v && node->child[0] == FG_NONE
+        && is_usual(node)) {
+        double *const of_u = grads_of(arena, u, true), *const of_v = grads_of(arena, v, true);
+        if (of_u && of_v && have_none_in_common(u, v)) {
+            add_multiples_of_two(of_u, of_v, u->numbers, v->numbers, node->inner, sum->n);
+            return;
+        }
+    }
+    pass_on_run(arena, node, 0, sum->n);
 }
 
 void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
@@ -693,9 +719,11 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
         sum->inner_is_int = sum->rest_is_int && node->flags & FG_GRAD_INT;
     }
     node->left = from;
-    /* Half of all events have one term: the first rows' of layers. */
+    /* Nearly half of all events have one term: the first rows' of layers. */
     if (to - from == 1 && from > 0 && is_usual(node) && !sum->u->is_running && !sum->v->is_running)
-        pass_on_terms(arena, node, from, to, false);
+        pass_on_product(arena->nodes, sum, from, node->inner, false);
+    else if (to - from == sum->n)
+        pass_on_row(arena, node);
     else
         pass_on_run(arena, node, from, to);
 }

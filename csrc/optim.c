@@ -2,6 +2,8 @@
 #include "optim.h"
 
 #include "exact_pow.h"
+#include "fields.h"
+#include "fours.h"
 #include "gradients.h"
 
 /* g ** 2 of a gradient. Python computes an int's square exactly and rounds it then, which grad * grad does too. */
@@ -24,8 +26,7 @@ static inline void set_data(fg_node *node, double data)
 
 void fg_grads_zero(fg_arena *arena, size_t n, const fg_index *params)
 {
-    for (size_t i = 0; i < n; i++)
-        fg_grad_zero(fg_at(arena->nodes, params[i]));
+    fg_fields_fill(arena, FG_GRAD, n, params, 0.0, true);
 }
 
 void fg_grads_scale(fg_arena *arena, size_t n, const fg_index *params, double factor)
@@ -84,53 +85,57 @@ static inline bool is_huge(double g)
     return fabs(g) > 0x1p511 && isfinite(g);
 }
 
-/* Adam's gradient of a parameter, whose flags are put into *flags. */
-static inline double adam_grad(const fg_node *node, const fg_adam *rule, uint16_t *flags)
+enum { PORTION = 128 }; /* parameters of Adam's that are stepped together, so that the compiler can use vectors */
+
+/* Adam's gradients of a portion. are_ints: which of them are ints in Python. Returns whether any is. */
+static bool adam_grads(const fg_arena *arena, const fg_adam *rule, size_t n, const fg_index *params, double *grads,
+                       bool *are_ints)
 {
-    const double g = rule->maximize ? negative_of_grad(node->grad, node->flags) : node->grad;
-    *flags = node->flags;
-    if (rule->weight_decay == 0.0 || rule->decoupled)
-        return g;
-    *flags &= (uint16_t)~FG_GRAD_INT;
-    return g + rule->weight_decay * node->data;
+    const bool are_changed = rule->maximize || (rule->weight_decay != 0.0 && !rule->decoupled);
+    bool are_any = fg_fields_read(arena, FG_GRAD, n, params, grads) & FG_GRAD_INT;
+    for (size_t i = 0; i < n && (are_any || are_changed); i++) {
+        const fg_node *node = fg_at(arena->nodes, params[i]);
+        are_ints[i] = node->flags & FG_GRAD_INT;
+        if (rule->maximize)
+            grads[i] = negative_of_grad(grads[i], node->flags);
+        if (rule->weight_decay != 0.0 && !rule->decoupled) {
+            grads[i] = grads[i] + rule->weight_decay * node->data;
+            are_ints[i] = are_any = false;
+        }
+    }
+    return are_any;
+}
+
+static bool is_portion_safe(const fg_arena *arena, const fg_adam *rule, size_t n, const fg_index *params,
+                            const double *v)
+{
+    const fg_adam r = *rule;
+    double g[PORTION];
+    bool are_ints[PORTION];
+    size_t n_huge = 0;
+    (void)adam_grads(arena, rule, n, params, g, are_ints);
+    for (size_t i = 0; i < n; i++)
+        n_huge += is_huge(g[i]);
+    for (size_t i = 0; i < n && r.eps == 0.0; i++)
+        if (r.beta2 * v[i] + (1.0 - r.beta2) * fg_square(g[i]) == 0.0)
+            return false;
+    return n_huge == 0;
 }
 
 bool fg_adam_is_safe(const fg_arena *arena, const fg_adam *rule, size_t n, const fg_index *params, const double *v)
 {
-    const fg_adam r = *rule;
-    uint16_t flags;
-    size_t n_huge = 0;
-    for (size_t i = 0; i < n; i++)
-        n_huge += is_huge(adam_grad(fg_at(arena->nodes, params[i]), &r, &flags));
-    for (size_t i = 0; i < n && r.eps == 0.0; i++) {
-        const double g = adam_grad(fg_at(arena->nodes, params[i]), &r, &flags);
-        if (r.beta2 * v[i] + (1.0 - r.beta2) * fg_square(g) == 0.0)
+    for (size_t i = 0; i < n; i += PORTION)
+        if (!is_portion_safe(arena, rule, n - i < PORTION ? n - i : PORTION, params + i, v + i))
             return false;
-    }
-    return n_huge == 0;
+    return true;
 }
 
-enum { PORTION = 128 }; /* parameters of Adam's that are stepped together, so that the compiler can use vectors */
-
-static void adam_portion(fg_arena *arena, const fg_adam *rule, size_t n, const fg_index *params, double *restrict m,
-                         double *restrict v, double *restrict largest)
+/* The averages of n gradients and of their squares. In place of the squares, what the step is divided by the root of.
+ */
+FG_BODY void adam_averages_of_any(const fg_adam *rule, size_t n, const double *restrict g, double *restrict square,
+                                  double *restrict m, double *restrict v, double *restrict largest)
 {
     const fg_adam r = *rule;
-    double g[PORTION] = {0.0}, data[PORTION], square[PORTION], root[PORTION];
-    uint16_t flags, any = 0;
-    for (size_t i = 0; i < n; i++) {
-        const fg_node *node = fg_at(arena->nodes, params[i]);
-        g[i] = adam_grad(node, &r, &flags);
-        data[i] = node->data;
-        any |= flags;
-    }
-    (void)fg_squares(g, n, square);
-    for (size_t i = 0; i < n && any & FG_GRAD_INT; i++) {
-        (void)adam_grad(fg_at(arena->nodes, params[i]), &r, &flags);
-        square[i] = flags & FG_GRAD_INT ? square_of_grad(g[i], flags) : square[i];
-    }
-    for (size_t i = 0; i < n && r.weight_decay != 0.0 && r.decoupled; i++)
-        data[i] = data[i] * (1.0 - r.lr * r.weight_decay);
     for (size_t i = 0; i < n; i++) {
         m[i] = r.beta1 * m[i] + (1.0 - r.beta1) * g[i];
         v[i] = r.beta2 * v[i] + (1.0 - r.beta2) * square[i];
@@ -140,19 +145,46 @@ static void adam_portion(fg_arena *arena, const fg_adam *rule, size_t n, const f
         square[i] = largest[i] = square[i] <= largest[i] ? largest[i] : square[i];
     for (size_t i = 0; i < n; i++)
         square[i] = square[i] / r.bias2;
-    (void)fg_roots(square, n, root);
+}
+
+FG_TWICE(adam_averages, (const fg_adam *rule, size_t n, const double *restrict g, double *restrict square,
+                         double *restrict m, double *restrict v, double *restrict largest),
+         (rule, n, g, square, m, v, largest))
+
+FG_BODY void adam_data_of_any(const fg_adam *rule, size_t n, const double *restrict m, const double *restrict root,
+                              double *restrict data)
+{
+    const fg_adam r = *rule;
+    for (size_t i = 0; i < n && r.weight_decay != 0.0 && r.decoupled; i++)
+        data[i] = data[i] * (1.0 - r.lr * r.weight_decay);
     for (size_t i = 0; i < n; i++)
         data[i] = data[i] - r.lr * (m[i] / r.bias1) / (root[i] + r.eps);
-    for (size_t i = 0; i < n; i++)
-        fg_at(arena->nodes, params[i])->data = data[i];
-    for (size_t i = 0; i < n && any & FG_DATA_INT; i++)
-        fg_at(arena->nodes, params[i])->flags &= (uint16_t)~FG_DATA_INT;
+}
+
+FG_TWICE(adam_data, (const fg_adam *rule, size_t n, const double *restrict m, const double *restrict root,
+                     double *restrict data),
+         (rule, n, m, root, data))
+
+static void adam_portion(fg_arena *arena, const fg_adam *rule, size_t n, const fg_index *params, double *m, double *v,
+                         double *largest)
+{
+    double g[PORTION], data[PORTION], square[PORTION], root[PORTION];
+    bool are_ints[PORTION];
+    const bool are_any = adam_grads(arena, rule, n, params, g, are_ints);
+    (void)fg_squares(g, n, square);
+    for (size_t i = 0; i < n && are_any; i++)
+        if (are_ints[i])
+            square[i] = g[i] * g[i]; /* Python computes an int's square exactly, and rounds it then */
+    adam_averages(rule, n, g, square, m, v, largest);
+    (void)fg_roots(square, n, root);
+    (void)fg_fields_read(arena, FG_DATA, n, params, data);
+    adam_data(rule, n, m, root, data);
+    fg_fields_write(arena, FG_DATA, n, params, data);
 }
 
 void fg_adam_step(fg_arena *arena, const fg_adam *rule, size_t n, const fg_index *params, double *m, double *v,
                   double *largest)
 {
-    arena->assigned++;
     for (size_t i = 0; i < n; i += PORTION)
         adam_portion(arena, rule, n - i < PORTION ? n - i : PORTION, params + i, m + i, v + i,
                      largest != NULL ? largest + i : NULL);

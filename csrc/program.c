@@ -5,6 +5,8 @@
 #include "program.h"
 
 #include "exact_pow.h"
+#include "fields.h"
+#include "fours.h"
 #include "functions.h"
 #include "numbers.h"
 
@@ -390,110 +392,99 @@ bool fg_registers_repeat(const fg_register *const *registers, uint32_t n_registe
     return false;
 }
 
-/* data or grad of n Values. Mostly all are floats. Compiled for each of the two. */
-static inline bool read_fields(fg_run *run, const bool is_grad, const fg_register *a, uint32_t n, fg_register *out)
+/* data or grad of n Values. Mostly all are floats. */
+static bool read_fields(fg_run *run, fg_field field, const fg_register *a, uint32_t n, fg_register *out)
 {
-    const fg_node *const nodes = run->arena->nodes;
-    const uint16_t flag = is_grad ? FG_GRAD_INT : FG_DATA_INT;
-    uint16_t flags = 0;
+    const uint16_t flag = field == FG_GRAD ? FG_GRAD_INT : FG_DATA_INT;
+    const uint32_t n_read = a->step ? n : n > 0;
     if (a->all != FG_VALUES)
         return false;
-    for (uint32_t i = 0, at = 0; i < n; i++, at += a->step) {
-        const fg_node *node = fg_at(nodes, a->nodes[at]);
-        out->numbers[i] = is_grad ? node->grad : node->data;
-        flags |= node->flags;
-    }
+    const uint16_t flags = fg_fields_read(run->arena, field, n_read, a->nodes, out->numbers);
+    for (uint32_t i = n_read; i < n; i++)
+        out->numbers[i] = out->numbers[0];
+    out->all = FG_FLOATS;
     if (flags & flag) {
         out->all = FG_NUMBERS;
-        for (uint32_t i = 0, at = 0; i < n; i++, at += a->step) {
+        for (uint32_t i = 0; i < n; i++) {
             out->nodes[i] = FG_NONE;
-            out->kinds[i] = fg_at(nodes, a->nodes[at])->flags & flag ? FG_IS_INT : 0;
+            out->kinds[i] = fg_at(run->arena->nodes, a->nodes[i * a->step])->flags & flag ? FG_IS_INT : 0;
         }
-    } else {
-        out->all = FG_FLOATS;
     }
     return true;
-}
-
-/* by: the numbers' step. That of the indices is 1, or n is. Compiled for each pair of is_grad and by. */
-static inline void assign(fg_arena *arena, const fg_index *indices, const bool is_grad, const fg_register *numbers,
-                          const uint32_t by, uint32_t n)
-{
-    const uint16_t flag = is_grad ? FG_GRAD_INT : FG_DATA_INT;
-    const bool are_floats = numbers->all == FG_FLOATS, is_int = !are_floats && numbers->kinds[0] & FG_IS_INT;
-    const bool is_any = !are_floats && by; /* each number may be an int or a float */
-    const double *const given = numbers->numbers;
-    for (uint32_t i = 0; i < n; i++) {
-        fg_node *node = fg_at(arena->nodes, indices[i]);
-        if (is_grad) {
-            node->grad = given[i * by];
-        } else {
-            fg_node_note_assigned(arena, node);
-            node->data = given[i * by];
-        }
-        const bool is = is_any ? numbers->kinds[i] & FG_IS_INT : is_int;
-        node->flags = (uint16_t)((node->flags & ~flag) | (is ? flag : 0));
-    }
 }
 
 void fg_register_assign(fg_arena *arena, const fg_register *values, bool is_grad, const fg_register *numbers,
                         uint32_t n)
 {
+    const fg_field field = is_grad ? FG_GRAD : FG_DATA;
     const fg_index *const indices = values->nodes;
-    if (is_grad && numbers->step)
-        assign(arena, indices, true, numbers, 1, n);
-    else if (is_grad)
-        assign(arena, indices, true, numbers, 0, n);
-    else if (numbers->step)
-        assign(arena, indices, false, numbers, 1, n);
-    else
-        assign(arena, indices, false, numbers, 0, n);
+    if (!numbers->step) {
+        const fg_operand number = fg_register_get(numbers, 0);
+        fg_fields_fill(arena, field, n, indices, number.number, number.is_int);
+        return;
+    }
+    fg_fields_write(arena, field, n, indices, numbers->numbers);
+    for (uint32_t i = 0; i < n && numbers->all != FG_FLOATS; i++) /* some may be ints */
+        if (numbers->kinds[i] & FG_IS_INT)
+            fg_at(arena->nodes, indices[i])->flags |= is_grad ? FG_GRAD_INT : FG_DATA_INT;
 }
 
-/* Do for n elements what C's own operators on floats do. False if Python would raise for one of them. by_x and by_y are
- * the registers' steps. The function is compiled once for each pair of them, which lets the compiler use vectors. */
-static inline bool calculate_by(uint8_t what, const double *restrict x, const uint32_t by_x, const double *restrict y,
-                                const uint32_t by_y, uint32_t n, double *restrict out)
+/* Do for n elements what C's own operators on floats do. by_x and by_y are the registers' steps. The function is
+ * compiled for each pair of them, which lets the compiler use vectors. */
+FG_BODY void calculate_by(uint8_t what, const double *restrict x, const uint32_t by_x, const double *restrict y,
+                          const uint32_t by_y, uint32_t n, double *restrict out)
 {
-    uint32_t n_zeros = 0;
     switch (what) {
     case FG_DO_ADD:
         for (uint32_t i = 0; i < n; i++)
             out[i] = x[i * by_x] + y[i * by_y];
-        return true;
+        break;
     case FG_DO_SUBTRACT:
         for (uint32_t i = 0; i < n; i++)
             out[i] = x[i * by_x] - y[i * by_y];
-        return true;
+        break;
     case FG_DO_MULTIPLY:
         for (uint32_t i = 0; i < n; i++)
             out[i] = x[i * by_x] * y[i * by_y];
-        return true;
+        break;
     case FG_DO_DIVIDE:
         for (uint32_t i = 0; i < n; i++)
             out[i] = x[i * by_x] / y[i * by_y];
-        for (uint32_t i = 0; i < (by_y ? n : 1); i++)
-            n_zeros += y[i] == 0.0;
-        return n_zeros == 0;
+        break;
     case FG_DO_NEGATE:
         for (uint32_t i = 0; i < n; i++)
             out[i] = -x[i * by_x];
-        return true;
-    default:
-        return false;
+        break;
     }
 }
 
+FG_BODY void calculate_all_of_any(uint8_t what, const double *x, uint32_t by_x, const double *y, uint32_t by_y,
+                                  uint32_t n, double *out)
+{
+    if (!by_x)
+        calculate_by(what, x, 0, y, 1, n, out); /* n is 1 if by_y is 0 as well */
+    else if (by_y)
+        calculate_by(what, x, 1, y, 1, n, out);
+    else
+        calculate_by(what, x, 1, y, 0, n, out);
+}
+
+FG_TWICE(calculate_all, (uint8_t what, const double *x, uint32_t by_x, const double *y, uint32_t by_y, uint32_t n,
+                         double *out),
+         (what, x, by_x, y, by_y, n, out))
+
 /* The same if all operands are numbers, and those of one register floats. Then the results are floats: Python makes a
- * float of an int beside one. */
+ * float of an int beside one. False if that isn't so, for another operation, or if Python would raise. */
 static bool calculate(uint8_t what, const fg_register *a, const fg_register *b, uint32_t n, double *out)
 {
-    if (a->all > FG_NUMBERS || b->all > FG_NUMBERS || (a->all == FG_NUMBERS && b->all == FG_NUMBERS))
+    uint32_t n_zeros = 0;
+    if (a->all > FG_NUMBERS || b->all > FG_NUMBERS || (a->all == FG_NUMBERS && b->all == FG_NUMBERS)
+        || (what > FG_DO_DIVIDE && what != FG_DO_NEGATE))
         return false;
-    if (!a->step)
-        return calculate_by(what, a->numbers, 0, b->numbers, 1, n, out); /* n is 1 if b's step is 0 as well */
-    return b->step ? calculate_by(what, a->numbers, 1, b->numbers, 1, n, out)
-                   : calculate_by(what, a->numbers, 1, b->numbers, 0, n, out);
+    calculate_all(what, a->numbers, a->step, b->numbers, b->step, n, out);
+    for (uint32_t i = 0; what == FG_DO_DIVIDE && i < (b->step ? n : 1); i++)
+        n_zeros += b->numbers[i] == 0.0;
+    return n_zeros == 0;
 }
 
 /* Copy which numbers are ints: a gradient that nothing has been added to is 0. False if some int's square is large. */
@@ -690,8 +681,8 @@ static bool run_instruction(fg_run *run, const fg_instruction *code, fg_register
                                        : usual_divide(run, a, b, n, n_done, out);
     }
     out->all = FG_MIXED;
-    if ((code->what == FG_DO_DATA && read_fields(run, false, a, n, out))
-        || (code->what == FG_DO_GRAD && read_fields(run, true, a, n, out)))
+    if ((code->what == FG_DO_DATA && read_fields(run, FG_DATA, a, n, out))
+        || (code->what == FG_DO_GRAD && read_fields(run, FG_GRAD, a, n, out)))
         return true;
 
 /* Compiled into a loop for each operation, so that the compiler sees what an operation does with its operands. */

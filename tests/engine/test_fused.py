@@ -856,6 +856,25 @@ def test_a_leaf_of_an_int_in_a_sum():
     assert (repr(leaf.data), repr(leaf.grad)) == ("3", "1.5") and out._children[0]._children[0]._local_grads == (3, 1.5)
 
 
+# ---- Gradients side by side ----
+
+@pytest.mark.parametrize("distance", [1, 2, 9, 29, 30])
+@pytest.mark.parametrize("may_start", [False, True])
+def test_columns_of_the_same_values(distance, may_start):
+    """The columns of leaves that were made one after the other, whose gradients lie side by side; some in both."""
+    def program(Value, F):
+        rng = random.Random(distance)
+        xs = [Value(rng.gauss(0, 1)) for _ in range(60)]
+        us, vs = xs[:30], xs[distance:30 + distance]
+        out = Value(0.0)
+        for i in range(6):
+            out = out + F.dot(us, vs, xs[i] if may_start else 0) * rng.gauss(0, 1)
+        assert fused() == 6             # the loops make none, but those of the first program are still there
+        out.backward()
+        return (*xs, out)
+    same_as_loops(program)
+
+
 # ---- What is declined ----
 
 @pytest.mark.parametrize("call", [

@@ -61,6 +61,9 @@ PROGRAMS = {
                                  "    for v in xs:\n        v.data -= 0.1 * v.grad",
     "what a statement before has assigned":
         "for i, v in enumerate(xs):\n    m[i] += v.grad\n    v.data -= m[i]\n    v.grad = v.data + m[i]",
+    "an int for each": "for i, v in enumerate(xs):\n    v.data = i\n    v.grad = i * 2",
+    "an int for some":
+        "m[3] = 7\nm[5] = 0\nfor i, v in enumerate(xs):\n    v.grad = m[i]\nfor v in xs:\n    v.data = v.grad",
     "a Value's results": "v = xs[0] * ys[1]\nfor p in xs:\n    p.data = p.data * 0.5\nv.backward()",
 }
 
