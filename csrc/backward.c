@@ -296,6 +296,19 @@ wide:
         goto list;
 
 fused:
+        /* Mostly the walk comes back from a term's second operand, and the next term's second operand is ahead. */
+        i = top[-1];
+        if (i % 2 && i > 1 && (i - 1) / 2 < node->sum->n && is_done(arena, node->sum->u, epoch, with_leaves)) {
+            child = fg_column_nodes(node->sum->v)[(i - 1) / 2];
+            if (is_ahead(fg_at(nodes, child), epoch, with_leaves)) {
+                walk->events[walk->n_events++] = (fg_event){top[-2], (i - 1) / 2};
+                top[-2] = (i - 1) / 2;
+                top[-1] = i + 2;
+                *top++ = at | WIDE;
+                order[n++] = at;
+                goto enter;
+            }
+        }
         child = next_operand(arena, walk, node, top - 2, with_leaves);
         if (child != FG_NONE) {
             *top++ = at | WIDE;

@@ -326,7 +326,6 @@ static inline fg_sum *sum_at(fg_arena *arena, fg_index index)
     return *room + index % FG_SLAB_STEP;
 }
 
-/* The caller counts it in the arena: see count_sums. */
 static inline fg_index new_sum(fg_arena *arena, const fg_terms *terms, double total, uint32_t kind)
 {
     const bool is_single = !terms->v;
@@ -356,18 +355,10 @@ static inline fg_index new_sum(fg_arena *arena, const fg_terms *terms, double to
     node->left = u->n;
     if (terms->start != FG_NONE)
         fg_node_retain(arena, terms->start);
+    arena->n_fused++;
+    arena->n_terms += sum->n;
+    arena->n_stood_for += sum->n_inner + 1;
     return index;
-}
-
-/* Count n new sums. */
-static void count_sums(fg_arena *arena, const fg_index *indices, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        const fg_sum *sum = fg_at(arena->nodes, indices[i])->sum;
-        arena->n_terms += sum->n;
-        arena->n_stood_for += sum->n_inner + 1;
-    }
-    arena->n_fused += n;
 }
 
 bool fg_terms_fit(fg_terms *terms, uint32_t kind)
@@ -405,13 +396,11 @@ bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_
     for (uint32_t i = 0; i < n; i++) {
         indices[i] = new_sum(arena, &sums[i], totals[i], kind);
         if (indices[i] == FG_NONE) {
-            count_sums(arena, indices, i);
             while (i-- > 0)
                 fg_node_release(arena, indices[i]);
             return false;
         }
     }
-    count_sums(arena, indices, n);
     return true;
 }
 
