@@ -295,22 +295,40 @@ def hide(cls, names):
 
     names: those of the author's class.
     """
-    for name in set(dir(Value)) - set(dir(object)) - OUR_OWN - names:
+    for name in {*dir(Value)} - names:
         forward = name.replace("__r", "__", 1)
         if name == forward or forward not in BINARY or forward not in names:    # else the engine does (`lacks`)
-            hide_one(cls, name)
-    for name in (*COMPARISONS, "__format__", "__repr__", "__hash__", "__eq__", "__ne__", "__reduce_ex__"):
-        if name not in names and getattr(cls, name) is not getattr(object, name) and name != "__reduce_ex__":
+            hide_name(cls, name)
+
+
+def hide_name(cls, name):
+    """Hide an attribute that cls has of Value, if Value has one of this name that object doesn't have."""
+    if name in (*COMPARISONS, "__format__", "__repr__", "__hash__", "__eq__", "__ne__"):
+        if getattr(cls, name) is not getattr(object, name):
             setattr(cls, name, getattr(object, name))
+    elif name in {*dir(Value)} - {*dir(object)} - OUR_OWN:
+        hide_one(cls, name)
 
 
 def hide_one(cls, name):
     if name in BINARY or name.startswith("__r") and name.replace("__r", "__", 1) in BINARY:
-        setattr(cls, name, lambda self, other, *modulo: NotImplemented)
+        setattr(cls, name, Declining(name))
     elif name in UNSUPPORTED:
         setattr(cls, name, Unsupported(name))
     else:
         setattr(cls, name, Hidden(name))
+
+
+class Declining:
+    """An operator that an author's class lacks: the other operand's is asked."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            raise missing_in(owner, self.name)
+        return lambda other, *modulo: NotImplemented
 
 
 class Unsupported:

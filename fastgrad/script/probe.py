@@ -165,7 +165,7 @@ def describe(seen, wanted, values, make, times=1, change=False):
     text = written(make, len(values)) or "the result"
     at = f"at {point(values)}"
     first = next((pair for pair in zip(seen, wanted) if pair[0] != pair[1]), None)
-    if first and first[0][:1] == first[1][:1] == ("from",):
+    if first and all(isinstance(part, tuple) and part[:1] == ("from",) for part in first):
         (_, gradient, ours, _), (_, _, theirs, _) = first
         return f"{at} {text} with a gradient of {gradient} passes on {theirs.strip('[]')}, ours {ours.strip('[]')}"
     if wanted[0] == seen[0] == "error" and wanted[1] == seen[1]:
@@ -175,6 +175,8 @@ def describe(seen, wanted, values, make, times=1, change=False):
         other = f"raises {seen[1]}" if seen[0] == "error" else "doesn't raise"
         return f"{at} {text} {one}, ours {other}"
     if wanted[0] != seen[0]:
+        if isinstance(wanted[0], int):          # a leaf's position: see shape()
+            return f"{at} {text} is {names(len(values))[wanted[0]]} itself"
         if not isinstance(wanted[0], tuple) or not isinstance(seen[0], tuple):
             return f"{at} {text} is something else"
         return f"{at} {different_part(wanted[0], seen[0], text)}"

@@ -5,6 +5,7 @@ which names are bound once, which functions are defined only after the class sta
 class.
 """
 import ast
+import math
 import sys
 from collections import Counter
 
@@ -108,11 +109,13 @@ class Text:
             elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping)) and at_top:
                 self.bindings[getattr(node, "name", None) or getattr(node, "rest", None)] += 2      # may be deleted
             elif isinstance(node, (ast.Import, ast.ImportFrom)) and at_top:
-                for alias in node.names:
-                    name = alias.asname or alias.name.partition(".")[0]
-                    self.modules |= {name} & {alias.name} if isinstance(node, ast.Import) else set()
+                names = [(alias.name, alias.asname or alias.name.partition(".")[0]) for alias in node.names]
+                if starred := names_with_star(node):
+                    names = [(name, name) for name in starred]
+                for full, name in names:
+                    self.modules |= {name} & {full} if isinstance(node, ast.Import) else set()
                     self.binds_anything |= name == "*"
-                    if not alias.name == name == "math":
+                    if not full == name == "math":
                         self.bindings[name] += times
                         self.imports[name] += times
                         self.import_lines[name] = max(node.lineno, self.import_lines.get(name, 0))
@@ -149,6 +152,16 @@ class Text:
         elif isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and at_top \
                 and isinstance(value, ast.Name):
             self.set_later.setdefault(target.value.id, {})[target.attr] = value.id
+
+
+def names_with_star(node):
+    """The names that `from math import *` and `from typing import *` bind; none of another import."""
+    if not isinstance(node, ast.ImportFrom) or node.level > 0 or node.names[0].name != "*":
+        return []
+    if node.module == "typing":
+        import typing           # seldom needed, and it takes 4 ms
+        return typing.__all__
+    return [name for name in dir(math) if name[0] != "_"] if node.module == "math" else []
 
 
 def is_globals(node, at_top):

@@ -80,11 +80,20 @@ GRAPHS = [
 ]
 
 
+def is_root(function):
+    """Whether a function is a root of non-negative numbers. Of others an author's may be complex, as `x ** 0.5` is."""
+    return function.raises.get("ValueError") == "{a} < 0"
+
+
+def of_square(function):
+    return lambda a: function.call(a * a)
+
+
 def random_program(chance, names):
     """A function of three leaves that does a dozen operations. chance: a random.Random. names: the methods that it may
     use."""
     steps = []
-    functions = [x.call for x in FUNCTIONS if x.method in names]
+    functions = [of_square(x) if is_root(x) else x.call for x in FUNCTIONS if x.method in names]
     pairs = [x.call for x in OPERATIONS if x.n_operands == 2 and x.method in names - {"__pow__"}]
     for i in range(12):
         n = 3 + i

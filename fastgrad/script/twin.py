@@ -47,7 +47,7 @@ class Twin:
     def __init__(self, author, dialect, known, is_tried):
         self.author, self.dialect, self.known, self.is_tried = author, dialect, known, is_tried
         self.cls, self.module_globals = author.cls, author.module_globals
-        self.methods, self.note, self.kept, self.modules = {}, "", {}, set()
+        self.methods, self.note, self.kept, self.modules, self.has_gone_back = {}, "", {}, set(), False
         cls, named = self.cls, {}
         self.ours = engine._make_class(cls.__module__, cls.__name__, cls.__doc__, methods=author.body,
                                        power=author.body.get("__pow__"), check_number=fields.check_number,
@@ -58,7 +58,7 @@ class Twin:
         self.ours.__qualname__ = cls.__qualname__
         fields.hide(self.ours, {*author.body, *dialect.names})
         named.update(fields.name_fields(self.ours, dialect))
-        self.invisible = vars(self.ours).keys() - author.body.keys()       # names that dir() of the class leaves out
+        self.invisible = vars(self.ours).keys() - author.body.keys() - {*dir(object)}    # by dir() of the class
         if "__eq__" in author.body and "__ne__" not in author.body:
             self.ours.__ne__ = object.__ne__
         if "__dir__" not in author.body:
@@ -168,6 +168,7 @@ class Twin:
 
     def go_back(self):
         """Put the author's methods in place of ours. They run on our nodes from now on."""
+        self.has_gone_back = True
         for name, how in self.methods.items():
             if how.startswith("ours") and name != "__init__" and name not in {*self.author.set_later, *self.assigned}:
                 type.__setattr__(self.ours, name, self.author.body[name])

@@ -7,24 +7,46 @@ three. From then on the author's methods run, on our nodes. (text.py reads befor
 its names.)
 """
 import sys
+from functools import wraps
 from types import ModuleType
 
-from fastgrad.script.fields import hide_one
+from fastgrad.script.fields import hide_name
 from fastgrad.script.text import Text
 
 _twins: list = []               # all twins, in the order in which they were made
+_methods: dict = {}             # by class and name: a method that is ours, and what now_or_later makes of it
 
 
 def watch(twin):
     """From now on notice changes of a twin's class and of the modules that the twin relies on."""
     _twins.append(twin)
+    _methods[twin.ours] = {name: (ours := type.__getattribute__(twin.ours, name), now_or_later(twin, name, ours))
+                           for name, how in twin.methods.items() if how.startswith("ours") and name != "__init__"}
     for module in {*twin.modules, sys.modules.get(twin.ours.__module__)} - {None}:
         if type(module) is ModuleType:
             module.__class__ = WatchedModule
 
 
+def now_or_later(twin, name, ours):
+    """The function that a script gets as `Value.exp`. It may keep it: `mul = Value.__mul__`. The author's runs from the
+    moment on when that is so for the class."""
+    theirs = twin.author.body[name]
+    if not callable(theirs):
+        return ours
+
+    @wraps(theirs)
+    def method(*args, **named):
+        return (theirs if twin.has_gone_back else ours)(*args, **named)
+    return method
+
+
 class WatchedClass(type):
     """The metaclass of twins' classes. It notices assignments and deletions."""
+
+    def __getattribute__(cls, name):
+        found = type.__getattribute__(cls, name)
+        ours, method = _methods.get(cls, {}).get(name, (None, None))
+        return method if found is ours and ours is not None else found
 
     def __setattr__(cls, name, value):
         twin = twin_of(cls)
@@ -32,16 +54,23 @@ class WatchedClass(type):
             type.__setattr__(cls, name, value)
             if twin is not None:
                 twin.assigned.add(name)
+                twin.invisible.discard(name)
             _note_change(cls, name)
 
     def __delattr__(cls, name):
         twin = twin_of(cls)
         if twin is not None:
             twin.assigned.add(name)
-        if twin is not None and name not in vars(cls) and name in vars(twin.cls):
-            hide_one(cls, name)             # ours is inherited, so it is hidden instead
-        else:
+        if twin is None or name in vars(cls) or name not in vars(twin.cls):     # else ours is inherited
             type.__delattr__(cls, name)
+        if twin is not None:
+            for base in twin.cls.__mro__[1:-1]:
+                if name in vars(base):
+                    type.__setattr__(cls, name, vars(base)[name])
+                    break
+            else:
+                hide_name(cls, name)        # Value's would be there again
+                twin.invisible |= {name} - {*dir(object)}
         _note_change(cls, name)
 
     def __dir__(cls):

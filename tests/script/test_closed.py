@@ -195,6 +195,38 @@ def test_a_wrapped_constructor_in_another_module(folder):
                   "        global n\n        n += 1\n        old(*args, **named)\n    cls.__init__ = counted\n")
 
 
+@pytest.mark.parametrize("first", ["mul = Value.__mul__\n", "Value.__mul__ = Value.__mul__\n",
+                                   "Value.product = Value.__mul__\n", "of = {'*': Value.__mul__}\n",
+                                   "from functools import partial\n"
+                                   "double = partial(Value.__mul__, Value(2.0))\n"])
+def test_a_method_that_somebody_has_got_before(folder, first):
+    """The author's runs from the moment on when another method is wrapped, also by way of the name that it has got."""
+    said = same(folder, engine() + COUNTED.format(name="__init__") + first + "print(Value.__mul__ is Value.__mul__)\n"
+                "x, y = Value(2.0), Value(3.0)\nfor calls in range(2):\n"
+                "    try: print(mul(x, y))\n    except NameError: pass\n"
+                "    try: print(double(y))\n    except NameError: pass\n"
+                "    try: print(of['*'](x, y))\n    except NameError: pass\n"
+                "    if hasattr(Value, 'product'): print(x.product(y), Value.product(x, y))\n"
+                "    print(x * y, Value.__mul__(x, y), Value.__mul__.__name__, n)\n    Value.__init__ = counted\n")
+    assert "is replaced" in said
+
+
+def test_two_methods_that_are_counted(folder):
+    same(folder, engine() + """
+counts = [0, 0]
+def count(i, name):
+    old = getattr(Value, name)
+    def counted(*arguments, **named):
+        counts[i] += 1
+        return old(*arguments, **named)
+    setattr(Value, name, counted)
+count(0, '__mul__')
+count(1, '__init__')
+a = Value(2.0)
+print(a * a * a, counts)
+""")
+
+
 def test_wrapping_is_taken_back(folder):
     same(folder, engine() + "from unittest import mock\nwith mock.patch.object(Value, '__mul__', lambda a, b: a + b):\n"
          "    print(Value(2.0) * Value(3.0))\nprint(Value(2.0) * Value(3.0))\n" + DEMO)
@@ -431,6 +463,26 @@ for f in (lambda: 2 * a, lambda: a.double()):
     except (TypeError, AttributeError) as error: print(type(error).__name__)
 print(hasattr(Value, 'double'), a * 2)
 """)
+
+
+@pytest.mark.parametrize("name", ["__radd__", "tanh", "__neg__", "__lt__", "__abs__", "data_in", "__repr__", "cosh"])
+def test_a_method_that_is_assigned_and_deleted(folder, name):
+    """Then the class has none, as before, though Value has one."""
+    base = "class Base:\n    def cosh(self): return 5\nclass Value(Base):"
+    same(folder, engine("class Value:", base) + """
+def tried():
+    for f in (lambda: 1 + Value(2.0), lambda: Value(2.0).tanh(), lambda: -Value(2.0), lambda: Value(1.0) < Value(2.0),
+              lambda: abs(Value(-1.0)), lambda: Value(2.0).data_in, lambda: Value(2.0),
+              lambda: Value(1.0).cosh()):
+        try: print(str(f())[:9])
+        except (TypeError, AttributeError) as error: print(type(error).__name__)
+    print(hasattr(Value, NAME), NAME in dir(Value))
+tried()
+Value.NAME = lambda *args: 'ours'
+tried()
+del Value.NAME
+tried()
+""".replace("Value.NAME", f"Value.{name}").replace("NAME", repr(name)))
 
 
 def test_what_dir_shows(folder):

@@ -49,6 +49,24 @@ def test_a_refusal_names_the_example_and_both_numbers(folder, mistake, said):
     assert re.search(said, folder.report(engine(*mistake) + "print(Value(2.0))\n"))
 
 
+# ---- What is no reason to refuse ----
+
+@pytest.mark.parametrize("change, head, demo, said", [
+    (with_method("def sqrt(self): return self ** 0.5"), "", "print(a.sqrt())\n", "sqrt           the author's"),
+    (with_method("def sqrt(self): return self ** 0.5\n    def size(self): return (self * self).sqrt()"), "",
+     "print(a.sqrt(), b.size())\n", "__mul__        ours"),
+    (with_method("def __abs__(self): return self if self.data >= 0 else self * -1"), "", "print(abs(a), abs(b) is b)\n",
+     "the author's: at a = 0.7 abs(a) is a itself"),
+    (in_mul("if not isinstance(other, Value) and other == 1: return self"), "", "print(a * 1 is a, a * 2)\n", ""),
+    ((), "from math import *\nfrom typing import *\n", "print(sqrt(4.0), a * 2)\n", "__mul__        ours"),
+    (with_method("def __eq__(self, other): return self is other\n    __hash__ = object.__hash__"), "",
+     "print(a == b, a == a, len({a, b, c}))\n", "__mul__        ours"),
+])
+def test_what_is_replaced_all_the_same(folder, change, head, demo, said):
+    report = folder.report(head + engine(*change) + DEMO + demo)
+    assert "is replaced" in report and said in report
+
+
 # ---- What a method may use (closed.py) ----
 
 CLOSED = {
