@@ -61,11 +61,10 @@ fg_status fg_column_take(fg_arena *arena, fg_column *column)
     fg_node *const nodes = arena->nodes;
     const fg_index *const operands = fg_column_nodes(column);
     const uint32_t n = column->n;
-    uint32_t most = 0, n_next = 0;
+    uint32_t most = 0, others = 0;
     uint16_t flags = 0;
     for (uint32_t i = 0; i < n; i++) {
         fg_node *node = fg_at(nodes, operands[i]);
-        n_next += operands[i] == operands[0] + i;
         if (operands[i] != FG_NONE)
             column->numbers[i] = node->data;
         else
@@ -75,7 +74,9 @@ fg_status fg_column_take(fg_arena *arena, fg_column *column)
             most = node->refs;
     }
     const bool has_ints = (flags & FG_DATA_INT) != 0;
-    column->is_run = n_next == n && column->n_constants == 0;
+    for (uint32_t i = 0; i < n; i++)
+        others |= operands[i] ^ (operands[0] + i);
+    column->is_run = others == 0 && column->n_constants == 0;
     if (most <= FG_MAX_REFS && (column->has_ints || !has_ints)) {
         for (uint32_t i = 0; i < n && column->has_ints; i++)
             if (operands[i] != FG_NONE)

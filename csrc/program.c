@@ -430,10 +430,11 @@ void fg_register_assign(fg_arena *arena, const fg_register *values, bool is_grad
 }
 
 /* Do for n elements what C's own operators on floats do. by_x and by_y are the registers' steps. The function is
- * compiled for each pair of them, which lets the compiler use vectors. */
+ * compiled for each pair of them, which lets the compiler use vectors. n_zeros: set to how many were divided by 0. */
 FG_BODY void calculate_by(uint8_t what, const double *restrict x, const uint32_t by_x, const double *restrict y,
-                          const uint32_t by_y, uint32_t n, double *restrict out)
+                          const uint32_t by_y, uint32_t n, double *restrict out, uint32_t *n_zeros)
 {
+    uint64_t zeros = 0;
     switch (what) {
     case FG_DO_ADD:
         for (uint32_t i = 0; i < n; i++)
@@ -450,40 +451,41 @@ FG_BODY void calculate_by(uint8_t what, const double *restrict x, const uint32_t
     case FG_DO_DIVIDE:
         for (uint32_t i = 0; i < n; i++)
             out[i] = x[i * by_x] / y[i * by_y];
+        for (uint32_t i = 0; i < (by_y ? n : 1); i++)
+            zeros += y[i] == 0.0;
         break;
     case FG_DO_NEGATE:
         for (uint32_t i = 0; i < n; i++)
             out[i] = -x[i * by_x];
         break;
     }
+    *n_zeros = (uint32_t)zeros;
 }
 
 FG_BODY void calculate_all_of_any(uint8_t what, const double *x, uint32_t by_x, const double *y, uint32_t by_y,
-                                  uint32_t n, double *out)
+                                  uint32_t n, double *out, uint32_t *n_zeros)
 {
     if (!by_x)
-        calculate_by(what, x, 0, y, 1, n, out); /* n is 1 if by_y is 0 as well */
+        calculate_by(what, x, 0, y, 1, n, out, n_zeros); /* n is 1 if by_y is 0 as well */
     else if (by_y)
-        calculate_by(what, x, 1, y, 1, n, out);
+        calculate_by(what, x, 1, y, 1, n, out, n_zeros);
     else
-        calculate_by(what, x, 1, y, 0, n, out);
+        calculate_by(what, x, 1, y, 0, n, out, n_zeros);
 }
 
 FG_TWICE(calculate_all, (uint8_t what, const double *x, uint32_t by_x, const double *y, uint32_t by_y, uint32_t n,
-                         double *out),
-         (what, x, by_x, y, by_y, n, out))
+                         double *out, uint32_t *n_zeros),
+         (what, x, by_x, y, by_y, n, out, n_zeros))
 
 /* The same if all operands are numbers, and those of one register floats. Then the results are floats: Python makes a
  * float of an int beside one. False if that isn't so, for another operation, or if Python would raise. */
 static bool calculate(uint8_t what, const fg_register *a, const fg_register *b, uint32_t n, double *out)
 {
-    uint32_t n_zeros = 0;
+    uint32_t n_zeros;
     if (a->all > FG_NUMBERS || b->all > FG_NUMBERS || (a->all == FG_NUMBERS && b->all == FG_NUMBERS)
         || (what > FG_DO_DIVIDE && what != FG_DO_NEGATE))
         return false;
-    calculate_all(what, a->numbers, a->step, b->numbers, b->step, n, out);
-    for (uint32_t i = 0; what == FG_DO_DIVIDE && i < (b->step ? n : 1); i++)
-        n_zeros += b->numbers[i] == 0.0;
+    calculate_all(what, a->numbers, a->step, b->numbers, b->step, n, out, &n_zeros);
     return n_zeros == 0;
 }
 

@@ -263,7 +263,7 @@ FAULTS = {
     "csrc/fused.c": [
         ("runs-that-share-operands", "(a < b ? b - a : a - b) >= u->n)", "a != b)",
          "engine/test_fused.py::test_values_made_one_after_the_other"),
-        ("a-run-with-gaps", "column->is_run = n_next == n &&", "column->is_run = n_next > n / 2 &&", "c/test_fused.c"),
+        ("a-run-with-gaps", "column->is_run = others == 0 &&", "column->is_run = others < 64 &&", "c/test_fused.c"),
         ("gradients-that-don-t-lie-side-by-side", "return column->is_run && are_floats ?",
          "return column->is_run || are_floats ?", "c/test_fused.c"),
         ("ints-in-fused-sums", "v ? u->has_ints && v->has_ints : u->has_ints)", "v ? false : u->has_ints)",
@@ -1575,7 +1575,7 @@ FAULTS = {
     "fastgrad/script/watching.py": [
         ("a-method-that-stays-ours-in-a-variable", "(theirs if twin.has_gone_back else ours)", "ours",
          "script/test_closed.py::test_a_method_that_somebody_has_got_before"),
-        ("ours-after-a-deletion", "                hide_name(cls, name)\n", "                pass\n",
+        ("ours-after-a-deletion", "                hide_name(cls, name)        #", "                pass        #",
          "script/test_closed.py::test_a_method_that_is_assigned_and_deleted"),
         ("assignments-to-the-class-unseen", "twin.assigned.add(name)\n            _note_change",
          "twin.assigned.add(name)\n            (lambda *_: None)",
