@@ -1,6 +1,7 @@
 /* Allocating and releasing nodes. arena.h says what an arena is. */
 #include "arena.h"
 
+#include "fields.h"
 #include "fused.h"
 
 #include <stdlib.h>
@@ -312,7 +313,9 @@ FG_SELDOM fg_index bury_column(fg_arena *arena, fg_column *column, fg_index dyin
     const fg_index *const operands = fg_column_nodes(column);
     const bool has_leaves = fg_column_has_leaves(arena, column); /* none has a closure */
     column->handles_lost = arena->handles_lost;                  /* before any operand dies */
-    for (uint32_t i = column->n; i-- > 0;) {
+    const bool is_dropped = column->is_run && (has_leaves || !arena->on_cycle_candidate)
+                            && fg_run_drop(fg_at(arena->nodes, operands[0]), column->n);
+    for (uint32_t i = is_dropped ? 0 : column->n; i-- > 0;) {
         fg_node *node = fg_at(arena->nodes, operands[i]);
         if (has_leaves && node->refs > 1)
             node->refs--;

@@ -17,4 +17,16 @@ uint16_t fg_fields_read(const fg_arena *arena, fg_field field, size_t n, const f
 void fg_fields_write(fg_arena *arena, fg_field field, size_t n, const fg_index *indices, const double *numbers);
 void fg_fields_fill(fg_arena *arena, fg_field field, size_t n, const fg_index *indices, double number, bool is_int);
 
+/* ---- A run: n nodes whose indices follow each other, given by the first ---- */
+
+/* Copy the nodes' data, and take a reference to each. Returns the flags that any of them has. refs: all bits that their
+ * counts have then, so at least the largest count. */
+uint16_t fg_run_take(fg_node *first, size_t n, double *numbers, uint32_t *refs);
+
+/* Drop a reference to each node. False if one of them has no other: then nothing has changed. */
+bool fg_run_drop(fg_node *first, size_t n);
+
+/* Say that all gradients are floats. */
+void fg_run_float_grads(fg_node *first, size_t n);
+
 #endif

@@ -1,6 +1,7 @@
 /* Making fused sums, passing their gradients on, and taking them apart. fused.h says what they are. */
 #include "fused.h"
 
+#include "fields.h"
 #include "fours.h"
 #include "gradients.h"
 
@@ -56,6 +57,18 @@ fg_column *fg_column_new(fg_arena *arena, uint32_t n, bool has_ints)
     return column;
 }
 
+/* Take a reference to each operand of a run, and its number. False if some number is an int, or if an operand may have
+ * too many references: then nothing has changed. */
+static bool take_run(fg_arena *arena, fg_column *column)
+{
+    fg_node *const first = fg_at(arena->nodes, fg_column_nodes(column)[0]);
+    uint32_t refs;
+    if (!(fg_run_take(first, column->n, column->numbers, &refs) & FG_DATA_INT) && refs <= FG_MAX_REFS)
+        return true;
+    (void)fg_run_drop(first, column->n);
+    return false;
+}
+
 fg_status fg_column_take(fg_arena *arena, fg_column *column)
 {
     fg_node *const nodes = arena->nodes;
@@ -63,6 +76,11 @@ fg_status fg_column_take(fg_arena *arena, fg_column *column)
     const uint32_t n = column->n;
     uint32_t most = 0, others = 0;
     uint16_t flags = 0;
+    for (uint32_t i = 0; i < n; i++)
+        others |= operands[i] ^ (operands[0] + i);
+    column->is_run = others == 0 && n > 0 && operands[0] != FG_NONE;
+    if (column->is_run && !column->has_ints && take_run(arena, column))
+        return FG_OK;
     for (uint32_t i = 0; i < n; i++) {
         fg_node *node = fg_at(nodes, operands[i]);
         if (operands[i] != FG_NONE)
@@ -74,9 +92,6 @@ fg_status fg_column_take(fg_arena *arena, fg_column *column)
             most = node->refs;
     }
     const bool has_ints = (flags & FG_DATA_INT) != 0;
-    for (uint32_t i = 0; i < n; i++)
-        others |= operands[i] ^ (operands[0] + i);
-    column->is_run = others == 0 && column->n_constants == 0;
     if (most <= FG_MAX_REFS && (column->has_ints || !has_ints)) {
         for (uint32_t i = 0; i < n && column->has_ints; i++)
             if (operands[i] != FG_NONE)
@@ -235,7 +250,9 @@ static bool take_known(fg_arena *arena, fg_column *column)
 
 bool fg_column_revive(fg_arena *arena, fg_column *column)
 {
-    if (!(fg_column_has_handles(arena, column) ? take_known(arena, column) : take_any(arena, column))) {
+    const bool is_known = fg_column_has_handles(arena, column);
+    if (!(is_known && column->is_run && take_run(arena, column))
+        && !(is_known ? take_known(arena, column) : take_any(arena, column))) {
         for (uint32_t i = 0; i < column->n; i++)
             fg_at(arena->nodes, fg_column_nodes(column)[i])->refs--;
         return false;
@@ -510,7 +527,9 @@ static void start_running(fg_arena *arena, fg_column *column)
 FG_SELDOM void prepare(fg_arena *arena, fg_column *column, bool may_run)
 {
     column->sweep = arena->sweeps;
-    for (uint32_t k = 0; k < column->n; k++)
+    if (column->is_run)
+        fg_run_float_grads(fg_at(arena->nodes, fg_column_nodes(column)[0]), column->n);
+    for (uint32_t k = 0; k < column->n && !column->is_run; k++)
         fg_at(arena->nodes, fg_column_nodes(column)[k])->flags &= (uint16_t)~FG_GRAD_INT;
     if (may_run)
         start_running(arena, column);

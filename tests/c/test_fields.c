@@ -102,6 +102,51 @@ static void check_writing(fg_field field, bool is_one)
     CHECK((arena.assigned != assigned) == (field == FG_DATA && has_others));
 }
 
+/* A run within one slab: its first node's number. */
+static size_t run(size_t *n)
+{
+    size_t first;
+    do {
+        *n = 1 + below(40);
+        first = below(NODES - 40);
+    } while (all[first + *n - 1] != all[first] + *n - 1);
+    return first;
+}
+
+static void check_runs(void)
+{
+    static fields wanted[NODES];
+    double numbers[40];
+    size_t n, at = run(&n);
+    uint32_t refs, counts = 0;
+    uint16_t flags = 0;
+    bool has_single = false;
+    for (size_t i = 0; i < NODES; i++)
+        wanted[i] = of(all[i]);
+    for (size_t i = at; i < at + n; i++) {
+        counts |= ++wanted[i].refs;
+        flags |= fg_at(arena.nodes, all[i])->flags;
+    }
+    CHECK(fg_run_take(fg_at(arena.nodes, all[at]), n, numbers, &refs) == flags && refs == counts);
+    check_all(wanted);
+    for (size_t i = 0; i < n; i++)
+        CHECK(same(numbers[i], wanted[at + i].data));
+
+    at = run(&n);
+    for (size_t i = at; i < at + n; i++)
+        has_single |= wanted[i].refs == 1;
+    CHECK(fg_run_drop(fg_at(arena.nodes, all[at]), n) == !has_single);
+    for (size_t i = at; i < at + n && !has_single; i++)
+        wanted[i].refs--;
+    check_all(wanted);
+
+    at = run(&n);
+    for (size_t i = at; i < at + n; i++)
+        wanted[i].kind &= ~fg_kind(0, 0, FG_GRAD_INT);
+    fg_run_float_grads(fg_at(arena.nodes, all[at]), n);
+    check_all(wanted);
+}
+
 int main(void)
 {
     fg_arena_init(&arena, NULL);
@@ -116,6 +161,7 @@ int main(void)
     for (int i = 0; i < 400; i++) {
         check_reading(i % 2 ? FG_GRAD : FG_DATA);
         check_writing(i % 2 ? FG_GRAD : FG_DATA, below(2));
+        check_runs();
     }
     fg_arena_clear(&arena);
     puts("fields: passed");

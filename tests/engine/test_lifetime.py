@@ -250,6 +250,24 @@ def test_closures_below_a_root_are_freed_with_it_at_once(Value, times):
         gc.enable()
 
 
+@pytest.mark.skipif(os.environ.get("FASTGRAD_PURE") == "1", reason="in plain Python that takes the collector")
+@pytest.mark.parametrize("n", [2, 20])
+def test_closures_among_a_sum_s_operands_are_freed_with_it_at_once(Value, n):
+    from fastgrad.functional import dot
+    gc.disable()
+    try:
+        a = Value(0.5)
+        before = live()
+        xs = [own_tanh(a) for _ in range(n)]
+        root = dot(xs, [2.0] * n)
+        root.backward()
+        assert live() > before
+        del xs, root
+        assert live() == before
+    finally:
+        gc.enable()
+
+
 def test_closures_that_somebody_holds_are_not_freed_with_the_graph(Value):
     """The function, the result, its attributes, or what another function refers to."""
     others = live()
