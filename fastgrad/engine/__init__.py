@@ -4,8 +4,8 @@ All is compiled into fastgrad.engine.engine. Where fastgrad runs in plain Python
 name and place, and this one isn't imported.
 """
 from fastgrad.engine.engine import (_LOOP_CODES, CODES, Loop, Node, Parameters, Value, Walk, _add_grads, _are_values,
-                                    _as_values, _at_next_operation, _attributes, _fused_products,
-                                    _get_numbers, _gradients, _is_vector, _largest, _make_class, _set_numbers, _total,
+                                    _as_values, _at_next_operation, _fused_products, _get_numbers,
+                                    _gradients, _is_vector, _largest, _layer, _make_class, _set_numbers, _total,
                                     _use_loops, _vectors, arena_stats)
 
 try:

@@ -436,21 +436,3 @@ cdef bint read_largest(xs, double *largest) noexcept:
         if i == 0 or node.data > largest[0]:
             largest[0] = node.data
     return n > 0
-
-
-def _attributes(objects, cls, names):
-    """[[getattr(x, name) for x in objects] for name in names] of a list or a tuple, or None if the objects aren't all
-    of this class itself."""
-    cdef list column, columns = []
-    cdef Py_ssize_t i
-    if not is_sequence(objects):
-        return None
-    for i in range(n_items(objects)):
-        if type_of(items_of(objects)[i]) is not <PyTypeObject *>cls:
-            return None
-    for name in names:
-        column = []
-        for x in objects:
-            column.append(getattr(x, name))
-        columns.append(column)
-    return columns

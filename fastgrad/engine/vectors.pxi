@@ -109,6 +109,30 @@ def _scaled_dot_product_attention(q, k, v):
     return None if weights is None else fused_products((weights,), v, None, True)
 
 
+def _layer(neurons, cls, x):
+    """[n(x) for n in neurons] of a layer of fastgrad.nn. neurons: of this class itself, all with the same nonlin: True,
+    False, or a name."""
+    cdef list weights, biases, sums
+    cdef object nonlin = None
+    if type(neurons) is not list or not is_sequence(x):
+        return None
+    weights, biases = [], []
+    for neuron in <list>neurons:
+        if type_of(<PyObject *>neuron) is not <PyTypeObject *>cls:
+            return None
+        own = neuron.nonlin
+        if nonlin is None:
+            nonlin = own
+        elif own is not nonlin:
+            return None
+        weights.append(neuron.w)
+        biases.append(neuron.b)
+    if nonlin is not False and nonlin is not True and type(nonlin) is not str:
+        return None
+    sums = fused_products(weights, (x,), biases, False)
+    return sums if sums is None or nonlin is False else for_each("relu" if nonlin is True else nonlin, sums)
+
+
 _vectors = {"relu": _relu, "tanh": _tanh, "sigmoid": _sigmoid, "exp": _exp, "log": _log, "gelu": _gelu, "silu": _silu,
             "add": _add, "mul": _mul, "linear": _linear, "matmul": _matmul, "softmax": _softmax, "rms_norm": _rms_norm,
             "scaled_dot_product_attention": _scaled_dot_product_attention}

@@ -76,7 +76,7 @@ def _attributes(objects, cls, names):
         return [[getattr(x, name) for x in objects] for name in names]
 
 
-_attributes = getattr(engine, "_attributes", _attributes)
+_layer = getattr(engine, "_layer", lambda neurons, cls, x: None)      # the C engine's, which may decline
 
 
 def _weighted_sums(weights, biases, x):
@@ -123,12 +123,15 @@ class Layer(Module):
         self.neurons = [Neuron(nin, **kwargs) for _ in range(_whole("nout", nout))]
 
     def __call__(self, x):
-        parts = _attributes(self.neurons, Neuron, ("w", "b", "nonlin")) if Neuron.__call__ is _NEURON_CALL else None
-        if parts is not None:
-            weights, biases, nonlins = parts
-            out = _activations(self.neurons, nonlins, _weighted_sums(weights, biases, x))
-        else:       # what the user has made of them
-            out = [n(x) for n in self.neurons]
+        are_ours = Neuron.__call__ is _NEURON_CALL      # not what the user has made of them
+        out = _layer(self.neurons, Neuron, x) if are_ours else None
+        if out is None:
+            parts = _attributes(self.neurons, Neuron, ("w", "b", "nonlin")) if are_ours else None
+            if parts is not None:
+                weights, biases, nonlins = parts
+                out = _activations(self.neurons, nonlins, _weighted_sums(weights, biases, x))
+            else:
+                out = [n(x) for n in self.neurons]
         return out[0] if len(out) == 1 else out
 
     def parameters(self):
