@@ -302,37 +302,21 @@ def hide(cls, names):
 
 
 def hide_name(cls, name):
-    """Hide an attribute that cls has of Value, if Value has one of this name that object doesn't have."""
+    """Hide what cls has of Value by this name, so that the class is as if derived from object alone."""
     if name in (*COMPARISONS, "__format__", "__repr__", "__hash__", "__eq__", "__ne__"):
         if getattr(cls, name) is not getattr(object, name):
             setattr(cls, name, getattr(object, name))
     elif name in {*dir(Value)} - {*dir(object)} - OUR_OWN:
-        hide_one(cls, name)
+        if name in BINARY or name.startswith("__r") and name.replace("__r", "__", 1) in BINARY:
+            setattr(cls, name, Declining(name))
+        elif name in UNSUPPORTED:
+            setattr(cls, name, Unsupported(name))
+        else:
+            setattr(cls, name, Hidden(name))
 
 
-def hide_one(cls, name):
-    if name in BINARY or name.startswith("__r") and name.replace("__r", "__", 1) in BINARY:
-        setattr(cls, name, Declining(name))
-    elif name in UNSUPPORTED:
-        setattr(cls, name, Unsupported(name))
-    else:
-        setattr(cls, name, Hidden(name))
-
-
-class Declining:
-    """An operator that an author's class lacks: the other operand's is asked."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def __get__(self, instance, owner=None):
-        if instance is None:
-            raise missing_in(owner, self.name)
-        return lambda other, *modulo: NotImplemented
-
-
-class Unsupported:
-    """A special method that an author's class lacks. Calling it raises Python's own TypeError."""
+class Lacking:
+    """A special method that an author's class lacks. refuse() makes what an instance seems to have in its place."""
 
     def __init__(self, name):
         self.name = name
@@ -341,6 +325,17 @@ class Unsupported:
         if instance is None:
             raise missing_in(owner, self.name)
         return self.refuse(type(instance).__name__)
+
+
+class Declining(Lacking):
+    """An operator: the other operand's is asked."""
+
+    def refuse(self, cls_name):
+        return lambda other, *modulo: NotImplemented
+
+
+class Unsupported(Lacking):
+    """Another special method. Calling it raises Python's own TypeError."""
 
     def refuse(self, cls_name):
         def refuse(*args):

@@ -232,40 +232,43 @@ def own_tanh(x):
     return out
 
 
-@pytest.mark.skipif(os.environ.get("FASTGRAD_PURE") == "1", reason="in plain Python that takes the collector")
+by_counts_alone = pytest.mark.skipif(os.environ.get("FASTGRAD_PURE") == "1",
+                                     reason="in plain Python that takes the collector")
+
+
+@pytest.fixture
+def without_collector():
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@by_counts_alone
 @pytest.mark.parametrize("times", [1, 1000])
-def test_closures_below_a_root_are_freed_with_it_at_once(Value, times):
-    gc.disable()
-    try:
-        a = Value(0.5)
-        before = live()
-        x = a
-        for _ in range(times):
-            x = own_tanh(x) + a
-        x.backward()
-        assert live() == before + 2 * times
-        del x
-        assert live() == before
-    finally:
-        gc.enable()
+def test_closures_below_a_root_are_freed_with_it_at_once(Value, without_collector, times):
+    a = Value(0.5)
+    before = live()
+    x = a
+    for _ in range(times):
+        x = own_tanh(x) + a
+    x.backward()
+    assert live() == before + 2 * times
+    del x
+    assert live() == before
 
 
-@pytest.mark.skipif(os.environ.get("FASTGRAD_PURE") == "1", reason="in plain Python that takes the collector")
+@by_counts_alone
 @pytest.mark.parametrize("n", [2, 20])
-def test_closures_among_a_sum_s_operands_are_freed_with_it_at_once(Value, n):
+def test_closures_among_a_sum_s_operands_are_freed_with_it_at_once(Value, without_collector, n):
     from fastgrad.functional import dot
-    gc.disable()
-    try:
-        a = Value(0.5)
-        before = live()
-        xs = [own_tanh(a) for _ in range(n)]
-        root = dot(xs, [2.0] * n)
-        root.backward()
-        assert live() > before
-        del xs, root
-        assert live() == before
-    finally:
-        gc.enable()
+    a = Value(0.5)
+    before = live()
+    xs = [own_tanh(a) for _ in range(n)]
+    root = dot(xs, [2.0] * n)
+    root.backward()
+    assert live() > before
+    del xs, root
+    assert live() == before
 
 
 def test_closures_that_somebody_holds_are_not_freed_with_the_graph(Value):
