@@ -10,21 +10,23 @@ class WithFunctional:
     """In place of MicroGPT's forward and softmax."""
 
     def forward(self, token, position, keys, values):
-        width = self.head_width
         x = F.rms_norm(F.add(self.token_embedding[token], self.position_embedding[position]))
         for layer, (wq, wk, wv, wo, w1, w2) in enumerate(self.layers):
             residual, x = x, F.rms_norm(x)
-            q = F.linear(x, wq)
-            keys[layer].append(F.linear(x, wk))
-            values[layer].append(F.linear(x, wv))
+            keys[layer].append(self.split(F.linear(x, wk)))
+            values[layer].append(self.split(F.linear(x, wv)))
             mixed = []
-            for start in range(0, self.heads * width, width):
-                mixed += F.scaled_dot_product_attention(q[start:start + width],
-                                                        [k[start:start + width] for k in keys[layer]],
-                                                        [v[start:start + width] for v in values[layer]])
+            for head, q in enumerate(self.split(F.linear(x, wq))):
+                mixed += F.scaled_dot_product_attention(q, [k[head] for k in keys[layer]],
+                                                        [v[head] for v in values[layer]])
             x = F.add(F.linear(mixed, wo), residual)
             x = F.add(F.linear(F.relu(F.linear(F.rms_norm(x), w1)), w2), x)
         return F.linear(x, self.head)
+
+    def split(self, x):
+        """Each head's part of a vector."""
+        width = self.head_width
+        return [x[start:start + width] for start in range(0, len(x), width)]
 
     def softmax(self, logits):
         return F.softmax(logits)
