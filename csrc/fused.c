@@ -294,9 +294,10 @@ static double add_products(double total, const double *u, const double *v, uint3
     return total;
 }
 
-/* The same for four sums at once. Each total is added up in its order, but the processor needn't wait for one addition
- * before it begins the next sum's. */
-static void add_products_of_rows(double totals[FG_ROWS], const fg_terms sums[FG_ROWS])
+/* The same for ROWS sums at once. Each total is added up in its order, but the processor needn't wait for one
+ * addition before it begins the next sum's. */
+enum { ROWS = 4 };
+static void add_products_of_rows(double totals[ROWS], const fg_terms sums[ROWS])
 {
     const double *const u0 = sums[0].u->numbers, *const v0 = sums[0].v->numbers;
     const double *const u1 = sums[1].u->numbers, *const v1 = sums[1].v->numbers;
@@ -379,7 +380,7 @@ static inline fg_index new_sum(fg_arena *arena, const fg_terms *terms, double to
     return index;
 }
 
-bool fg_terms_fit(fg_terms *terms, uint32_t kind)
+bool fg_terms_of_any_fit(fg_terms *terms, uint32_t kind)
 {
     fg_column *u = terms->u, *v = terms->v;
     if (v ? u->has_ints && v->has_ints : u->has_ints)
@@ -397,22 +398,30 @@ bool fg_terms_fit(fg_terms *terms, uint32_t kind)
     return v || terms->start != FG_NONE || fg_column_nodes(u)[0] != FG_NONE;
 }
 
-bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_index *indices)
+/* Compute the totals of n sums, at most ROWS, and set the numbers of their starts. */
+static inline void add_up(const fg_arena *arena, double *totals, fg_terms *sums, uint32_t n)
 {
-    double totals[FG_ROWS];
     for (uint32_t i = 0; i < n; i++) {
         if (sums[i].start != FG_NONE)
             sums[i].number = fg_at(arena->nodes, sums[i].start)->data;
         totals[i] = sums[i].number;
     }
-    if (n == FG_ROWS && sums[0].v)
+    if (n == ROWS && sums[0].v)
         add_products_of_rows(totals, sums);
     else
         for (uint32_t i = 0; i < n; i++)
             totals[i] = sums[i].v ? add_products(totals[i], sums[i].u->numbers, sums[i].v->numbers, sums[i].u->n)
                                   : add_operands(totals[i], sums[i].u->numbers, sums[i].u->n);
+}
+
+bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_index *indices)
+{
+    double totals[ROWS];
     for (uint32_t i = 0; i < n; i++) {
-        indices[i] = new_sum(arena, &sums[i], totals[i], kind);
+        const uint32_t row = i % ROWS;
+        if (row == 0)
+            add_up(arena, totals, sums + i, n - i < ROWS ? n - i : ROWS);
+        indices[i] = new_sum(arena, &sums[i], totals[row], kind);
         if (indices[i] == FG_NONE) {
             while (i-- > 0)
                 fg_node_release(arena, indices[i]);

@@ -171,9 +171,6 @@ cdef extern from "fused.h":
         fg_index start
         double number
         fg_bool number_is_int
-    enum:
-        FG_ROWS
-
     fg_bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_index *indices)
     fg_bool fg_sum_has(const fg_node *node, fg_index operand)
 

@@ -113,6 +113,20 @@ cdef inline Node wrap(fg_index index, PyTypeObject *cls):
     return wrap_new(index, cls)
 
 
+cdef inline Py_ssize_t wrap_first(const fg_index *nodes, Py_ssize_t n, PyObject **items) noexcept:
+    """wrap for nodes of the active class, while there are free handles, into a new list's empty places. Returns how many
+    it has wrapped: the first ones."""
+    cdef Py_ssize_t i = 0
+    cdef PyObject *handle
+    while i < n and free_handle[0] is not NULL:
+        handle = pop_free_handle()
+        (<Node>handle).index = nodes[i]
+        node_at(nodes[i]).face = handle
+        items[i] = new_reference(handle)
+        i += 1
+    return i
+
+
 cdef Node wrap_new(fg_index index, PyTypeObject *cls):
     try:
         set_class(index, cls, NULL)

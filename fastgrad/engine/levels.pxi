@@ -80,7 +80,7 @@ cdef bint make_sum(Frame *frame, fg_terms *terms, fg_operand *result) noexcept:
 cdef bint make_sums(Frame *frame, fg_terms *terms, int n, fg_register *out, Py_ssize_t at) noexcept:
     """Make fused sums, set the operands of a register from `at` on, and release the terms. False if there's no memory.
     """
-    cdef fg_index sums[FG_ROWS]
+    cdef fg_index sums[ROWS]
     cdef bint is_made = fg_sums_new(&arena, terms, n, frame.rules.kind, sums)
     cdef int i
     for i in range(n):
@@ -102,10 +102,6 @@ cdef enum Output:
     STORES                      # none; operands are assigned
 
 OUTPUTS = {"list": LIST, "lists": LISTS, "objects": OBJECTS, "sum": SUM, "max": MAX, "min": MIN, "stores": STORES}
-
-
-cdef inline bint is_row(PyObject *x, Py_ssize_t n) noexcept:
-    return x is not NULL and is_sequence(<object>x) and n_items(<object>x) == n
 
 
 @cython.final
@@ -508,7 +504,7 @@ cdef class Level:
 
     cdef bint reduce_each(self, Frame *frame, Level level, fg_register *out, Py_ssize_t first, Py_ssize_t n) noexcept:
         """Run a level within for n elements. False: decline, and there's nothing to release."""
-        cdef fg_terms terms[FG_ROWS]        # of fused sums of the same length that aren't made yet
+        cdef fg_terms terms[ROWS]           # of fused sums of the same length that aren't made yet
         cdef int n_waiting = 0
         cdef fg_operand x
         cdef Py_ssize_t i = 0, n_set = 0
@@ -518,7 +514,7 @@ cdef class Level:
             if i > 0 and level.rows >= 0 and level.read_row(frame, terms, n_waiting):
                 i += 1                      # the same as below, for a row as long as those before
                 n_waiting += 1
-                if n_waiting == FG_ROWS or i == n:
+                if n_waiting == ROWS or i == n:
                     is_done = make_sums(frame, terms, n_waiting, out, n_set)
                     n_set += n_waiting if is_done else 0
                     n_waiting = 0
@@ -541,7 +537,7 @@ cdef class Level:
                     n_set += 1
             level.end()
             i += 1
-            if is_done and n_waiting > 0 and (n_waiting == FG_ROWS or i == n):
+            if is_done and n_waiting > 0 and (n_waiting == ROWS or i == n):
                 is_done = make_sums(frame, terms, n_waiting, out, n_set)
                 n_set += n_waiting if is_done else 0
                 n_waiting = 0
@@ -699,16 +695,10 @@ cdef class Level:
 
     cdef int wrap_all(self, Frame *frame, fg_register *register, PyObject **items) except -1:
         """Make objects of a register's operands, and release the nodes of all other registers."""
-        cdef PyObject *handle
         cdef Py_ssize_t i = 0
         try:
             if register.all == FG_VALUES and frame.cls is active_class:
-                while i < self.n and free_handle[0] is not NULL:
-                    handle = pop_free_handle()
-                    (<Node>handle).index = register.nodes[i]
-                    node_at(register.nodes[i]).face = handle
-                    items[i] = new_reference(handle)
-                    i += 1
+                i = wrap_first(register.nodes, self.n, items)
             while i < self.n:
                 i += 1                      # object_of takes over the node's reference, also if it raises
                 x = object_of(frame, fg_register_get(register, i - 1))

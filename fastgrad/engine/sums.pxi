@@ -7,6 +7,7 @@
 
 cdef enum:
     FEWEST_TERMS = 2            # a fused sum of one term saves nothing
+    ROWS = 32                   # so many sums are made at once, at the most
 
 
 cdef bint is_sequence(object x) noexcept:
@@ -173,12 +174,13 @@ cdef inline bint read_terms(fg_column *u, fg_column *v, const Start *start, fg_t
 
 
 cdef bint put_sums(PyObject **items, PyTypeObject *cls, fg_terms *terms, uint32_t n) except -1:
-    """Make n fused sums, at most FG_ROWS, and put them as Values of a class into a new list's empty places. False if
+    """Make n fused sums, at most ROWS, and put them as Values of a class into a new list's empty places. False if
     there's no memory, or another class has become active meanwhile."""
-    cdef fg_index sums[FG_ROWS]
-    cdef uint32_t i = 0
+    cdef fg_index sums[ROWS]
+    cdef uint32_t i
     if cls is not active_class or not fg_sums_new(&arena, terms, n, new_kind, sums):
         return False
+    i = wrap_first(sums, n, items)
     try:
         while i < n:
             i += 1
@@ -214,48 +216,55 @@ def _fused_products(us, vs, starts):
 
 cdef list fused_products(us, vs, starts, bint across):
     """The same. across: the v's are the columns of the matrix vs, `zip(*vs)`."""
-    cdef Py_ssize_t i, j, n_u, n_v
-    cdef PyTypeObject *cls = NULL
+    cdef Py_ssize_t i, j, k, n_u, n_v, n_terms
+    cdef PyTypeObject *cls
     cdef fg_column **columns
-    cdef fg_terms terms[FG_ROWS]
+    cdef fg_terms terms[ROWS]
     cdef uint32_t n = 0
     cdef Start start
     cdef list results
     cdef PyObject **items
-    if not are_rows(us, us, &cls) or not are_rows(vs, vs if across else us, &cls) or not may_fuse(cls):
+    if not has_rows(us) or not has_rows(vs):
         return None
-    if across and n_items(vs) != n_items(us[0]):
+    n_u, n_terms = n_items(us), n_items(<object>items_of(us)[0])
+    n_v = n_items(<object>items_of(vs)[0]) if across else n_items(vs)
+    cls = class_in(us)
+    if cls is NULL:
+        cls = class_in(vs)
+    if not may_fuse(cls) or across and n_items(vs) != n_terms:
         return None
-    n_u, n_v = n_items(us), n_items(vs[0]) if across else n_items(vs)
     if starts is not None and (not is_sequence(starts) or n_items(starts) != n_u):
         return None
-    if n_items(us[0]) < FEWEST_TERMS or not is_recording():
-        vs = list(zip(*vs)) if across else vs
-        return sums_of_one(us, vs, starts) if n_items(us[0]) < FEWEST_TERMS else sums_as_leaves(cls, us, vs, starts)
+    if n_terms < FEWEST_TERMS or not is_recording():
+        return unfused_products(cls, us, vs, starts, across)
     columns = <fg_column **>fg_allocate(NULL, (n_u + n_v) * sizeof(fg_column *))
     if columns is NULL:
         return None
     memset(columns, 0, (n_u + n_v) * sizeof(fg_column *))
     read_start(ZERO, &start)
     try:
-        if not (columns_across(vs, n_v, columns + n_u) if across else columns_of(vs, n_v, columns + n_u)) \
-                or not columns_of(us, n_u, columns):
+        if not (columns_across(vs, n_terms, n_v, columns + n_u) if across
+                else columns_of(vs, n_v, n_terms, columns + n_u)) or not columns_of(us, n_u, n_terms, columns):
             return None
         results = PyList_New(n_u * n_v)
         items = items_of(results)
-        for i in range(n_u):
-            for j in range(n_v):
-                if starts is not None and (n_items(starts) != n_u
-                                           or not read_start(<object>items_of(starts)[i], &start)):
-                    return None         # Python has run: a collection in the middle of a call, up to CPython 3.11
-                if not read_terms(columns[i], columns[n_u + j], &start, &terms[n]):
+        i = j = 0
+        for k in range(n_u * n_v):
+            if starts is not None and j == 0 and (n_items(starts) != n_u
+                                                  or not read_start(<object>items_of(starts)[i], &start)):
+                return None             # Python has run: a collection in the middle of a call, up to CPython 3.11
+            terms[n] = fg_terms(columns[i], columns[n_u + j], start.node, start.number.value, start.number.is_int)
+            if not fg_terms_fit(&terms[n], new_kind):
+                return None
+            n += 1
+            if n == ROWS or k == n_u * n_v - 1:
+                if not put_sums(items, cls, terms, n):
                     return None
-                n += 1
-                if n == FG_ROWS or i == n_u - 1 and j == n_v - 1:
-                    if not put_sums(items, cls, terms, n):
-                        return None
-                    items += n
-                    n = 0
+                items += n
+                n = 0
+            j += 1
+            if j == n_v:
+                i, j = i + 1, 0
         return results
     finally:
         for i in range(n_u + n_v):
@@ -266,26 +275,51 @@ cdef list fused_products(us, vs, starts, bint across):
             tidy_up()
 
 
-cdef bint columns_of(rows, Py_ssize_t n, fg_column **columns) noexcept:
-    """Make the columns of n rows. False if that can't be done, for example since Python has run and changed the rows.
-    Then there are those of the first rows."""
+cdef inline bint has_rows(object rows) noexcept:
+    """Whether rows is a list or a tuple whose first item is one too, and none of the two is empty."""
+    return is_sequence(rows) and n_items(rows) > 0 and is_sequence(<object>items_of(rows)[0]) \
+        and n_items(<object>items_of(rows)[0]) > 0
+
+
+cdef inline bint is_row(PyObject *x, Py_ssize_t n) noexcept:
+    """Whether an object is a list or a tuple of n items."""
+    return x is not NULL and is_sequence(<object>x) and n_items(<object>x) == n
+
+
+cdef PyTypeObject *class_in(rows) noexcept:
+    """The class of the first Value in a list or a tuple of rows, or NULL if there's no Value, or something else than
+    rows before it."""
+    cdef Py_ssize_t i
+    cdef PyTypeObject *cls = NULL
+    for i in range(n_items(rows)):
+        if cls is not NULL or not is_sequence(<object>items_of(rows)[i]):
+            break
+        cls = class_among(items_of(<object>items_of(rows)[i]), n_items(<object>items_of(rows)[i]))
+    return cls
+
+
+cdef bint columns_of(rows, Py_ssize_t n, Py_ssize_t n_terms, fg_column **columns) noexcept:
+    """Make the columns of n rows of so many terms. False if that can't be done. Then there are those of the first rows.
+    """
     cdef Py_ssize_t i
     cdef PyObject *row
-    if n_items(rows) != n:
+    if n_items(rows) != n:              # Python has run
         return False
     for i in range(n):
         row = items_of(rows)[i]
-        columns[i] = column_of(<object>row) if is_sequence(<object>row) else NULL
+        columns[i] = column_of(<object>row) if is_row(row, n_terms) else NULL
         if columns[i] is NULL:
             return False
     return True
 
 
-cdef bint columns_across(rows, Py_ssize_t n, fg_column **columns) noexcept:
-    """The same of the n columns of a matrix. Nobody finds them again."""
-    cdef Py_ssize_t n_rows = n_items(rows), i, j
+cdef bint columns_across(rows, Py_ssize_t n_rows, Py_ssize_t n, fg_column **columns) noexcept:
+    """The same of the n columns of a matrix of n_rows rows. Nobody finds them again."""
+    cdef Py_ssize_t i, j
     cdef PyObject **items = <PyObject **>fg_allocate(NULL, n_rows * sizeof(PyObject *))
-    cdef bint is_done = items is not NULL
+    cdef bint is_done = items is not NULL and n_items(rows) == n_rows
+    for i in range(n_rows if is_done else 0):
+        is_done = is_done and is_row(items_of(rows)[i], n)
     for j in range(n if is_done else 0):
         for i in range(n_rows):
             items[i] = items_of(<object>items_of(rows)[i])[j]
@@ -297,20 +331,22 @@ cdef bint columns_across(rows, Py_ssize_t n, fg_column **columns) noexcept:
     return is_done
 
 
-cdef bint are_rows(object rows, object others, PyTypeObject **cls) noexcept:
-    """Whether rows are lists or tuples as long as the first of `others`, and not empty. Sets *cls to the class of the
-    first Value in them, if it's NULL."""
-    cdef Py_ssize_t i, n
-    cdef PyObject **row = items_of(rows) if is_sequence(rows) else NULL
-    if row is NULL or n_items(rows) == 0 or not is_sequence(<object>items_of(others)[0]):
-        return False
-    n = n_items(<object>items_of(others)[0])
+cdef bint are_rows(object rows, Py_ssize_t n) noexcept:
+    """Whether all items of a list or a tuple are lists or tuples of n items."""
+    cdef Py_ssize_t i
     for i in range(n_items(rows)):
-        if not is_sequence(<object>row[i]) or n_items(<object>row[i]) != n:
+        if not is_row(items_of(rows)[i], n):
             return False
-        if cls[0] is NULL:
-            cls[0] = class_among(items_of(<object>row[i]), n)
-    return n > 0
+    return True
+
+
+cdef object unfused_products(PyTypeObject *cls, us, vs, starts, bint across):
+    """What fused_products returns if there's one product in each sum, or under no_grad()."""
+    cdef Py_ssize_t n_terms = n_items(<object>items_of(us)[0])
+    if not are_rows(us, n_terms) or not are_rows(vs, n_items(<object>items_of(vs)[0]) if across else n_terms):
+        return None
+    vs = list(zip(*vs)) if across else vs
+    return sums_of_one(us, vs, starts) if n_terms < FEWEST_TERMS else sums_as_leaves(cls, us, vs, starts)
 
 
 cdef object sums_of_one(us, vs, starts):
