@@ -69,7 +69,7 @@ typedef uint32_t fg_index;
 #ifndef FG_MAX_REFS
 #define FG_MAX_REFS (UINT32_MAX / 2)
 #endif
-#define FG_COLUMNS 8192u    /* places for columns that may be found again, in sets of 4 */
+#define FG_COLUMNS 32768u   /* places for columns that may be found again, in sets of 4 */
 #define FG_KEEP_COLUMNS ((size_t)1 << 24) /* so many bytes of idle columns at most */
 #define FG_SIZES 80u        /* columns of fewer operands are kept for new ones of the same size when they're free, */
 #define FG_KEEP_FREE ((size_t)1 << 20) /* so many bytes of them at most */
