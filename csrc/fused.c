@@ -294,28 +294,32 @@ static double add_products(double total, const double *u, const double *v, uint3
     return total;
 }
 
-/* The same for ROWS sums at once. Each total is added up in its order, but the processor needn't wait for one
- * addition before it begins the next sum's. */
-enum { ROWS = 4 };
-static void add_products_of_rows(double totals[ROWS], const fg_terms sums[ROWS])
+/* The same for several sums that have a column in common. Each total is added up in its order, but the processor needn't
+ * wait for one addition before it begins the next sum's, and loads the common numbers once. */
+enum { ROWS = 8 };
+FG_BODY void add_products_of_rows(double *totals, const double *common, const double *const *others, size_t n,
+                                  const int n_rows)
 {
-    const double *const u0 = sums[0].u->numbers, *const v0 = sums[0].v->numbers;
-    const double *const u1 = sums[1].u->numbers, *const v1 = sums[1].v->numbers;
-    const double *const u2 = sums[2].u->numbers, *const v2 = sums[2].v->numbers;
-    const double *const u3 = sums[3].u->numbers, *const v3 = sums[3].v->numbers;
-    double total0 = totals[0], total1 = totals[1], total2 = totals[2], total3 = totals[3];
-    const uint32_t n = sums[0].u->n;
-    for (uint32_t i = 0; i < n; i++) {
-        total0 += u0[i] * v0[i];
-        total1 += u1[i] * v1[i];
-        total2 += u2[i] * v2[i];
-        total3 += u3[i] * v3[i];
-    }
-    totals[0] = total0;
-    totals[1] = total1;
-    totals[2] = total2;
-    totals[3] = total3;
+    double sums[ROWS];
+    for (int row = 0; row < n_rows; row++)
+        sums[row] = totals[row];
+    for (size_t i = 0; i < n; i++)
+        for (int row = 0; row < n_rows; row++)
+            sums[row] += others[row][i] * common[i];
+    for (int row = 0; row < n_rows; row++)
+        totals[row] = sums[row];
 }
+
+FG_BODY void add_rows_of_any(double *totals, const double *common, const double *const *others, size_t n, int n_rows)
+{
+    if (n_rows == ROWS)
+        add_products_of_rows(totals, common, others, n, ROWS);
+    else
+        add_products_of_rows(totals, common, others, n, ROWS / 2);
+}
+
+FG_TWICE(add_rows, (double *totals, const double *common, const double *const *others, size_t n, int n_rows),
+         (totals, common, others, n, n_rows))
 
 static double add_operands(double total, const double *u, uint32_t n)
 {
@@ -398,30 +402,48 @@ bool fg_terms_of_any_fit(fg_terms *terms, uint32_t kind)
     return v || terms->start != FG_NONE || fg_column_nodes(u)[0] != FG_NONE;
 }
 
-/* Compute the totals of n sums, at most ROWS, and set the numbers of their starts. */
-static inline void add_up(const fg_arena *arena, double *totals, fg_terms *sums, uint32_t n)
+/* How many of n sums, from the first on, are of products and have the same v, or the same u. Sets the common column. */
+static inline uint32_t n_alike(const fg_terms *sums, uint32_t n, const fg_column **common)
 {
-    for (uint32_t i = 0; i < n; i++) {
+    uint32_t same_v = 1, same_u = 1;
+    while (same_v < n && sums[same_v].v == sums[0].v)
+        same_v++;
+    while (same_u < n && sums[same_u].u == sums[0].u)
+        same_u++;
+    *common = same_v < same_u ? sums[0].u : sums[0].v;
+    return !sums[0].v ? 0 : same_v < same_u ? same_u : same_v;
+}
+
+/* Compute the totals of the first of n sums, at most ROWS, and set the numbers of their starts. Returns how many. */
+static inline uint32_t add_up(const fg_arena *arena, double *totals, fg_terms *sums, uint32_t n)
+{
+    const fg_column *common;
+    const double *others[ROWS];
+    const uint32_t alike = n_alike(sums, n < ROWS ? n : ROWS, &common);
+    const uint32_t n_rows = alike == ROWS ? ROWS : alike >= ROWS / 2 ? ROWS / 2 : 1;
+    for (uint32_t i = 0; i < n_rows; i++) {
         if (sums[i].start != FG_NONE)
             sums[i].number = fg_at(arena->nodes, sums[i].start)->data;
         totals[i] = sums[i].number;
+        others[i] = (sums[i].v == common ? sums[i].u : sums[i].v)->numbers;
     }
-    if (n == ROWS && sums[0].v)
-        add_products_of_rows(totals, sums);
+    if (n_rows > 1)
+        add_rows(totals, common->numbers, others, common->n, (int)n_rows);
     else
-        for (uint32_t i = 0; i < n; i++)
-            totals[i] = sums[i].v ? add_products(totals[i], sums[i].u->numbers, sums[i].v->numbers, sums[i].u->n)
-                                  : add_operands(totals[i], sums[i].u->numbers, sums[i].u->n);
+        totals[0] = sums[0].v ? add_products(totals[0], sums[0].u->numbers, sums[0].v->numbers, sums[0].u->n)
+                              : add_operands(totals[0], sums[0].u->numbers, sums[0].u->n);
+    return n_rows;
 }
 
 bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_index *indices)
 {
     double totals[ROWS];
-    for (uint32_t i = 0; i < n; i++) {
-        const uint32_t row = i % ROWS;
-        if (row == 0)
-            add_up(arena, totals, sums + i, n - i < ROWS ? n - i : ROWS);
-        indices[i] = new_sum(arena, &sums[i], totals[row], kind);
+    for (uint32_t i = 0, first = 0, end = 0; i < n; i++) {
+        if (i == end) {
+            first = i;
+            end += add_up(arena, totals, sums + i, n - i);
+        }
+        indices[i] = new_sum(arena, &sums[i], totals[i - first], kind);
         if (indices[i] == FG_NONE) {
             while (i-- > 0)
                 fg_node_release(arena, indices[i]);
