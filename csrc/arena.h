@@ -158,7 +158,7 @@ typedef struct {
     };
     FG_OTHERS(others1);
     uint32_t refs;
-    uint32_t mark;          /* the epoch of the last walk that visited it, or FG_PASSED_OVER */
+    fg_index next_dead;     /* of a dead node: the next on its list */
     FG_OTHERS(others2);
     union {
         struct {
@@ -168,7 +168,7 @@ typedef struct {
         };
         uint32_t kind;      /* the three as fg_kind makes them, set and tested with one instruction */
     };
-    fg_index next_dead;     /* of a dead node: the next on its list */
+    uint32_t mark;          /* the epoch of the last walk that visited it, or FG_PASSED_OVER */
     FG_OTHERS(others3);
     double data;
     FG_OTHERS(others4);

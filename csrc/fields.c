@@ -25,10 +25,10 @@ static inline double *number_of(fg_node *node, fg_field field)
 typedef union {
     uint64_t both;
     struct {
-        uint32_t refs, mark;
+        uint32_t refs, next_dead;
     };
     struct {
-        uint32_t kind, next_dead;
+        uint32_t kind, mark;
     };
 } pair;
 
