@@ -13,12 +13,11 @@ class WithFunctional:
         x = F.rms_norm(F.add(self.token_embedding[token], self.position_embedding[position]))
         for layer, (wq, wk, wv, wo, w1, w2) in enumerate(self.layers):
             residual, x = x, F.rms_norm(x)
-            keys[layer].append(self.split(F.linear(x, wk)))
-            values[layer].append(self.split(F.linear(x, wv)))
+            self.append(F.linear(x, wk), keys[layer])
+            self.append(F.linear(x, wv), values[layer])
             mixed = []
-            for head, q in enumerate(self.split(F.linear(x, wq))):
-                mixed += F.scaled_dot_product_attention(q, [k[head] for k in keys[layer]],
-                                                        [v[head] for v in values[layer]])
+            for q, k, v in zip(self.split(F.linear(x, wq)), keys[layer], values[layer]):
+                mixed += F.scaled_dot_product_attention(q, k, v)
             x = F.add(F.linear(mixed, wo), residual)
             x = F.add(F.linear(F.relu(F.linear(F.rms_norm(x), w1)), w2), x)
         return F.linear(x, self.head)
@@ -27,6 +26,13 @@ class WithFunctional:
         """Each head's part of a vector."""
         width = self.head_width
         return [x[start:start + width] for start in range(0, len(x), width)]
+
+    def append(self, x, heads):
+        """Append each head's part of a vector to the head's list. heads: these lists, or at first nothing."""
+        if not heads:
+            heads += [[] for _ in range(self.heads)]
+        for head, part in zip(heads, self.split(x)):
+            head.append(part)
 
     def softmax(self, logits):
         return F.softmax(logits)
