@@ -8,6 +8,7 @@
 cdef enum:
     FEWEST_TERMS = 2            # a fused sum of one term saves nothing
     ROWS = 32                   # so many sums are made at once, at the most
+    FEW_COLUMNS = 96            # so many need no room of their own
 
 
 cdef bint is_sequence(object x) noexcept:
@@ -218,7 +219,8 @@ cdef list fused_products(us, vs, starts, bint across):
     """The same. across: the v's are the columns of the matrix vs, `zip(*vs)`."""
     cdef Py_ssize_t i, j, k, n_u, n_v, n_terms
     cdef PyTypeObject *cls
-    cdef fg_column **columns
+    cdef fg_column *few[FEW_COLUMNS]
+    cdef fg_column **columns = few
     cdef fg_terms terms[ROWS]
     cdef uint32_t n = 0
     cdef Start start
@@ -237,7 +239,8 @@ cdef list fused_products(us, vs, starts, bint across):
         return None
     if n_terms < FEWEST_TERMS or not is_recording():
         return unfused_products(cls, us, vs, starts, across)
-    columns = <fg_column **>fg_allocate(NULL, (n_u + n_v) * sizeof(fg_column *))
+    if n_u + n_v > FEW_COLUMNS:
+        columns = <fg_column **>fg_allocate(NULL, (n_u + n_v) * sizeof(fg_column *))
     if columns is NULL:
         return None
     memset(columns, 0, (n_u + n_v) * sizeof(fg_column *))
@@ -270,7 +273,8 @@ cdef list fused_products(us, vs, starts, bint across):
         for i in range(n_u + n_v):
             if columns[i] is not NULL:
                 fg_column_release(&arena, columns[i])
-        fg_allocate(columns, 0)
+        if columns is not few:
+            fg_allocate(columns, 0)
         if untidy:
             tidy_up()
 
@@ -395,6 +399,10 @@ cdef object sums_as_leaves(PyTypeObject *cls, us, vs, starts):
 
 def _total(xs, start=ZERO):
     """sum(xs, start) of a list or a tuple, fused if it can be."""
+    return total_of(xs, start)
+
+
+cdef object total_of(xs, start=ZERO):
     result = fused_total(xs, start)
     return sum(xs, start) if result is None else result
 
