@@ -792,7 +792,7 @@ def test_values_that_come_and_go_in_a_list():
     engine._check()
 
 
-@pytest.mark.parametrize("n", range(1, 10))
+@pytest.mark.parametrize("n", [*range(1, 10), 12, 17, 33, 40])
 def test_rows_are_added_up_each_in_its_order(n):
     """However many there are, and whatever they share."""
     def program(Value, F):
