@@ -238,7 +238,10 @@ cdef list fused_products(us, vs, starts, bint across):
     if starts is not None and (not is_sequence(starts) or n_items(starts) != n_u):
         return None
     if n_terms < FEWEST_TERMS or not is_recording():
-        return unfused_products(cls, us, vs, starts, across)
+        if not are_rows(us, n_terms) or not are_rows(vs, n_v if across else n_terms):
+            return None
+        vs = list(zip(*vs)) if across else vs
+        return sums_of_one(us, vs, starts) if n_terms < FEWEST_TERMS else sums_as_leaves(cls, us, vs, starts)
     if n_u + n_v > FEW_COLUMNS:
         columns = <fg_column **>fg_allocate(NULL, (n_u + n_v) * sizeof(fg_column *))
     if columns is NULL:
@@ -342,15 +345,6 @@ cdef bint are_rows(object rows, Py_ssize_t n) noexcept:
         if not is_row(items_of(rows)[i], n):
             return False
     return True
-
-
-cdef object unfused_products(PyTypeObject *cls, us, vs, starts, bint across):
-    """What fused_products returns if there's one product in each sum, or under no_grad()."""
-    cdef Py_ssize_t n_terms = n_items(<object>items_of(us)[0])
-    if not are_rows(us, n_terms) or not are_rows(vs, n_items(<object>items_of(vs)[0]) if across else n_terms):
-        return None
-    vs = list(zip(*vs)) if across else vs
-    return sums_of_one(us, vs, starts) if n_terms < FEWEST_TERMS else sums_as_leaves(cls, us, vs, starts)
 
 
 cdef object sums_of_one(us, vs, starts):
