@@ -7,7 +7,7 @@ import fastgrad.functional as F
 
 
 class WithFunctional:
-    """In place of MicroGPT's forward and softmax."""
+    """In place of MicroGPT's forward and softmax. keys and values have a list for each head."""
 
     def forward(self, token, position, keys, values):
         x = F.rms_norm(F.add(self.token_embedding[token], self.position_embedding[position]))

@@ -109,7 +109,7 @@ fg_status fg_column_take(fg_arena *arena, fg_column *column)
 static uint32_t set_of(const void *key)
 {
     const uint64_t line = (uint64_t)(uintptr_t)key / 64;
-    return 4 * (uint32_t)((line + (line >> 11)) % (FG_COLUMNS / 4));
+    return 4 * (uint32_t)((line + (line >> 13)) % (FG_COLUMNS / 4));
 }
 
 /* Whether sums have a column, and its numbers are still its operands' numbers. */
@@ -294,32 +294,45 @@ static double add_products(double total, const double *u, const double *v, uint3
     return total;
 }
 
-/* The same for several sums that have a column in common. Each total is added up in its order, but the processor needn't
- * wait for one addition before it begins the next sum's, and loads the common numbers once. */
-enum { ROWS = 8 };
-FG_BODY void add_products_of_rows(double *totals, const double *common, const double *const *others, size_t n,
-                                  const int n_rows)
+/* The same for several sums. Each total is added up in its order, but the processor needn't wait for one addition before
+ * it begins the next sum's. */
+enum { FEW = 4, MANY = 8 };
+static void add_products_of_few(double totals[FEW], const fg_terms sums[FEW])
 {
-    double sums[ROWS];
-    for (int row = 0; row < n_rows; row++)
+    const double *const u0 = sums[0].u->numbers, *const v0 = sums[0].v->numbers;
+    const double *const u1 = sums[1].u->numbers, *const v1 = sums[1].v->numbers;
+    const double *const u2 = sums[2].u->numbers, *const v2 = sums[2].v->numbers;
+    const double *const u3 = sums[3].u->numbers, *const v3 = sums[3].v->numbers;
+    double total0 = totals[0], total1 = totals[1], total2 = totals[2], total3 = totals[3];
+    const uint32_t n = sums[0].u->n;
+    for (uint32_t i = 0; i < n; i++) {
+        total0 += u0[i] * v0[i];
+        total1 += u1[i] * v1[i];
+        total2 += u2[i] * v2[i];
+        total3 += u3[i] * v3[i];
+    }
+    totals[0] = total0;
+    totals[1] = total1;
+    totals[2] = total2;
+    totals[3] = total3;
+}
+
+/* More sums, if they have a column in common, load its numbers once. */
+FG_BODY void add_products_of_many_of_any(double totals[MANY], const double *common, const double *const others[MANY],
+                                         size_t n)
+{
+    double sums[MANY];
+    for (int row = 0; row < MANY; row++)
         sums[row] = totals[row];
     for (size_t i = 0; i < n; i++)
-        for (int row = 0; row < n_rows; row++)
+        for (int row = 0; row < MANY; row++)
             sums[row] += others[row][i] * common[i];
-    for (int row = 0; row < n_rows; row++)
+    for (int row = 0; row < MANY; row++)
         totals[row] = sums[row];
 }
 
-FG_BODY void add_rows_of_any(double *totals, const double *common, const double *const *others, size_t n, int n_rows)
-{
-    if (n_rows == ROWS)
-        add_products_of_rows(totals, common, others, n, ROWS);
-    else
-        add_products_of_rows(totals, common, others, n, ROWS / 2);
-}
-
-FG_TWICE(add_rows, (double *totals, const double *common, const double *const *others, size_t n, int n_rows),
-         (totals, common, others, n, n_rows))
+FG_TWICE(add_products_of_many, (double totals[MANY], const double *common, const double *const others[MANY], size_t n),
+         (totals, common, others, n))
 
 static double add_operands(double total, const double *u, uint32_t n)
 {
@@ -402,33 +415,39 @@ bool fg_terms_of_any_fit(fg_terms *terms, uint32_t kind)
     return v || terms->start != FG_NONE || fg_column_nodes(u)[0] != FG_NONE;
 }
 
-/* How many of n sums, from the first on, are of products and have the same v, or the same u. Sets the common column. */
-static inline uint32_t n_alike(const fg_terms *sums, uint32_t n, const fg_column **common)
+/* The numbers that MANY sums of products have in common, as a row's sums do, or NULL. others: those of the other column
+ * of each sum. */
+static inline const double *common_numbers(const fg_terms sums[MANY], const double *others[MANY])
 {
-    uint32_t same_v = 1, same_u = 1;
-    while (same_v < n && sums[same_v].v == sums[0].v)
-        same_v++;
-    while (same_u < n && sums[same_u].u == sums[0].u)
-        same_u++;
-    *common = same_v < same_u ? sums[0].u : sums[0].v;
-    return !sums[0].v ? 0 : same_v < same_u ? same_u : same_v;
+    const fg_column *const u = sums[0].u, *const v = sums[0].v;
+    bool is_u = true, is_v = true;
+    for (int row = 1; row < MANY; row++) {
+        is_u &= sums[row].u == u;
+        is_v &= sums[row].v == v;
+    }
+    for (int row = 0; row < MANY && (is_u || is_v); row++)
+        others[row] = (is_v ? sums[row].u : sums[row].v)->numbers;
+    return is_v ? v->numbers : is_u ? u->numbers : NULL;
 }
 
-/* Compute the totals of the first of n sums, at most ROWS, and set the numbers of their starts. Returns how many. */
-static inline uint32_t add_up(const fg_arena *arena, double *totals, fg_terms *sums, uint32_t n)
+/* Compute the totals of the first of n sums, and set the numbers of their starts. Returns how many: at most MANY. */
+static inline uint32_t add_up(const fg_arena *arena, double totals[MANY], fg_terms *sums, uint32_t n)
 {
-    const fg_column *common;
-    const double *others[ROWS];
-    const uint32_t alike = n_alike(sums, n < ROWS ? n : ROWS, &common);
-    const uint32_t n_rows = alike == ROWS ? ROWS : alike >= ROWS / 2 ? ROWS / 2 : 1;
+    const double *others[MANY], *common = NULL;
+    uint32_t n_rows = 1;
+    if (sums[0].v && n >= FEW) {
+        common = n >= MANY ? common_numbers(sums, others) : NULL;
+        n_rows = common ? MANY : FEW;
+    }
     for (uint32_t i = 0; i < n_rows; i++) {
         if (sums[i].start != FG_NONE)
             sums[i].number = fg_at(arena->nodes, sums[i].start)->data;
         totals[i] = sums[i].number;
-        others[i] = (sums[i].v == common ? sums[i].u : sums[i].v)->numbers;
     }
-    if (n_rows > 1)
-        add_rows(totals, common->numbers, others, common->n, (int)n_rows);
+    if (common)
+        add_products_of_many(totals, common, others, sums[0].u->n);
+    else if (n_rows == FEW)
+        add_products_of_few(totals, sums);
     else
         totals[0] = sums[0].v ? add_products(totals[0], sums[0].u->numbers, sums[0].v->numbers, sums[0].u->n)
                               : add_operands(totals[0], sums[0].u->numbers, sums[0].u->n);
@@ -437,7 +456,7 @@ static inline uint32_t add_up(const fg_arena *arena, double *totals, fg_terms *s
 
 bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_index *indices)
 {
-    double totals[ROWS];
+    double totals[MANY];
     for (uint32_t i = 0, first = 0, end = 0; i < n; i++) {
         if (i == end) {
             first = i;
@@ -525,12 +544,12 @@ static bool grow_running(fg_arena *arena, uint32_t n)
     return true;
 }
 
-enum { MANY = 5 }; /* if so many sums share a column, running gradients pay */
+enum { SHARED = 5 }; /* if so many sums share a column, running gradients pay */
 
 /* Give a column running gradients, if its operands are all exclusive, if that pays, and if there's memory. */
 static void start_running(fg_arena *arena, fg_column *column)
 {
-    if (column->refs < MANY || column->is_run)
+    if (column->refs < SHARED || column->is_run)
         return;
     const fg_index *const operands = fg_column_nodes(column);
     const bool is_inner = fg_at(arena->nodes, operands[0])->arity != FG_NULLARY;

@@ -114,8 +114,8 @@ cdef inline Node wrap(fg_index index, PyTypeObject *cls):
 
 
 cdef inline Py_ssize_t wrap_first(const fg_index *nodes, Py_ssize_t n, PyObject **items) noexcept:
-    """wrap for nodes of the active class, while there are free handles, into a new list's empty places. Returns how many
-    it has wrapped: the first ones."""
+    """wrap for nodes of the active class, while there are free handles, into a new list's empty places. Returns for how
+    many: the first ones."""
     cdef Py_ssize_t i = 0
     cdef PyObject *handle
     while i < n and free_handle[0] is not NULL:

@@ -80,7 +80,7 @@ cdef bint make_sum(Frame *frame, fg_terms *terms, fg_operand *result) noexcept:
 cdef bint make_sums(Frame *frame, fg_terms *terms, int n, fg_register *out, Py_ssize_t at) noexcept:
     """Make fused sums, set the operands of a register from `at` on, and release the terms. False if there's no memory.
     """
-    cdef fg_index sums[ROWS]
+    cdef fg_index sums[MOST_SUMS]
     cdef bint is_made = fg_sums_new(&arena, terms, n, frame.rules.kind, sums)
     cdef int i
     for i in range(n):
@@ -504,7 +504,7 @@ cdef class Level:
 
     cdef bint reduce_each(self, Frame *frame, Level level, fg_register *out, Py_ssize_t first, Py_ssize_t n) noexcept:
         """Run a level within for n elements. False: decline, and there's nothing to release."""
-        cdef fg_terms terms[ROWS]           # of fused sums of the same length that aren't made yet
+        cdef fg_terms terms[MOST_SUMS]      # of fused sums of the same length that aren't made yet
         cdef int n_waiting = 0
         cdef fg_operand x
         cdef Py_ssize_t i = 0, n_set = 0
@@ -514,7 +514,7 @@ cdef class Level:
             if i > 0 and level.rows >= 0 and level.read_row(frame, terms, n_waiting):
                 i += 1                      # the same as below, for a row as long as those before
                 n_waiting += 1
-                if n_waiting == ROWS or i == n:
+                if n_waiting == MOST_SUMS or i == n:
                     is_done = make_sums(frame, terms, n_waiting, out, n_set)
                     n_set += n_waiting if is_done else 0
                     n_waiting = 0
@@ -537,7 +537,7 @@ cdef class Level:
                     n_set += 1
             level.end()
             i += 1
-            if is_done and n_waiting > 0 and (n_waiting == ROWS or i == n):
+            if is_done and n_waiting > 0 and (n_waiting == MOST_SUMS or i == n):
                 is_done = make_sums(frame, terms, n_waiting, out, n_set)
                 n_set += n_waiting if is_done else 0
                 n_waiting = 0

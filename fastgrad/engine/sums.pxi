@@ -7,7 +7,7 @@
 
 cdef enum:
     FEWEST_TERMS = 2            # a fused sum of one term saves nothing
-    ROWS = 32                   # so many sums are made at once, at the most
+    MOST_SUMS = 32              # so many sums are made at once, at the most
     FEW_COLUMNS = 96            # so many need no room of their own
 
 
@@ -166,18 +166,10 @@ cdef fg_status read_column(PyObject **items, Py_ssize_t n, bint has_ints, fg_col
     return status
 
 
-cdef inline bint read_terms(fg_column *u, fg_column *v, const Start *start, fg_terms *terms) noexcept:
-    """What a sum is made of: two columns, or one and NULL for a sum of single operands. False if they don't fit."""
-    if u.n < FEWEST_TERMS or v is not NULL and v.n != u.n:
-        return False
-    terms[0] = fg_terms(u, v, start.node, start.number.value, start.number.is_int)
-    return fg_terms_fit(terms, new_kind)
-
-
 cdef bint put_sums(PyObject **items, PyTypeObject *cls, fg_terms *terms, uint32_t n) except -1:
-    """Make n fused sums, at most ROWS, and put them as Values of a class into a new list's empty places. False if
+    """Make n fused sums, at most MOST_SUMS, and put them as Values of a class into a new list's empty places. False if
     there's no memory, or another class has become active meanwhile."""
-    cdef fg_index sums[ROWS]
+    cdef fg_index sums[MOST_SUMS]
     cdef uint32_t i
     if cls is not active_class or not fg_sums_new(&arena, terms, n, new_kind, sums):
         return False
@@ -195,12 +187,12 @@ cdef bint put_sums(PyObject **items, PyTypeObject *cls, fg_terms *terms, uint32_
     return True
 
 
-cdef object new_sum_of(PyTypeObject *cls, fg_column *u, fg_column *v, const Start *start):
-    """A fused sum as a Value of a class. v: NULL for a sum of single operands. None if the columns don't fit or there's
-    no memory. (If Python has run meanwhile, a list may have changed, or another class may be active.)"""
-    cdef fg_terms terms
+cdef object new_sum_of(PyTypeObject *cls, fg_column *column, const Start *start):
+    """A fused sum of single operands as a Value of a class. None if it can't be made or there's no memory. (If Python has
+    run meanwhile, the list may have changed, or another class may be active.)"""
+    cdef fg_terms terms = fg_terms(column, NULL, start.node, start.number.value, start.number.is_int)
     cdef fg_index index
-    if cls is not active_class or not read_terms(u, v, start, &terms):
+    if cls is not active_class or column.n < FEWEST_TERMS or not fg_terms_fit(&terms, new_kind):
         return None
     return wrap(index, cls) if fg_sums_new(&arena, &terms, 1, new_kind, &index) else None
 
@@ -221,7 +213,7 @@ cdef list fused_products(us, vs, starts, bint across):
     cdef PyTypeObject *cls
     cdef fg_column *few[FEW_COLUMNS]
     cdef fg_column **columns = few
-    cdef fg_terms terms[ROWS]
+    cdef fg_terms terms[MOST_SUMS]
     cdef uint32_t n = 0
     cdef Start start
     cdef list results
@@ -263,7 +255,7 @@ cdef list fused_products(us, vs, starts, bint across):
             if not fg_terms_fit(&terms[n], new_kind):
                 return None
             n += 1
-            if n == ROWS or k == n_u * n_v - 1:
+            if n == MOST_SUMS or k == n_u * n_v - 1:
                 if not put_sums(items, cls, terms, n):
                     return None
                 items += n
@@ -424,7 +416,7 @@ cdef object fused_total(xs, start):
     if column is NULL:
         return None
     try:
-        return new_sum_of(active_class, column, NULL, &first)
+        return new_sum_of(active_class, column, &first)
     finally:
         fg_column_release(&arena, column)
         if untidy:

@@ -95,10 +95,10 @@ def _rms_norm(x, eps=1e-5):
 
 
 def _matmul(a, b):
+    cdef Py_ssize_t i, m = n_items(<object>items_of(b)[0]) if has_rows(b) else 0
     cdef list products = fused_products(a, b, None, True)
     if products is None:
         return None
-    m = n_items(b[0])
     return [products[i:i + m] for i in range(0, len(products), m)]
 
 

@@ -1,5 +1,5 @@
 """Promise: sums for each row of a layer have the bits and the graph of the author's, however many rows there are and
-whatever one of them is. (Rows are read and added up four at a time.)
+whatever one of them is. (Rows are read and made up to 32 at a time.)
 """
 import pytest
 
@@ -60,10 +60,11 @@ CHANGES = (
 )
 
 
+@pytest.mark.parametrize("n", [9, 67])
 @pytest.mark.parametrize("loop", LOOPS)
-def test_rows(loop):
+def test_rows(loop, n):
     for change in CHANGES:
         twins.assert_same("a = Value(0.5)\nxs = [Value(0.3), Value(-1.7), Value(2.1)]\n"
-                          "ys = [Value(0.1 * i) for i in range(9)]\n"
-                          "rows = [[Value(0.37 * i - 0.91 * j) for j in range(3)] for i in range(9)]\n"
+                          f"ys = [Value(0.1 * i) for i in range({n})]\n"
+                          f"rows = [[Value(0.37 * i - 0.91 * j) for j in range(3)] for i in range({n})]\n"
                           f"{change}\n{loop}\n")
