@@ -294,8 +294,8 @@ static double add_products(double total, const double *u, const double *v, uint3
     return total;
 }
 
-/* The same for several sums. Each total is added up in its order, but the processor needn't wait for one addition before
- * it begins the next sum's. */
+/* The same for several sums. Each total is added up in its order, but the processor needn't wait for one addition
+ * before it begins the next sum's. */
 enum { FEW = 4, MANY = 8 };
 static void add_products_of_few(double totals[FEW], const fg_terms sums[FEW])
 {

@@ -176,8 +176,8 @@ typedef struct {
 /* Whether a fused sum can be made of any terms. The columns must have the same length. At least one factor of each
  * product has to be a float, and all single operands, so that no partial sum is an int. The start may be an int. Of two
  * columns only v may have constants, since Python makes `2.0 * v` a product of v and 2.0; if all constants are in u, u
- * and v are exchanged. Single operands may be constants, but the first one only if the start is a node. With FG_DEFERRED
- * nothing but the start may be a constant. kind: the flags of new nodes, as fg_kind makes them. */
+ * and v are exchanged. Single operands may be constants, but the first one only if the start is a node. With
+ * FG_DEFERRED nothing but the start may be a constant. kind: the flags of new nodes, as fg_kind makes them. */
 bool fg_terms_of_any_fit(fg_terms *terms, uint32_t kind);
 
 /* The same, sooner if all are nodes whose numbers are floats, as usual. */
@@ -187,8 +187,9 @@ static inline bool fg_terms_fit(fg_terms *terms, uint32_t kind)
     return (v && !(u->n_constants | v->n_constants | u->has_ints | v->has_ints)) || fg_terms_of_any_fit(terms, kind);
 }
 
-/* Make n sums at once of terms that fit, all of the same length, and all of products or all of single operands. Each has
- * one reference, and takes references to its columns and its start. If it fails, there's no memory, and none is made. */
+/* Make n sums at once of terms that fit, all of the same length, and all of products or all of single operands. Each
+ * has one reference, and takes references to its columns and its start. If it fails, there's no memory, and none is
+ * made. */
 bool fg_sums_new(fg_arena *arena, fg_terms *sums, uint32_t n, uint32_t kind, fg_index *indices);
 
 /* Whether another sweep over the sum could give inner nodes other gradients than the sum can keep: they have gradients

@@ -188,8 +188,8 @@ cdef bint put_sums(PyObject **items, PyTypeObject *cls, fg_terms *terms, uint32_
 
 
 cdef object new_sum_of(PyTypeObject *cls, fg_column *column, const Start *start):
-    """A fused sum of single operands as a Value of a class. None if it can't be made or there's no memory. (If Python has
-    run meanwhile, the list may have changed, or another class may be active.)"""
+    """A fused sum of single operands as a Value of a class. None if it can't be made or there's no memory. (If Python
+    has run meanwhile, the list may have changed, or another class may be active.)"""
     cdef fg_terms terms = fg_terms(column, NULL, start.node, start.number.value, start.number.is_int)
     cdef fg_index index
     if cls is not active_class or column.n < FEWEST_TERMS or not fg_terms_fit(&terms, new_kind):
