@@ -108,8 +108,8 @@ fg_status fg_column_take(fg_arena *arena, fg_column *column)
  * matrix do, have places side by side too. */
 static uint32_t set_of(const void *key)
 {
-    const uint64_t line = (uint64_t)(uintptr_t)key / 64;
-    return 4 * (uint32_t)((line + (line >> 13)) % (FG_COLUMNS / 4));
+    const uint64_t line = (uint64_t)(uintptr_t)key / 64, n_sets = FG_COLUMNS / 4;
+    return 4 * (uint32_t)((line + line / n_sets) % n_sets);
 }
 
 /* Whether sums have a column, and its numbers are still its operands' numbers. */

@@ -383,12 +383,8 @@ cdef object sums_as_leaves(PyTypeObject *cls, us, vs, starts):
     return results
 
 
-def _total(xs, start=ZERO):
+cpdef object _total(xs, start=ZERO):
     """sum(xs, start) of a list or a tuple, fused if it can be."""
-    return total_of(xs, start)
-
-
-cdef object total_of(xs, start=ZERO):
     result = fused_total(xs, start)
     return sum(xs, start) if result is None else result
 

@@ -84,7 +84,7 @@ def _softmax(xs):
     if not read_largest(xs, &largest):
         return None
     exps = for_each("exp_minus", xs, largest)
-    return None if exps is None else for_each("over", exps, total_of(exps))
+    return None if exps is None else for_each("over", exps, _total(exps))
 
 
 def _rms_norm(x, eps=1e-5):
