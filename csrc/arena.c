@@ -414,13 +414,9 @@ static void wait(fg_arena *arena, fg_index index)
     arena->waiting = index;
 }
 
-void fg_node_die(fg_arena *arena, fg_index index)
+/* The death of a node and of what only it kept alive. */
+FG_SELDOM void die(fg_arena *arena, fg_index index)
 {
-    if (arena->holds) {
-        wait(arena, index);
-        return;
-    }
-    fg_arena_note_peak(arena);
     const bool is_large = arena->used_slabs > FG_KEEP_SLABS;
     const uint32_t before = fg_arena_live(arena);
     if (is_large && before > arena->most)
@@ -435,6 +431,20 @@ void fg_node_die(fg_arena *arena, fg_index index)
         if (arena->used_slabs > arena->kept)
             trim(arena);
     }
+}
+
+void fg_node_die(fg_arena *arena, fg_index index)
+{
+    if (arena->holds) {
+        wait(arena, index);
+        return;
+    }
+    fg_arena_note_peak(arena);
+    if (fg_node_is_leaf_without(fg_at(arena->nodes, index), FG_ATTACHED | FG_PARKED)
+        && arena->used_slabs <= FG_KEEP_SLABS)
+        vacate(arena, slab_of(index), 1);
+    else
+        die(arena, index);
 }
 
 void fg_arena_hold(fg_arena *arena)

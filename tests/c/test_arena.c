@@ -20,8 +20,9 @@ static void test_lifetime(void)
     fg_at(arena.nodes, a)->flags |= FG_ATTACHED;
     fg_node_release(&arena, c);
     CHECK(fg_arena_live(&arena) == 1 && detached == 1 && fg_at(arena.nodes, b)->data == 3.0);
-    fg_node_release(&arena, b);
-    CHECK(fg_arena_live(&arena) == 0 && arena.peak == 3);
+    fg_at(arena.nodes, b)->flags |= FG_ATTACHED;
+    fg_node_release(&arena, b); /* alone */
+    CHECK(fg_arena_live(&arena) == 0 && arena.peak == 3 && detached == 2);
     CHECK_ARENA(&arena);
     fg_arena_clear(&arena);
 }
@@ -173,6 +174,18 @@ static void test_memory_comes_back(void)
     CHECK(arena.used_slabs <= FG_KEEP_SLABS + 1);
     CHECK_ARENA(&arena);
     CHECK(leaf(&arena, 1.0) != FG_NONE);
+    fg_arena_clear(&arena);
+
+    fg_arena_init(&arena, NULL);
+    fg_index first = leaf(&arena, 0.0), last = first;
+    for (uint32_t i = 0; i < 3 * FG_KEEP_SLABS * FG_SLAB; i++)
+        last = leaf(&arena, 1.0);
+    for (bytes = fg_arena_bytes(&arena); last != first; last--) /* so do leaves that die one by one */
+        if (last % FG_SLAB_STEP < FG_SLAB)
+            fg_node_release(&arena, last);
+    CHECK(fg_arena_live(&arena) == 1 && fg_arena_bytes(&arena) <= bytes / 2);
+    CHECK_ARENA(&arena);
+    fg_node_release(&arena, first);
     fg_arena_clear(&arena);
 }
 
