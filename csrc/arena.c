@@ -55,9 +55,9 @@ void fg_arena_init(fg_arena *arena, void (*on_node_death)(fg_node *node))
 static void free_rooms(fg_arena *arena, uint32_t first)
 {
     for (uint32_t slab = first; slab < arena->slabs; slab++) {
-        arena->n_sums -= arena->sums[slab] != NULL;
-        fg_allocate(arena->sums[slab], 0);
-        arena->sums[slab] = NULL;
+        arena->n_rooms -= arena->rooms[slab] != NULL;
+        fg_allocate(arena->rooms[slab], 0);
+        arena->rooms[slab] = NULL;
     }
 }
 
@@ -70,7 +70,7 @@ void fg_arena_clear(fg_arena *arena)
         fg_allocate(arena->spare[i].table, 0);
     fg_allocate(arena->running_grads, 0);
     free_rooms(arena, 0);
-    fg_allocate(arena->sums, 0);
+    fg_allocate(arena->rooms, 0);
     fg_columns_clear(arena);
     void (*on_cycle_candidate)(fg_index) = arena->on_cycle_candidate;
     fg_arena_init(arena, arena->on_node_death);
@@ -79,8 +79,8 @@ void fg_arena_clear(fg_arena *arena)
 
 size_t fg_arena_bytes(const fg_arena *arena)
 {
-    return arena->slabs * (FG_SLAB_BYTES + 2 * sizeof(uint32_t) + sizeof *arena->sums)
-           + arena->n_sums * FG_SLAB * sizeof(fg_sum) + arena->edge_bytes + arena->idle_bytes + arena->free_bytes
+    return arena->slabs * (FG_SLAB_BYTES + 2 * sizeof(uint32_t) + sizeof *arena->rooms)
+           + arena->n_rooms * FG_SLAB * sizeof(fg_sum) + arena->edge_bytes + arena->idle_bytes + arena->free_bytes
            + arena->running_capacity * sizeof *arena->running_grads;
 }
 
@@ -108,10 +108,10 @@ static bool resize(fg_arena *arena, uint32_t slabs)
     if (!vacant)
         return false;
     arena->vacant = vacant;
-    fg_sum **sums = fg_allocate(arena->sums, slabs * sizeof *sums);
+    fg_sum **sums = fg_allocate(arena->rooms, slabs * sizeof *sums);
     if (!sums)
         return false;
-    arena->sums = sums;
+    arena->rooms = sums;
     for (uint32_t i = arena->slabs; i < slabs; i++)
         sums[i] = NULL;
 
@@ -308,7 +308,7 @@ static inline fg_index drop_one(fg_arena *arena, fg_index child, fg_index dying)
 }
 
 /* The end of a column that no sum refers to. Operands that die are put in front of the list `dying`. */
-FG_SELDOM fg_index bury_column(fg_arena *arena, fg_column *column, fg_index dying)
+FG_NOT_INLINED fg_index bury_column(fg_arena *arena, fg_column *column, fg_index dying)
 {
     const fg_index *const operands = fg_column_nodes(column);
     const bool has_leaves = fg_column_has_leaves(arena, column); /* none has a closure */
@@ -336,7 +336,7 @@ static inline fg_index drop_column(fg_arena *arena, fg_column *column, fg_index 
 
 /* Drop the children of any node, or the columns and the start of a fused sum, and put the nodes that die in front of
  * the list `dying`. Returns the list. */
-FG_SELDOM fg_index drop_children(fg_arena *arena, fg_node *node, fg_index dying)
+FG_NOT_INLINED fg_index drop_children(fg_arena *arena, fg_node *node, fg_index dying)
 {
     if (node->flags & (FG_ATTACHED | FG_PARKED))
         arena->on_node_death(node);
@@ -415,7 +415,7 @@ static void wait(fg_arena *arena, fg_index index)
 }
 
 /* The death of a node and of what only it kept alive. */
-FG_SELDOM void die(fg_arena *arena, fg_index index)
+FG_NOT_INLINED void die(fg_arena *arena, fg_index index)
 {
     const bool is_large = arena->used_slabs > FG_KEEP_SLABS;
     const uint32_t before = fg_arena_live(arena);

@@ -35,17 +35,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Hints for the compiler: FG_LIKELY keeps the usual path free of jumps; FG_SELDOM keeps a function out of its callers,
- * so that they save no registers for it. */
+/* Hints for the compiler: FG_LIKELY keeps the usual path free of jumps; FG_NOT_INLINED keeps a function out of its
+ * callers, so that they save no registers for it. */
 #if defined __GNUC__
 #define FG_LIKELY(condition) __builtin_expect(condition, 1)
-#define FG_SELDOM static __attribute__((noinline))
+#define FG_NOT_INLINED static __attribute__((noinline))
 #elif defined _MSC_VER
 #define FG_LIKELY(condition) (condition)
-#define FG_SELDOM static __declspec(noinline)
+#define FG_NOT_INLINED static __declspec(noinline)
 #else
 #define FG_LIKELY(condition) (condition)
-#define FG_SELDOM static
+#define FG_NOT_INLINED static
 #endif
 
 #ifndef FG_TESTING
@@ -55,28 +55,28 @@
 typedef uint32_t fg_index;
 #define FG_NONE 0           /* no node: the first slot has a leaf that belongs to no graph */
 
-#define FG_SLAB 1008u       /* slots in a slab of 64 KiB; their indices follow each other, */
-#define FG_SLAB_STEP 8192u  /* and so far is it from a slab's first index to the next one's */
+#define FG_SLAB 1008u       /* slots in a slab. Their indices follow each other */
+#define FG_SLAB_STEP 8192u  /* from a slab's first index to the next slab's: 64 KiB, in words of 8 bytes */
 #define FG_SLAB_BYTES ((size_t)FG_SLAB_STEP * 8)
 #define FG_TAG 1024u        /* this bit, and the two above it, are 0 in all indices: users may put a mark there */
 #ifndef FG_MAX_NODES
 #define FG_MAX_NODES (UINT32_MAX / FG_SLAB_STEP * FG_SLAB)
 #endif
-/* A node gets at most so many references, half of what `refs` can count, from fg_node_set_edges and fg_column_take: a
- * wide node or a column may have any number of children or operands. Nothing else needs a check: there are fewer than
- * 2**29 nodes, so nodes with at most two edges have fewer than 2**30 of them, and what is left is more than enough for
- * a handle and running calls. */
+/* A node gets at most so many references, half of what `refs` can count, from fg_node_set_edges, fg_column_take and
+ * fg_column_revive: a wide node or a column may have any number of children or operands. Nothing else needs a check:
+ * there are fewer than 2**29 nodes, so nodes with at most two edges have fewer than 2**30 of them, and what is left is
+ * more than enough for a handle and running calls. */
 #ifndef FG_MAX_REFS
 #define FG_MAX_REFS (UINT32_MAX / 2)
 #endif
 #define FG_COLUMNS 32768u   /* places for columns that may be found again, in sets of 4 */
 #define FG_KEEP_COLUMNS ((size_t)1 << 24) /* so many bytes of idle columns at most */
-#define FG_SIZES 80u        /* columns of fewer operands are kept for new ones of the same size when they're free, */
-#define FG_KEEP_FREE ((size_t)1 << 20) /* so many bytes of them at most */
+#define FG_SIZES 80u        /* free columns of fewer operands than this are kept for new ones of the same size */
+#define FG_KEEP_FREE ((size_t)1 << 20) /* so many bytes of free columns at most */
 /* A training loop makes and drops a graph in each step. So that it doesn't fetch its memory anew each time, an arena
  * keeps vacant slabs: at least FG_KEEP_SLABS (64 MiB). If graphs have been larger, it keeps as many as the smaller of
- * the last two of those needed, but at most FG_KEEP_MOST (1 GiB). When so many nodes have died in smaller graphs
- * since as in FG_IDLE large ones, it keeps FG_KEEP_SLABS again. */
+ * the last two of those needed, but at most FG_KEEP_MOST (1 GiB). It keeps FG_KEEP_SLABS again when more nodes have
+ * died in smaller graphs, since the last large one, than FG_IDLE times as many as that one had. */
 #define FG_KEEP_SLABS 1024u
 #define FG_KEEP_MOST 16384u
 #define FG_IDLE 4u
@@ -115,7 +115,7 @@ enum fg_flag {
     FG_ATTACHED = 16, /* `face` is an attachment: Python objects that belong to the node; see on_node_death */
     FG_CLOSURE = 32,  /* the caller of the sweep passes this node's gradient on */
     FG_SEEN = 64,     /* Python got its handle by way of a parent, and may have noted the handle's id; or a column has
-                       * noted the handle: fg_column_note_faces */
+                       * noted the handle: fg_column_note_handles */
     FG_PARKED = 128,  /* `face` is a handle, or has one, that nothing in Python refers to */
     FG_WAITING = 256, /* it died while the arena was held, and is freed when the hold ends */
     FG_DEFERRED = 512, /* the sweep computes the node's local gradients from the numbers that its children have then */
@@ -225,8 +225,8 @@ typedef struct {
     uint32_t *taken;        /* of each slab: its live nodes, plus the slots of the current run that are still free */
     uint32_t *vacant;       /* a stack of the slabs without a live node */
     uint32_t n_vacant;
-    struct fg_sum **sums;   /* of each slab that has had a fused sum: room for one for each slot; else NULL */
-    uint32_t n_sums;        /* how many slabs have that room */
+    struct fg_sum **rooms;  /* of each slab that has had a fused sum: room for one for each slot; else NULL */
+    uint32_t n_rooms;       /* how many slabs have that room */
     uint32_t probe;         /* the slab where the next search for a half vacant one starts */
     void *block;            /* the allocated memory; `nodes` is the first cache line in it */
     size_t edge_bytes;      /* of all fg_edges, and of fg_columns but idle ones */
@@ -267,11 +267,11 @@ typedef enum {
     FG_OK,
     FG_MORE,      /* the portion is over, the work isn't: call again */
     FG_CALLERS,   /* the sweep has come to a node that the caller has to pass on: see fg_sweep */
-    FG_UNFIT,     /* the face's: something that a column doesn't take */
+    FG_UNFIT,     /* an operand that a column or a program doesn't take */
     FG_INTS,      /* a column has ints, and no room for kinds: see fg_column_take */
-    FG_APART,     /* the walk has come to a fused sum that has to be taken apart first; only within backward.c */
+    FG_SUM_AHEAD, /* the walk has come to a fused sum that has to be taken apart first; only within backward.c */
     FG_NO_MEMORY,
-    FG_CHANGED,   /* a derivative can't be a graph: the operands have changed since; only of derive.h */
+    FG_CHANGED,   /* operands or edges have changed since the graph was made or the sweep began; only of derive.h */
     FG_RAISED,    /* a function of the face has raised */
     FG_TOO_MANY,  /* references to a node: see FG_MAX_REFS */
 } fg_status;
@@ -308,7 +308,8 @@ static inline bool fg_node_is_leaf_without(const fg_node *node, uint16_t flags)
     return (node->kind & fg_kind(0, UINT8_MAX, flags)) == fg_kind(0, FG_NULLARY, 0);
 }
 
-/* The number of the slot with this index, for tables that have an element for each slot: 1,024 for each slab. */
+/* The number of the slot with this index, for tables by slot. They have FG_TAG elements for each slab, of which the last
+ * 16 aren't used. */
 static inline uint32_t fg_slot(fg_index index)
 {
     return index / FG_SLAB_STEP * FG_TAG + index % FG_TAG;

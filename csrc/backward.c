@@ -132,7 +132,7 @@ static inline bool is_done(const fg_arena *arena, const fg_column *column, uint3
  * become an event, and the caller has to list the sum for it. CLOSED, a bit of the result, says so. With FG_NONE the
  * last event is closed, and the caller always has to list the sum. */
 enum { CLOSED = FG_TAG };
-FG_SELDOM fg_index next_operand(const fg_arena *arena, fg_walk *walk, const fg_node *node, uint32_t *state,
+FG_NOT_INLINED fg_index next_operand(const fg_arena *arena, fg_walk *walk, const fg_node *node, uint32_t *state,
                                 const bool with_leaves)
 {
     const fg_node *const nodes = arena->nodes;
@@ -268,7 +268,7 @@ not_binary:
                 *top++ = at | BEGINNING;
                 walk->n = n;
                 walk->depth = (uint32_t)(top - walk->stack);
-                return FG_APART;
+                return FG_SUM_AHEAD;
             }
             child = node->child[0];
             if (is_done(arena, node->sum->u, epoch, with_leaves) && is_done(arena, node->sum->v, epoch, with_leaves)
@@ -343,7 +343,7 @@ fg_status fg_walk_go_on(fg_arena *arena, fg_walk *walk, uint32_t budget)
         walk->terms_left = budget;
         fg_status status = walk->with_leaves ? walk_on(arena, walk, budget, true)
                                              : walk_on(arena, walk, budget, false);
-        if (status != FG_APART)
+        if (status != FG_SUM_AHEAD)
             return status;
         const fg_index sum = walk->stack[walk->depth - 1] - BEGINNING;
         const uint32_t done = walk->n - n + fg_at(arena->nodes, sum)->sum->n;
@@ -563,8 +563,8 @@ void fg_node_pass_on(fg_arena *arena, fg_index index)
     pass_on(arena->nodes, fg_at(arena->nodes, index));
 }
 
-/* So many terms of a fused sum take at most as long as a node, as powers of 2; with running gradients more, as each
- * portion has to load and store all of those. */
+/* 2 ** TERMS terms of a fused sum take at most as long as a node. If u's gradients lie side by side, terms take less, but
+ * running gradients are loaded and stored once a portion: then it's 2 ** RUNNING_TERMS. */
 enum { TERMS = 3, RUNNING_TERMS = 5 };
 
 fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
@@ -589,7 +589,7 @@ fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
             if (n < 1u << TERMS)
                 continue;
             const fg_column *const u = node->sum->u;
-            const uint32_t time = n >> (u->is_running || u->is_run ? RUNNING_TERMS : TERMS);
+            const uint32_t time = n >> (u->has_running_grads || u->is_run ? RUNNING_TERMS : TERMS);
             if (budget > time) {
                 budget -= time;
                 continue;

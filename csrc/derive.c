@@ -499,7 +499,7 @@ fg_status fg_derivation_give(fg_arena *arena, fg_derivation *derivation, fg_inde
 
 /* A sum's children get its gradient, and a product's get it times the other factor. These are most nodes, so they don't
  * go by formulas. */
-FG_SELDOM fg_status pass_on_to_two(fg_arena *arena, fg_derivation *derivation, fg_index index, fg_index grad)
+FG_NOT_INLINED fg_status pass_on_to_two(fg_arena *arena, fg_derivation *derivation, fg_index index, fg_index grad)
 {
     const fg_node *node = fg_at(arena->nodes, index);
     const fg_index children[2] = {node->child[0], node->child[1]};
@@ -621,7 +621,7 @@ static inline bool is_plain(const fg_node *node, uint8_t op)
 /* Sweep nodes down to `end` left, as long as they are like that. What the loop needs of the arena and the derivation is
  * in variables, since the compiler would load it anew after each store to a node. In a sum of products, a product gets
  * its gradient from the sum that is listed behind it, and from nothing else, so it's swept with that. */
-FG_SELDOM void sweep_floats(fg_arena *arena, fg_derivation *derivation, uint32_t end)
+FG_NOT_INLINED void sweep_floats(fg_arena *arena, fg_derivation *derivation, uint32_t end)
 {
     enum { MOST_MADE = 9 }; /* by a sum and the product before it: for each of 3 children a product, a zero, a sum */
     fg_node *const nodes = arena->nodes;

@@ -25,7 +25,7 @@
     {                                                                                                                  \
         name##_of_any arguments;                                                                                       \
     }                                                                                                                  \
-    FG_SELDOM void name parameters                                                                                     \
+    FG_NOT_INLINED void name parameters                                                                                \
     {                                                                                                                  \
         if (__builtin_cpu_supports("avx2"))                                                                            \
             name##_in_fours arguments;                                                                                 \

@@ -51,8 +51,8 @@ fg_column *fg_column_new(fg_arena *arena, uint32_t n, bool has_ints)
     column->assigned = arena->assigned;
     column->leaves_lost = UINT64_MAX;
     column->key = NULL;
-    column->faces = NULL;
-    column->is_running = column->is_run = column->is_idle = false;
+    column->handles = NULL;
+    column->has_running_grads = column->is_run = column->is_idle = false;
     column->has_ints = has_ints;
     return column;
 }
@@ -65,7 +65,7 @@ static bool take_run(fg_arena *arena, fg_column *column)
     uint32_t refs;
     if (!(fg_run_take(first, column->n, column->numbers, &refs) & FG_DATA_INT) && refs <= FG_MAX_REFS)
         return true;
-    (void)fg_run_drop(first, column->n);
+    (void)fg_run_drop(first, column->n); /* it drops them: each operand has another reference, its own */
     return false;
 }
 
@@ -122,8 +122,8 @@ fg_column *fg_column_find(const fg_arena *arena, const void *key)
 {
     const uint32_t first = set_of(key), next = (first + 4) % FG_COLUMNS;
     fg_column *idle = NULL;
-    fg_prefetch(arena->columns[next].column, offsetof(fg_column, faces)); /* mostly the next row's */
-    fg_prefetch(arena->columns[next + 1].column, offsetof(fg_column, faces));
+    fg_prefetch(arena->columns[next].column, offsetof(fg_column, handles)); /* mostly the next row's */
+    fg_prefetch(arena->columns[next + 1].column, offsetof(fg_column, handles));
     for (uint32_t i = first; i < first + 4; i++)
         if (arena->columns[i].key == key) {
             fg_column *column = arena->columns[i].column;
@@ -141,7 +141,7 @@ void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
     uint32_t same = none, vacant = none, old = none, idle = none;
     for (uint32_t i = none; i-- > first;) { /* so that the first place of a kind is what remains */
         fg_column *other = arena->columns[i].column;
-        if (arena->columns[i].key == key && !other->faces)
+        if (arena->columns[i].key == key && !other->handles)
             same = i;
         else if (!other)
             vacant = i;
@@ -163,7 +163,7 @@ void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
     arena->columns[place].column = column;
 }
 
-void fg_column_note_faces(fg_arena *arena, fg_column *column, const void *face_class)
+void fg_column_note_handles(fg_arena *arena, fg_column *column, const void *handle_class)
 {
     const fg_index *const operands = fg_column_nodes(column);
     const uint32_t n = column->n;
@@ -172,16 +172,16 @@ void fg_column_note_faces(fg_arena *arena, fg_column *column, const void *face_c
         if (!fg_node_is_leaf_without(node, FG_ATTACHED) || !node->face)
             return;
     }
-    column->faces = fg_allocate(NULL, n * sizeof *column->faces);
-    if (!column->faces)
+    column->handles = fg_allocate(NULL, n * sizeof *column->handles);
+    if (!column->handles)
         return;
-    arena->edge_bytes += n * sizeof *column->faces;
-    column->face_class = face_class;
+    arena->edge_bytes += n * sizeof *column->handles;
+    column->handle_class = handle_class;
     column->leaves_lost = arena->leaves_lost;
     for (uint32_t i = 0; i < n; i++) {
         fg_node *node = fg_at(arena->nodes, operands[i]);
         node->flags |= FG_SEEN;
-        column->faces[i] = node->face;
+        column->handles[i] = node->face;
     }
 }
 
@@ -189,7 +189,7 @@ void fg_column_note_faces(fg_arena *arena, fg_column *column, const void *face_c
 static size_t all_bytes(const fg_column *column)
 {
     return column_bytes(column->n, column->has_ints)
-           + (column->faces ? column->n * sizeof *column->faces : 0);
+           + (column->handles ? column->n * sizeof *column->handles : 0);
 }
 
 void fg_column_discard(fg_arena *arena, fg_column *column)
@@ -199,15 +199,15 @@ void fg_column_discard(fg_arena *arena, fg_column *column)
         arena->columns[column->place].column = NULL;
     }
     *(column->is_idle ? &arena->idle_bytes : &arena->edge_bytes) -= all_bytes(column);
-    if (column->faces)
-        fg_allocate(column->faces, 0);
+    if (column->handles)
+        fg_allocate(column->handles, 0);
     give_column(arena, column);
 }
 
 void fg_column_end(fg_arena *arena, fg_column *column)
 {
     const size_t bytes = all_bytes(column);
-    if (!column->key || !column->faces || column->has_ints || bytes > FG_KEEP_COLUMNS) {
+    if (!column->key || !column->handles || column->has_ints || bytes > FG_KEEP_COLUMNS) {
         fg_column_discard(arena, column);
         return;
     }
@@ -225,7 +225,7 @@ static bool take_any(fg_arena *arena, fg_column *column)
     bool is_right = true;
     for (uint32_t i = 0; i < column->n; i++) {
         fg_node *node = fg_at(arena->nodes, operands[i]);
-        is_right &= (fg_node_is_leaf_without(node, FG_ATTACHED | FG_DATA_INT)) & (node->face == column->faces[i])
+        is_right &= (fg_node_is_leaf_without(node, FG_ATTACHED | FG_DATA_INT)) & (node->face == column->handles[i])
                     & (++node->refs <= FG_MAX_REFS);
         node->flags |= FG_SEEN;
         column->numbers[i] = node->data;
@@ -352,12 +352,12 @@ static uint32_t n_inner_of(uint32_t n, const fg_column *u, const fg_column *v, b
 /* The room for the fused sum of a slot, or NULL if there's no memory. */
 static inline fg_sum *sum_at(fg_arena *arena, fg_index index)
 {
-    fg_sum **const room = &arena->sums[index / FG_SLAB_STEP];
+    fg_sum **const room = &arena->rooms[index / FG_SLAB_STEP];
     if (!*room) {
         *room = fg_allocate(NULL, FG_SLAB * sizeof **room);
         if (!*room)
             return NULL;
-        arena->n_sums++;
+        arena->n_rooms++;
     }
     return *room + index % FG_SLAB_STEP;
 }
@@ -564,9 +564,9 @@ static void start_running(fg_arena *arena, fg_column *column)
     }
     for (uint32_t k = 0; k < column->n && is_inner; k++)
         fg_at(arena->nodes, operands[k])->flags |= FG_GRAD_INT;
-    column->running = arena->n_running;
+    column->first_running = arena->n_running;
     arena->n_running += column->n;
-    column->is_running = true;
+    column->has_running_grads = true;
     column->next = arena->running[is_inner];
     arena->running[is_inner] = column;
 }
@@ -574,7 +574,7 @@ static void start_running(fg_arena *arena, fg_column *column)
 /* When a call of fg_sweep first comes to a column by a whole sum: make its operands' gradients floats. They stay floats
  * until the call returns: a float plus anything is a float, and no Python runs before that. may_run: give them running
  * gradients too, if that can be done. */
-FG_SELDOM void prepare(fg_arena *arena, fg_column *column, bool may_run)
+FG_NOT_INLINED void prepare(fg_arena *arena, fg_column *column, bool may_run)
 {
     column->sweep = arena->sweeps;
     if (column->is_run)
@@ -588,14 +588,14 @@ FG_SELDOM void prepare(fg_arena *arena, fg_column *column, bool may_run)
 static void stop_running(fg_arena *arena, bool is_inner)
 {
     for (fg_column *column = arena->running[is_inner]; column; column = column->next) {
-        const double *const grads = arena->running_grads + column->running;
+        const double *const grads = arena->running_grads + column->first_running;
         for (uint32_t k = 0; k < column->n; k++) {
             fg_node *node = fg_at(arena->nodes, fg_column_nodes(column)[k]);
             node->grad = grads[k];
             if (is_inner)
                 node->flags &= (uint16_t)~FG_GRAD_INT;
         }
-        column->is_running = false;
+        column->has_running_grads = false;
     }
     arena->running[is_inner] = NULL;
 }
@@ -644,15 +644,15 @@ FG_TWICE(add_multiples_of_two, (double *restrict us, double *restrict vs, const 
 static inline bool have_none_in_common(const fg_column *u, const fg_column *v)
 {
     const fg_index a = fg_column_nodes(u)[0], b = fg_column_nodes(v)[0];
-    return u->is_running || v->is_running || (u->is_run && v->is_run && (a < b ? b - a : a - b) >= u->n);
+    return u->has_running_grads || v->has_running_grads || (u->is_run && v->is_run && (a < b ? b - a : a - b) >= u->n);
 }
 
 /* The gradients of a column's operands, if they lie side by side, or else NULL. are_floats: all are known to be floats.
  */
 static inline double *grads_of(const fg_arena *arena, const fg_column *column, bool are_floats)
 {
-    if (column->is_running)
-        return arena->running_grads + column->running;
+    if (column->has_running_grads)
+        return arena->running_grads + column->first_running;
     return column->is_run && are_floats ? &fg_at(arena->nodes, fg_column_nodes(column)[0])->grad : NULL;
 }
 
@@ -720,12 +720,12 @@ static bool is_usual(const fg_node *node)
 }
 
 /* fg_sum_pass_on for any run of terms. */
-FG_SELDOM void pass_on_run(fg_arena *arena, fg_node *node, uint32_t from, uint32_t to)
+FG_NOT_INLINED void pass_on_run(fg_arena *arena, fg_node *node, uint32_t from, uint32_t to)
 {
     fg_node *const nodes = arena->nodes;
     const fg_sum *const sum = node->sum;
     const bool is_whole = from == 0 && to == sum->n;
-    if ((sum->u->is_running || sum->v->is_running) && (sum->u == sum->v || !is_usual(node)))
+    if ((sum->u->has_running_grads || sum->v->has_running_grads) && (sum->u == sum->v || !is_usual(node)))
         fg_columns_stop_running(arena);
     if (!is_usual(node)) {
         if (sum->is_single && !(sum->inner_is_int || node->flags & FG_GRAD_INT))
@@ -754,7 +754,7 @@ FG_SELDOM void pass_on_run(fg_arena *arena, fg_node *node, uint32_t from, uint32
 
 /* The same for all terms. Mostly both columns have come before in this sweep, and both have their gradients side by
  * side. */
-FG_SELDOM void pass_on_row(fg_arena *arena, fg_node *node)
+FG_NOT_INLINED void pass_on_row(fg_arena *arena, fg_node *node)
 {
     const fg_sum *const sum = node->sum;
     const fg_column *const u = sum->u, *const v = sum->v;
@@ -779,7 +779,7 @@ void fg_sum_pass_on(fg_arena *arena, fg_index index, uint32_t from, uint32_t to)
     }
     node->left = from;
     /* Nearly half of all events have one term: the first rows' of layers. */
-    if (to - from == 1 && from > 0 && is_usual(node) && !sum->u->is_running && !sum->v->is_running)
+    if (to - from == 1 && from > 0 && is_usual(node) && !sum->u->has_running_grads && !sum->v->has_running_grads)
         pass_on_product(arena->nodes, sum, from, node->inner, false);
     else if (to - from == sum->n)
         pass_on_row(arena, node);
@@ -916,10 +916,10 @@ bool fg_sum_take_apart(fg_arena *arena, fg_index index, fg_index *parts)
         *end++ = FG_NONE;
     }
     arena->edits++;
-    const fg_sum old = *sum;
+    fg_column *const u = sum->u, *const v = sum->is_single ? NULL : sum->v;
     fg_sum_end(arena, sum);
-    if (!old.is_single)
-        fg_column_release(arena, old.v);
-    fg_column_release(arena, old.u);
+    if (v)
+        fg_column_release(arena, v);
+    fg_column_release(arena, u);
     return true;
 }

@@ -29,9 +29,10 @@
  * A column is what sums keep of a list of operands. Sums may share a column, as the rows of a layer share their inputs.
  * A column holds one reference to each operand, and takes 12 bytes for each: a number and an index. A row of weights is
  * a column that comes back at each position of a text and in each step. Such a column gets up to 16 bytes more for each
- * operand: its handle (fg_column_note_faces), and while a sweep runs its gradient (fg_columns_stop_running). Gradients
- * of operands that were made one after the other lie side by side in the arena, and stay there (is_run). Between two
- * steps no sum has such a column, and then it's idle (fg_column_end): only memory, without a reference to anything.
+ * operand: its handle (fg_column_note_handles), and while a sweep runs its gradient (fg_columns_stop_running).
+ * Gradients of operands that were made one after the other lie side by side in the arena, and stay there (is_run).
+ * Between two steps no sum has such a column, and then it's idle (fg_column_end): only memory, without a reference to
+ * anything.
  */
 #ifndef FG_FUSED_H
 #define FG_FUSED_H
@@ -46,14 +47,14 @@ typedef struct fg_column {
     uint64_t leaves_lost;   /* the arena's when all operands were leaves, or UINT64_MAX: see fg_column_has_leaves */
     uint64_t handles_lost;  /* the arena's when the column became idle: see fg_column_has_handles */
     uint64_t sweep;         /* arena->sweeps when all operands' gradients last became floats: see prepare in fused.c */
-    uint32_t running;       /* where in arena->running_grads the operands' gradients are, if */
-    bool is_running;        /* they are there now, not in the nodes: see fg_columns_stop_running */
+    uint32_t first_running; /* if has_running_grads: where in arena->running_grads the first operand's gradient is */
+    bool has_running_grads; /* the operands' gradients are there, not in the nodes: see fg_columns_stop_running */
 #if FG_TESTING
     uint32_t checked;       /* the number of the last fg_arena_check that has checked it */
 #endif
     /* To find a column and to make a sum takes what follows, and the numbers, which lie behind. */
-    const void **faces;     /* the operands' handles, or NULL: see fg_column_note_faces */
-    const void *face_class; /* what the caller has noted with them */
+    const void **handles;   /* the operands', or NULL: see fg_column_note_handles */
+    const void *handle_class; /* what the caller has noted with them */
     uint64_t assigned;      /* arena->assigned when the column was made */
     uint32_t refs;          /* from the sums that have it, and from callers that have made or found it */
     uint32_t n;             /* operands */
@@ -83,8 +84,9 @@ static inline bool fg_column_is_int(const fg_column *column, uint32_t i)
     return column->has_ints && fg_column_kinds(column)[i];
 }
 
-/* What has no room in the node. It lies where the node's slot says, in arena->sums, and doesn't move. So a layer's sums
- * lie side by side in the order in which they were made. All loops go over them in that order, or from the last. */
+/* What has no room in the node. It lies where the node's slot says, in arena->rooms, and doesn't move. So a layer's
+ * sums lie side by side in the order in which they were made. All loops go over them in that order, or from the last.
+ */
 typedef struct fg_sum {
     fg_column *u, *v;       /* v is u if terms are single operands */
     double start_number;    /* the start's number, as it was */
@@ -109,7 +111,7 @@ static inline bool fg_column_has_leaves(const fg_arena *arena, const fg_column *
 }
 
 /* Whether it's known that an idle column's operands still are live leaves without closures, and that their handles are
- * those in `faces`. */
+ * those in `handles`. */
 static inline bool fg_column_has_handles(const fg_arena *arena, const fg_column *column)
 {
     return column->handles_lost == arena->handles_lost && fg_column_has_leaves(arena, column);
@@ -136,7 +138,7 @@ static inline void fg_column_release(fg_arena *arena, fg_column *column)
 }
 
 /* The end of a column whose references to operands are gone: free it, or keep it idle. A row of weights has the same
- * column in each step of a training loop, with other numbers. So a column with faces that can be found by its key is
+ * column in each step of a training loop, with other numbers. So a column with handles that can be found by its key is
  * kept; FG_KEEP_COLUMNS bytes have to be enough for all.
  *
  * fg_column_revive: make an idle column one that sums may have, with one reference, and with its operands' numbers as
@@ -158,11 +160,11 @@ void fg_columns_clear(fg_arena *arena); /* give the memory of idle and of free o
 fg_column *fg_column_find(const fg_arena *arena, const void *key);
 void fg_column_note(fg_arena *arena, fg_column *column, const void *key);
 
-/* Note the operands' handles in column->faces, if all are leaves whose face is a handle, and if there's memory. From
+/* Note the operands' handles in column->handles, if all are leaves whose face is a handle, and if there's memory. From
  * then on the nodes keep their handles (FG_SEEN). So as long as sums have the column, each is the handle of the same
  * node, and one can find out whether a list still has the same Values without a look at any of them. That was most of
- * what a row of weights took to be found again. face_class: the class of all handles, which is the caller's. */
-void fg_column_note_faces(fg_arena *arena, fg_column *column, const void *face_class);
+ * what a row of weights took to be found again. handle_class: the class of all handles, which is the caller's. */
+void fg_column_note_handles(fg_arena *arena, fg_column *column, const void *handle_class);
 
 /* What a new fused sum is made of: two columns of factors, or, if v is NULL, the single operands in u. start: the node
  * that the sum starts with, or FG_NONE; then the sum starts with `number`, a constant. */
@@ -173,11 +175,12 @@ typedef struct {
     bool number_is_int;
 } fg_terms;
 
-/* Whether a fused sum can be made of any terms. The columns must have the same length. At least one factor of each
- * product has to be a float, and all single operands, so that no partial sum is an int. The start may be an int. Of two
- * columns only v may have constants, since Python makes `2.0 * v` a product of v and 2.0; if all constants are in u, u
- * and v are exchanged. Single operands may be constants, but the first one only if the start is a node. With
- * FG_DEFERRED nothing but the start may be a constant. kind: the flags of new nodes, as fg_kind makes them. */
+/* Whether a fused sum can be made of any terms. The columns must have the same length. One of two columns has to
+ * be without ints, and so has the only one of single operands, so that no partial sum is an int. The start may be an
+ * int. Of two columns only v may have constants, since Python makes `2.0 * v` a product of v and 2.0; if u has nothing
+ * but constants, and v has none, the two are exchanged. Single operands may be constants, but the first one only if the
+ * start is a node. With FG_DEFERRED nothing but the start may be a constant. kind: the flags of new nodes, as fg_kind
+ * makes them. */
 bool fg_terms_of_any_fit(fg_terms *terms, uint32_t kind);
 
 /* The same, sooner if all are nodes whose numbers are floats, as usual. */

@@ -141,9 +141,8 @@ cdef extern from "fused.h":
     ctypedef struct fg_column:
         uint32_t refs
         uint32_t n
-        uint32_t n_constants
-        const void **faces
-        const void *face_class
+        const void **handles
+        const void *handle_class
         fg_bool is_idle
         fg_bool has_ints
         double numbers[1]
@@ -162,7 +161,7 @@ cdef extern from "fused.h":
     fg_column *fg_column_find(const fg_arena *arena, const void *key)
     bint fg_column_revive(fg_arena *arena, fg_column *column)
     fg_bool fg_column_has_handles(const fg_arena *arena, const fg_column *column)
-    void fg_column_note_faces(fg_arena *arena, fg_column *column, const void *face_class)
+    void fg_column_note_handles(fg_arena *arena, fg_column *column, const void *handle_class)
     void fg_column_note(fg_arena *arena, fg_column *column, const void *key)
     fg_bool fg_terms_fit(fg_terms *terms, uint32_t kind)
     ctypedef struct fg_terms:
@@ -291,7 +290,6 @@ cdef extern from "derive.h":
         fg_bool (*ask)(uint8_t op, fg_term x, fg_term n, fg_term *y, fg_term *by_x) noexcept
         uint32_t edits
         uint32_t left
-        uint32_t n_inputs
     ctypedef struct fg_number:
         double value
         fg_bool is_int

@@ -37,19 +37,19 @@ static inline void fg_add_frame(PyFrameObject *frame)
 #endif
 
 /* handle.pxi */
-FG_SELDOM void let_go(PyObject *);
-FG_SELDOM void lay_to_rest(PyObject *);
+FG_NOT_INLINED void let_go(PyObject *);
+FG_NOT_INLINED void lay_to_rest(PyObject *);
 
 /* operators.pxi */
-FG_SELDOM PyObject *add_any(PyObject *, PyObject *);
-FG_SELDOM PyObject *add_in_general(PyObject *, PyObject *);
-FG_SELDOM PyObject *multiply_any(PyObject *, PyObject *);
-FG_SELDOM PyObject *multiply_in_general(PyObject *, PyObject *);
-FG_SELDOM PyObject *multiply_with_int(PyObject *, PyObject *);
+FG_NOT_INLINED PyObject *add_any(PyObject *, PyObject *);
+FG_NOT_INLINED PyObject *add_in_general(PyObject *, PyObject *);
+FG_NOT_INLINED PyObject *multiply_any(PyObject *, PyObject *);
+FG_NOT_INLINED PyObject *multiply_in_general(PyObject *, PyObject *);
+FG_NOT_INLINED PyObject *multiply_with_int(PyObject *, PyObject *);
 
 /* attributes.pxi */
-FG_SELDOM PyObject *get_any(PyObject *, PyObject *);
-FG_SELDOM int set_any(PyObject *, PyObject *, PyObject *);
+FG_NOT_INLINED PyObject *get_any(PyObject *, PyObject *);
+FG_NOT_INLINED int set_any(PyObject *, PyObject *, PyObject *);
 
 /* A dead handle as a new reference. It has kept its reference to its class all the time. */
 static inline PyObject *fg_revived(PyObject *handle)
@@ -119,7 +119,7 @@ static inline void fg_set_float(PyObject *object, double x)
     ((PyFloatObject *)object)->ob_fval = x;
 }
 
-FG_SELDOM PyObject *fg_new_float(PyObject **spare, double x)
+FG_NOT_INLINED PyObject *fg_new_float(PyObject **spare, double x)
 {
     PyObject *made = PyFloat_FromDouble(x);
     if (made) {

@@ -11,9 +11,9 @@
 #
 # Code that walks a graph by `_prev` and notes `id(node)` relies on a node being the same object each time. So a handle
 # that somebody has got by way of a parent (FG_SEEN) belongs to the node from then on. When nothing refers to it any
-# more, the handle is parked instead of freed, and returned on the next request. (So is one that a column has noted:
-# fg_column_note_faces in csrc/fused.h.) (An instance of a subclass can't be
-# stopped from dying like that. So the node keeps a reference to it, and cycles.pxi finds out when nobody else does.)
+# more, the handle is parked instead of freed, and returned on the next request. So is one that a column has noted
+# (fg_column_note_handles in csrc/fused.h). An instance of a subclass can't be stopped from dying like that. So the node
+# keeps a reference to it, and cycles.pxi finds out when nobody else does.
 #
 # Python's garbage collector doesn't track handles; cycles.pxi finds the cycles that lead through attributes.
 #

@@ -3,8 +3,8 @@
 # engine.pyx includes the parts in this order, and each uses only what comes before it:
 #
 #     state -> numbers -> overrides -> handle -> recording -> operations -> operators -> attributes -> graph -> sums
-#     -> places -> operands -> levels -> stores -> loops
-#     and then, for what is seldom: cycles, dialects, optim, gradients, and the class itself in engine.pyx
+#     -> places -> operands -> levels -> stores -> loops -> vectors
+#     and then, for what is seldom: cycles, dialects, optim, gradients, public, and the class itself in engine.pyx
 #
 # Where an earlier part has to call a later one, there's a pointer to the function below, which the later part sets.
 # tests/engine/test_house.py holds the parts to that.

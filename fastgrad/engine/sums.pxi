@@ -70,8 +70,8 @@ cdef inline fg_column *column_of(object values) noexcept:
     """The column of a list or a tuple, found or new, with a reference for the caller. NULL if there's anything in it
     but Values of the active class, floats and small ints, or if there's no memory."""
     cdef fg_column *column = fg_column_find(&arena, <PyObject *>values)
-    if (column is not NULL and not column.is_idle and column.n == n_items(values) and column.faces is not NULL
-            and has_faces(column, items_of(values))):
+    if (column is not NULL and not column.is_idle and column.n == n_items(values) and column.handles is not NULL
+            and are_its_handles(column, items_of(values))):
         column.refs += 1
         return column
     return revived_or_new_column(values, column)
@@ -80,11 +80,11 @@ cdef inline fg_column *column_of(object values) noexcept:
 cdef fg_column *revived_or_new_column(object values, fg_column *column) noexcept:
     """The same, unless a column was found by the list's address, and has noted the handles of the list's Values."""
     if column is not NULL and column.is_idle:
-        if column.n == n_items(values) and idle_has_operands(column, items_of(values)) \
+        if column.n == n_items(values) and are_operands_of_idle(column, items_of(values)) \
                 and fg_column_revive(&arena, column):
             return column
         fg_column_discard(&arena, column)
-    elif column is not NULL and column.n == n_items(values) and still_has_operands(column, items_of(values)):
+    elif column is not NULL and column.n == n_items(values) and are_operands_of_live(column, items_of(values)):
         column.refs += 1
         return column
     column = new_column(items_of(values), n_items(values))
@@ -102,7 +102,7 @@ cdef fg_column *new_column(PyObject **items, Py_ssize_t n) noexcept:
     return column if status == FG_OK else NULL
 
 
-cdef bint has_operands(fg_column *column, PyObject **items) noexcept:
+cdef bint are_its_operands(fg_column *column, PyObject **items) noexcept:
     """Whether column.n items are Values of the active class, and these are the column's operands."""
     cdef fg_index *nodes = fg_column_nodes(column)
     cdef Py_ssize_t i
@@ -112,24 +112,24 @@ cdef bint has_operands(fg_column *column, PyObject **items) noexcept:
     return True
 
 
-cdef bint idle_has_operands(fg_column *column, PyObject **items) noexcept:
+cdef bint are_operands_of_idle(fg_column *column, PyObject **items) noexcept:
     """The same for an idle column. Mostly none of its operands' handles has been freed."""
-    if fg_column_has_handles(&arena, column) and has_faces(column, items):
+    if fg_column_has_handles(&arena, column) and are_its_handles(column, items):
         return True
-    return has_operands(column, items)
+    return are_its_operands(column, items)
 
 
-cdef inline bint has_faces(fg_column *column, PyObject **items) noexcept:
+cdef inline bint are_its_handles(fg_column *column, PyObject **items) noexcept:
     """Whether column.n items are the handles that the column has noted, which all are live."""
     # All still are of this class: that of a Value can't be assigned if it has a dialect (check_class).
-    return column.face_class is active_class and memcmp(items, column.faces, column.n * sizeof(PyObject *)) == 0
+    return column.handle_class is active_class and memcmp(items, column.handles, column.n * sizeof(PyObject *)) == 0
 
 
-cdef bint still_has_operands(fg_column *column, PyObject **items) noexcept:
+cdef bint are_operands_of_live(fg_column *column, PyObject **items) noexcept:
     """The same for a live column without noted handles. Notes them, if that can be done, to be faster the next time."""
-    if column.faces is not NULL or not has_operands(column, items):
+    if column.handles is not NULL or not are_its_operands(column, items):
         return False
-    fg_column_note_faces(&arena, column, active_class)
+    fg_column_note_handles(&arena, column, active_class)
     return True
 
 
@@ -298,8 +298,8 @@ cdef PyTypeObject *class_in(rows) noexcept:
 
 
 cdef bint columns_of(rows, Py_ssize_t n, Py_ssize_t n_terms, fg_column **columns) noexcept:
-    """Make the columns of n rows of so many terms. False if that can't be done. Then there are those of the first rows.
-    """
+    """Make the columns of n rows of n_terms each. False if a row can't have one. Then `columns` has those of the rows
+    before it, which the caller releases."""
     cdef Py_ssize_t i
     cdef PyObject *row
     if n_items(rows) != n:              # Python has run
@@ -423,7 +423,7 @@ cdef object fused_total(xs, start):
 
 def _is_vector(xs):
     """Whether xs is a list or a tuple of Values, floats and ints that isn't empty."""
-    if type(xs) is not list and type(xs) is not tuple or not xs:
+    if not is_sequence(xs) or n_items(xs) == 0:
         return False
     for x in xs:
         if not is_value(x) and not is_plain_number(x):

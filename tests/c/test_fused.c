@@ -545,8 +545,8 @@ static void test_idle_columns(void)
         fg_column_note(arena, column, &key[0]);
         CHECK(fg_column_find(arena, &key[0]) == column && !fg_column_find(arena, &key[1]));
         fg_at(arena->nodes, x[1])->flags = round == 0 ? FG_ATTACHED : 0;
-        fg_column_note_faces(arena, column, NULL);
-        CHECK((column->faces != NULL) == (round > 0));
+        fg_column_note_handles(arena, column, NULL);
+        CHECK((column->handles != NULL) == (round > 0));
         fg_at(arena->nodes, x[1])->flags &= (uint16_t)~FG_ATTACHED;
         fg_column_release(arena, column);
         CHECK(fg_at(arena->nodes, x[0])->refs == 1 && arena->edge_bytes == 0);
@@ -588,7 +588,7 @@ static void test_idle_columns(void)
             fg_column_nodes(column)[k] = x[k % 2];
         CHECK(fg_column_take(arena, column) == FG_OK);
         fg_column_note(arena, column, &keys[i]);
-        fg_column_note_faces(arena, column, NULL);
+        fg_column_note_handles(arena, column, NULL);
         fg_column_release(arena, column);
         CHECK(arena->edge_bytes == 0 && arena->idle_bytes > 0 && arena->idle_bytes <= FG_KEEP_COLUMNS);
     }
