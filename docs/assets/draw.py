@@ -44,34 +44,31 @@ class Picture:
 
 
 def node():
-    p = Picture("A node: 64 bytes in two halves", 740, 190)
-    p.text(16, 26, "a * b: Python's object, and the node", "head")
+    p = Picture("A node: eight fields of 8 bytes", 800, 190)
+    p.text(16, 26, "a * b: Python's object, and the node's fields", "head")
     p.box(16, 52, 60, 34, "header", "box", "16 bytes")
     p.box(76, 52, 60, 34, "index", "mark", "4, padded")
     p.box(136, 52, 74, 34, "attributes", "box", "8")
-    p.arrow((106, 86), (106, 140), (250, 140))
-    x = 252
-    for words, width, below in (("child 0", 58, "4"), ("child 1", 58, "4"), ("face", 62, "8"), ("refs", 50, "4"),
-                                ("mark", 50, "4"), ("op ...", 54, "4"), ("next", 50, "4")):
-        p.box(x, 120, width, 34, words, "edge", below)
-        x += width
-    x = 252
-    for words, width, below in (("data", 80, "8"), ("grad", 80, "8"), ("local 0", 111, "8"), ("local 1", 111, "8")):
-        p.box(x, 50, width, 34, words, "number", below)
-        x += width
-    p.text(642, 71, "numbers", "left small")
-    p.text(642, 141, "edges, counts", "left small")
+    p.arrow((106, 86), (106, 137), (224, 137))
+    x = 226
+    for words in (("child 0", "child 1"), ("refs", "next"), ("op ...", "mark"), ("data",), ("grad",), ("local 0",),
+                  ("local 1",), ("face",)):
+        for each in words:
+            kind = "number" if each in ("data", "grad", "local 0", "local 1") else "edge"
+            p.box(x, 120, 50, 34, each, kind, str(8 // len(words)))
+            x += 50
+        x += 2
     return p
 
 
 def slab():
     p = Picture("A slab, and the two orders of allocation", 720, 300)
-    p.text(16, 26, "A slab of 1,024 nodes: first all edges and counts, then all numbers", "head")
+    p.text(16, 26, "fastgrad's slab, 1,008 nodes: one field of them all, then the next, and so on, eight times", "head")
     for i in range(8):
-        p.box(16 + 42 * i, 42, 42, 30, ("0", "1", "2", "3", "...", "", "", "1023")[i], "edge")
-        p.box(360 + 42 * i, 42, 42, 30, ("0", "1", "2", "3", "...", "", "", "1023")[i], "number")
+        p.box(16 + 42 * i, 42, 42, 30, ("0", "1", "2", "3", "...", "", "", "1007")[i], "edge")
+        p.box(360 + 42 * i, 42, 42, 30, ("0", "1", "2", "3", "...", "", "", "1007")[i], "number")
     p.arrow((79, 74), (79, 92), (423, 92), (423, 76))
-    p.text(250, 108, "the same distance for every node: 32 KiB", "small")
+    p.text(250, 108, "the same distance for every node: 8,128 bytes", "small")
     p.text(16, 146, "A list of free slots: the last that died is filled first. For example, in this order:", "head")
     for i, when in enumerate((9, 2, 14, 5, 11, 1, 7, 16, 3, 12, 6, 10, 15, 4, 13, 8)):
         p.box(16 + 43 * i, 158, 43, 30, str(when), "mark")
