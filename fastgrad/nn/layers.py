@@ -18,8 +18,8 @@ from fastgrad.value.public import public
 
 
 def _vectors(x, name, size):
-    """x as a list of vectors, and whether it was one vector. Raises TypeError, or ValueError if a vector isn't of the
-    right size, an int; name: how the layer calls that size."""
+    """x as a list of vectors, and whether it was one vector. size: how many elements each vector must have. name: what
+    the layer calls that. Raises TypeError, or ValueError for another size."""
     if type(x) not in (list, tuple):
         x = x.tolist() if hasattr(type(x), "tolist") else list(x) if hasattr(type(x), "__iter__") else x
     if not isinstance(x, (list, tuple)):
@@ -164,7 +164,8 @@ class Sequential(Module):
     """Modules and functions one after the other: each is called with what the one before has returned.
 
     modules: Modules, or functions like functional.relu; or one dict of them with names. Their names are `0`, `1`, ...
-    or those of the dict. It has a length, and its parts are found by index or slice and by iteration.
+    or those of the dict. It has a length, and its parts are found by index and by iteration. A slice of it is a
+    Sequential whose parts keep their names, as in torch.
 
     Raises TypeError for what can't be called, ValueError for a name that isn't a text, has a dot or is an attribute.
     """
@@ -193,7 +194,9 @@ class Sequential(Module):
         return iter([vars(self)[name] for name in self._names])
 
     def __getitem__(self, i):
-        return Sequential(*list(self)[i]) if isinstance(i, slice) else list(self)[i]
+        if isinstance(i, slice):
+            return Sequential({name: vars(self)[name] for name in self._names[i]})
+        return list(self)[i]
 
     def __repr__(self):
         return f"Sequential({', '.join(getattr(part, '__qualname__', repr(part)) for part in self)})"

@@ -334,7 +334,10 @@ def test_a_sequential_is_a_list():
     model = Sequential(first, F.tanh, last)
     assert len(model) == 3 and list(model) == [first, F.tanh, last] and model[-1] is last and len(model[:2]) == 2
     assert list(model.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
-    assert list(Sequential({"in": first, "out": last}).state_dict())[0] == "in.weight"
+    assert list(model[1:].state_dict()) == ["2.weight", "2.bias"] and len(model[:0]) == 0
+    named = Sequential({"in": first, "out": last})
+    assert list(named.state_dict())[0] == "in.weight"
+    assert list(named[1:].state_dict()) == ["out.weight", "out.bias"] and list(named[::-1]) == [last, first]
     assert repr(model) == ("Sequential(Linear(in_features=2, out_features=3, bias=True), tanh, "
                            "Linear(in_features=3, out_features=1, bias=True))")
     assert pickle.loads(pickle.dumps(model))([1.0, 2.0])[0].data == model([1.0, 2.0])[0].data
