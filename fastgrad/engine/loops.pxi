@@ -359,8 +359,8 @@ cdef PyObject *call_loop(PyObject *self, PyObject **variables, size_t n_variable
         if loop.total < 0:
             return borrowed_to_new(<PyObject *>None)
         return borrowed_to_new(variables[loop.total] if result is None else <PyObject *>result)
-    except MemoryError:
-        PyErr_NoMemory()
+    except BaseException as error:          # too little memory, or a Ctrl-C (see is_recording)
+        PyErr_SetObject(type(error), error.with_traceback(None))        # without a line of this file
         return NULL
 
 

@@ -86,6 +86,9 @@ cdef PyObject *call_public(PyObject *self, PyObject **given, size_t n, PyObject 
         if result is not <PyObject *>None:
             if result is not NULL:
                 return result
+            if not PyErr_ExceptionMatches(Exception):       # Ctrl-C
+                leave_out_ours()
+                return NULL
             PyErr_Clear()
         else:
             decref(result)

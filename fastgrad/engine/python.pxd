@@ -61,7 +61,7 @@ cdef extern from "Python.h":
     PyObject *PyCell_GET(PyObject *)                                                    # borrowed
     Py_ssize_t n_items "PySequence_Fast_GET_SIZE" (object)      # of a list or a tuple
     PyObject **items_of "PySequence_Fast_ITEMS" (object)        # of a list or a tuple, borrowed
-    PyTypeObject PyMethodDescr_Type, PyMemberDescr_Type, PyType_Type, PyModule_Type, PyRange_Type, PyList_Type
+    PyTypeObject PyMemberDescr_Type, PyType_Type, PyModule_Type, PyRange_Type, PyList_Type
     PyTypeObject PyUnicode_Type, PyFloat_Type
     PyObject *PyModule_GetDict(PyObject *) noexcept                                     # borrowed
 
@@ -106,15 +106,14 @@ cdef extern from "Python.h":
     int PyContextVar_Get(object, PyObject *, PyObject **) except -1
     int PyErr_CheckSignals() except -1                                                  # runs signal handlers
     void PyErr_Clear() noexcept
-    void PyErr_SetString(object, const char *) noexcept
+    bint PyErr_ExceptionMatches(object) noexcept
     void PyErr_Fetch(PyObject **, PyObject **, PyObject **) noexcept                    # new references, or NULL
     void PyErr_Restore(PyObject *, PyObject *, PyObject *) noexcept                     # steals them
     ctypedef PyObject *(*vectorcallfunc)(PyObject *, PyObject **, size_t, PyObject *) noexcept
     PyObject *PyVectorcall_Call(PyObject *, PyObject *, PyObject *) noexcept
     PyObject *PyObject_Vectorcall_or_null "PyObject_Vectorcall" (PyObject *, PyObject **, size_t, PyObject *) noexcept
-    void PyErr_NoMemory() noexcept
+    void PyErr_SetObject(object, object) noexcept
     int PyObject_IsTrue_or_minus "PyObject_IsTrue" (PyObject *) noexcept
-    PyObject *PyObject_Call_or_null "PyObject_Call" (PyObject *, object, object) noexcept
     PyObject *PyErr_Occurred_or_null "PyErr_Occurred" () noexcept
     PyObject *PyEval_GetGlobals() noexcept                                              # borrowed, as the next two
     PyObject *PyEval_GetBuiltins() noexcept

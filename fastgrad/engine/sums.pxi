@@ -367,8 +367,8 @@ cdef object sums_as_leaves(PyTypeObject *cls, us, vs, starts):
     cdef Py_ssize_t k
     for i, u in enumerate(us):
         for v in vs:
-            if cls is not active_class or n_items(u) != n_items(v):     # Python has run meanwhile
-                return None
+            if cls is not active_class or not is_sequence(u) or not is_row(<PyObject *>v, n_items(u)):
+                return None             # Python has run meanwhile
             if not read_start(ZERO if starts is None else starts[i], &start):
                 return None
             total = start.number.value

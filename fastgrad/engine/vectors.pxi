@@ -1,13 +1,14 @@
 # Functions of fastgrad.functional in one call: what the engine tries before it runs the function in Python.
 #
 # Each does what the function of the same name in functional.py does, for vectors as they usually are: lists or tuples
-# of Values of the active class, and of floats. Else it returns None, and the function in Python runs as if nothing had
-# happened (Public.first, public.pxi). That checks arguments and raises.
+# of Values of the active class, and of floats. Else it returns None or raises, and the function in Python runs as if
+# nothing had happened (Public.first, public.pxi). That checks arguments and raises.
 #
 # Loops over elements are those of fastgrad/value/elementwise.py, which it hands over when it's imported.
 
 cdef dict vector_loops = {}
 cdef dict vector_globals = {}, vector_builtins = {}
+cdef tuple NONLINEARITIES = ("relu", "tanh", "sigmoid")     # of a neuron of fastgrad.nn, and methods of Values
 cdef object HALF = 0.5          # an object: C's own pow may have other bits than Python's
 
 
@@ -127,10 +128,12 @@ def _layer(neurons, cls, x):
             return None
         weights.append(neuron.w)
         biases.append(neuron.b)
-    if nonlin is not False and nonlin is not True and type(nonlin) is not str:
+    if nonlin is True:
+        nonlin = "relu"
+    if nonlin is not False and (type(nonlin) is not str or nonlin not in NONLINEARITIES):
         return None
     sums = fused_products(weights, (x,), biases, False)
-    return sums if sums is None or nonlin is False else for_each("relu" if nonlin is True else nonlin, sums)
+    return sums if sums is None or nonlin is False else for_each(nonlin, sums)
 
 
 _vectors = {"relu": _relu, "tanh": _tanh, "sigmoid": _sigmoid, "exp": _exp, "log": _log, "gelu": _gelu, "silu": _silu,

@@ -1,7 +1,9 @@
 """Robustness: whatever goes wrong - no memory, Ctrl-C, wrong types, odd moments - nothing is lost, and it goes on."""
 import _thread
+import contextlib
 import functools
 import gc
+import itertools
 import os
 import pickle
 import random
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from fastgrad import arena_stats, copying, engine, no_grad
+from fastgrad import arena_stats, copying, engine, functional, no_grad
 from fastgrad.engine import Value
 from fastgrad.value.copying import Copying
 from fastgrad.value.operations import FUNCTIONS
@@ -628,6 +630,36 @@ def at_every_allocation():
     assert not errors
     gc.collect()
     engine._check()
+
+
+@pytest.mark.parametrize("records", [True, False])
+@pytest.mark.parametrize("function", [functional.linear, functional.matmul])
+def test_rows_that_are_replaced_in_the_middle_of_a_call(function, records, at_every_allocation):
+    """Up to CPython 3.11 the collector runs in the middle of a call. Nothing that it does there may crash it."""
+    x, other, held, replaced, armed = [Value(1.0), Value(2.0)], Value(3.0), [], [], []
+
+    def replace():
+        if armed:
+            armed.pop()
+            rows[:] = [new] * 2
+            replaced.append(new)
+    at_every_allocation(replace)
+    for nth, new in itertools.product(range(8), (1 << 40, [], (), [other], "ab", other)):
+        gc.set_threshold(0)
+        rows = [[Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)]]
+        given = (x, rows) if function is functional.linear else (rows, [x, x])
+        with contextlib.nullcontext() if records else no_grad():
+            held.append([[] for _ in range(100)])       # so that new lists are allocated
+            armed.append(None)
+            gc.set_threshold(gc.get_count()[0] + nth)   # the nth allocation of the call starts a collection
+            try:
+                function(*given)
+            except (TypeError, ValueError, IndexError):
+                pass
+            gc.set_threshold(0)
+            armed.clear()
+    if sys.version_info < (3, 12):
+        assert len(replaced) >= 6
 
 
 def closure_over_lists(xs):

@@ -92,6 +92,22 @@ def test_a_loop_that_makes_something_is_cut(name):
         engine._check()
 
 
+@pytest.mark.parametrize("name", MAKES)
+def test_an_interrupt_before_a_loop_begins(name):
+    """What the engine calls at the next operation may be interrupted. The loop then hasn't begun."""
+    def interrupt():
+        raise KeyboardInterrupt
+    space, code = names(100), compile_source(MAKES[name], twins.FILE)
+    exec(code, space)
+    made, space["r"] = space["r"], None
+    engine._at_next_operation(interrupt)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        exec(code, space)
+    assert space["r"] is None and caught.traceback[-1].path == twins.FILE
+    exec(code, space)
+    assert repr(space["r"]) == repr(made)
+
+
 def place_of_cut(space):
     """How many elements a loop has assigned. Asserts that all before are, and none behind."""
     states = [(p.data, p.grad, x) for p, x in zip(space["xs"], space["m"])]

@@ -766,6 +766,18 @@ def test_every_allocation_of_the_core_fails_once(name, records, nothing_is_left)
     assert results is not None
 
 
+@pytest.mark.skipif(not hasattr(engine, "_at_next_operation"), reason="needs the compiled engine")
+@pytest.mark.parametrize("name", F.__all__)
+def test_ctrl_c_in_the_middle_comes_through(name):
+    def interrupt():
+        raise KeyboardInterrupt
+    given = arguments(name, "positive_values", 3, seed=2)
+    getattr(F, name)(*given)
+    engine._at_next_operation(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        getattr(F, name)(*given)
+
+
 def test_what_an_iterator_raises_comes_through():
     def elements():
         yield V

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastgrad
-from fastgrad import reference
+from fastgrad import functional, reference
 from fastgrad.engine import Value
 from fastgrad.nn import MLP, Layer, Module, Neuron
 
@@ -320,6 +320,12 @@ def test_a_layer_reads_its_neurons_anew():
     layer.neurons[0].w[1], layer.neurons[0].nonlin = Value(3.0), "tanh"
     vars(layer.neurons[1])["b"] = Value(1.0)
     assert [v.data for v in layer([1.0, 2.0])] == [math.tanh(7.25), -1.0]
+    for neuron in layer.neurons:
+        neuron.nonlin = "gelu"          # which fastgrad.functional has, and a Value hasn't
+    functional.gelu([1.0])
+    with pytest.raises(AttributeError, match="gelu"):
+        layer([1.0, 2.0])
+    layer.neurons[0].nonlin = "tanh"
     layer.neurons = tuple(layer.neurons[:1])
     assert layer([1.0, 2.0]).data == math.tanh(7.25)
     del layer.neurons[0].b
