@@ -308,8 +308,8 @@ static inline bool fg_node_is_leaf_without(const fg_node *node, uint16_t flags)
     return (node->kind & fg_kind(0, UINT8_MAX, flags)) == fg_kind(0, FG_NULLARY, 0);
 }
 
-/* The number of the slot with this index, for tables by slot. They have FG_TAG elements for each slab, of which the last
- * 16 aren't used. */
+/* The number of the slot with this index, for tables by slot. They have FG_TAG elements for each slab, of which the
+ * last 16 aren't used. */
 static inline uint32_t fg_slot(fg_index index)
 {
     return index / FG_SLAB_STEP * FG_TAG + index % FG_TAG;

@@ -563,8 +563,8 @@ void fg_node_pass_on(fg_arena *arena, fg_index index)
     pass_on(arena->nodes, fg_at(arena->nodes, index));
 }
 
-/* 2 ** TERMS terms of a fused sum take at most as long as a node. If u's gradients lie side by side, terms take less, but
- * running gradients are loaded and stored once a portion: then it's 2 ** RUNNING_TERMS. */
+/* 2 ** TERMS terms of a fused sum take at most as long as a node. If u's gradients lie side by side, terms take less,
+ * but running gradients are loaded and stored once a portion: then it's 2 ** RUNNING_TERMS. */
 enum { TERMS = 3, RUNNING_TERMS = 5 };
 
 fg_status fg_sweep(fg_arena *arena, fg_walk *walk, uint32_t budget)
