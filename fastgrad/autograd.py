@@ -38,9 +38,10 @@ def grad(outputs, inputs, grad_outputs=None, create_graph=False, allow_unused=Fa
     With create_graph local derivatives become graphs too. For an operation of your own give them as Values,
     `Value(y, (a,), local_grads=(d,))`, where d is a Value made of a. It's a RuntimeError if a node above an input has
     only numbers, or a `_backward` of its own, or operands whose data was assigned since, so that it has another
-    derivative now. As everywhere in fastgrad an operation raises where it has no derivative: with create_graph x ** 1.5
-    is a ZeroDivisionError at 0, where the second derivative is infinite. Gradients are of the class fastgrad.Value,
-    whatever that of the inputs, unless a Value in grad_outputs is one.
+    derivative now; and, with the compiled engine, if Value has been given another `_backward` or `grad`. As everywhere
+    in fastgrad an operation raises where it has no derivative: with create_graph x ** 1.5 is a ZeroDivisionError at 0,
+    where the second derivative is infinite. Gradients are of the class fastgrad.Value, whatever that of the inputs,
+    unless a Value in grad_outputs is one.
 
     Raises TypeError, ValueError, RuntimeError, MemoryError, and what operations and a user's `_backward` raise.
     Ctrl-C interrupts it. Under detect_anomaly a nan or an inf raises AnomalyError.

@@ -424,7 +424,8 @@ def mse_loss(a, b):
 
     a, b: vectors of the same length. Returns a Value, or a number if there is no Value among the arguments. The same as
 
-        return sum((x - y) ** 2 for x, y in zip(a, b)) / len(a)
+        differences = [x - y for x, y in zip(a, b)]
+        return sum([d ** 2 for d in differences]) / len(a)
 
     Raises TypeError, and ValueError if lengths differ or are 0.
     """

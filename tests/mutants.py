@@ -843,6 +843,10 @@ FAULTS = {
     "fastgrad/engine/gradients.pxi": [
         ("operations-of-somebody-else-s", "    if not are_operations_ours():\n        return None\n", "",
          "engine/test_gradients.py::test_operations_that_are_assigned_to_the_class"),
+        ("a-class-elsewhere-in-the-way", "if not passes_on(<PyTypeObject *>cls, &version):", "if True:",
+         "engine/test_gradients.py::test_graphs_beside_classes_with_other_attributes"),
+        ("graphs-in-spite-of-another-grad", "if not passes_on(<PyTypeObject *>cls, &version):", "if False:",
+         "engine/test_gradients.py::test_a_value_with_other_attributes"),
         ("slots-of-dead-inputs-given-away", "        fg_arena_hold(&arena)\n        self.ind", "        self.ind",
          "engine/test_gradients.py::test_a_list_of_inputs_that_loses_its_values_in_the_middle"),
         ("what-claims-to-be-a-value", "not is_value(<object>items[i]):\n                break",

@@ -376,19 +376,24 @@ cdef bint are_operations_ours() noexcept:
 
 
 cdef object gradient_values(tuple outputs, object seeds, Inputs inputs):
-    """A tuple of Values, with None for inputs that aren't below the outputs. None if operations aren't the engine's."""
+    """A tuple of Values, with None for inputs that aren't below the outputs. None if operations aren't the engine's, or
+    some subclass has another `_backward`, `grad` or `_local_grads`."""
     cdef Node root
     cdef Walk walk
     cdef Derivation derivation
     cdef uint32_t i
     cdef int restarts = 0
+    cdef unsigned int version = NO_VERSION
+    cdef object cls = value_class()
     if must_call_all():
-        raise RuntimeError("a class of Values has been given another `_backward`, `grad` or `_local_grads`, so "
-                           "gradients can't be made as a graph")
+        if not passes_on(<PyTypeObject *>cls, &version):
+            raise RuntimeError("Value has been given another `_backward`, `grad`, `_local_grads`, `__getattribute__` "
+                               "or `__setattr__`, so gradients can't be made as a graph")
+        return None
     if not are_operations_ours():
         return None
     read_formulas()
-    root = value_class()._rebuild(0.0, 0, outputs, seeds or (1,) * len(outputs), "")
+    root = cls._rebuild(0.0, 0, outputs, seeds or (1,) * len(outputs), "")
     while True:
         walk = Walk(root, False, FG_APART_ALL)
         for i in range(walk.scratch.n if may_defer() else 0):

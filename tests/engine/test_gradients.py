@@ -210,6 +210,44 @@ def test_gradients_are_of_the_plain_class_whatever_a_subclass_does(engine):
     assert {type(v) for v in grad._topological()} == {engine.Value, Loud}
 
 
+def test_graphs_beside_classes_with_other_attributes(engine):
+    V = engine.Value
+
+    class Sets(V):
+        def __setattr__(self, name, x):
+            super().__setattr__(name, x)
+
+    class Grad(V):
+        grad = property(lambda self: V.grad.__get__(self) * 1, lambda self, x: V.grad.__set__(self, x))
+
+    class Backward(V):
+        @property
+        def _backward(self):
+            return lambda: None
+    for cls in (Sets, Grad, Backward):
+        alive, a = cls(1.0), V(2.0)
+        y = a * a * a
+        first, = engine._gradients((y,), None, (a,), True)
+        second, = engine._gradients((first,), None, (a,), True)
+        assert (first.data, second.data) == (12.0, 12.0) and type(first) is V
+        y = alive * alive
+        if cls is Backward:
+            with pytest.raises(RuntimeError, match="local_grads="):
+                engine._gradients((y,), None, (alive,), True)
+        else:
+            assert engine._gradients((y,), None, (alive,), True)[0].data == 2.0
+
+
+@only_c
+@pytest.mark.parametrize("name", ["_backward", "grad", "_local_grads"])
+def test_a_value_with_other_attributes(name, monkeypatch):
+    a = fastgrad.Value(2.0)
+    y = a * a
+    monkeypatch.setattr(fastgrad.Value, name, property(lambda self: lambda: None))
+    with pytest.raises(RuntimeError, match="Value has been given another"):
+        fastgrad.grad(y, a, create_graph=True)
+
+
 def test_operations_that_are_assigned_to_the_class(engine, monkeypatch):
     """A derivative that is a graph is made by them."""
     V = engine.Value
