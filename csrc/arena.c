@@ -108,12 +108,12 @@ static bool resize(fg_arena *arena, uint32_t slabs)
     if (!vacant)
         return false;
     arena->vacant = vacant;
-    fg_sum **sums = fg_allocate(arena->rooms, slabs * sizeof *sums);
-    if (!sums)
+    fg_sum **rooms = fg_allocate(arena->rooms, slabs * sizeof *rooms);
+    if (!rooms)
         return false;
-    arena->rooms = sums;
+    arena->rooms = rooms;
     for (uint32_t i = arena->slabs; i < slabs; i++)
-        sums[i] = NULL;
+        rooms[i] = NULL;
 
     /* realloc keeps the distance of bytes from the start of the block, but the block may start elsewhere in a cache
      * line. */

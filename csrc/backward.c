@@ -133,7 +133,7 @@ static inline bool is_done(const fg_arena *arena, const fg_column *column, uint3
  * last event is closed, and the caller always has to list the sum. */
 enum { CLOSED = FG_TAG };
 FG_NOT_INLINED fg_index next_operand(const fg_arena *arena, fg_walk *walk, const fg_node *node, uint32_t *state,
-                                const bool with_leaves)
+                                     const bool with_leaves)
 {
     const fg_node *const nodes = arena->nodes;
     const fg_sum *sum = node->sum;
