@@ -695,7 +695,8 @@ FAULTS = {
          "loops/test_held.py::test_no_object_is_left"),
     ],
     "fastgrad/engine/loops.pxi": [
-        ("an-interrupt-lost", "    except BaseException as error: ", "    except MemoryError as error: ",
+        ("an-interrupt-lost", "size_t n_variables, PyObject *names) except NULL:",
+         "size_t n_variables, PyObject *names) noexcept:",
          "loops/test_interrupts.py::test_an_interrupt_before_a_loop_begins"),
         ("a-trace-function-ignored", "        if is_traced():", "        if False:",
          "loops/test_programs.py::test_corners[modes-a trace function that sees variables]"),

@@ -331,37 +331,33 @@ cdef class Loop:
             self.pause = min(8 << min(self.failures - MOST_DECLINES, 16), LONGEST_PAUSE)
 
 
-cdef PyObject *call_loop(PyObject *self, PyObject **variables, size_t n_variables, PyObject *names) noexcept:
-    """Loop.__call__"""
+cdef PyObject *call_loop(PyObject *self, PyObject **variables, size_t n_variables, PyObject *names) except NULL:
+    """Loop.__call__. Raises MemoryError, and what interrupts is_recording."""
     cdef Loop loop = <Loop>self
     cdef Frame frame
     cdef object result = None, rest = None
     cdef Py_ssize_t done = 0, i
-    try:
-        frame.locals = variables
-        if not (loop.iterable is not None and is_short(loop, &frame)) and loop.is_tried():
-            frame.globals, frame.builtins = PyEval_GetGlobals(), PyEval_GetBuiltins()
-            if loop.may_run(&frame):
-                result = loop.run(&frame, &done)
-        if loop.n_arguments == 0 or loop.iterable is None and result is not None and is_true(result):
-            return borrowed_to_new(<PyObject *>result)
-        if loop.iterable is not None and (done > 0 or is_easy(loop, &frame)):
-            rest = easy_iterable(loop, &frame) if done == 0 else rest_of(loop.iterable, &frame, done)
-        if loop.total < 0 and rest is not None:
-            return borrowed_to_new(<PyObject *>rest)
-        if rest is not None:
-            loop.rest.leave(rest, True)
-        else:
-            results = [<object>variables[i] for i in range(loop.n_arguments - 1, -1, -1)]
-            if loop.total >= 0:
-                results.append(None)
-            loop.rest.leave(results, False)
-        if loop.total < 0:
-            return borrowed_to_new(<PyObject *>None)
-        return borrowed_to_new(variables[loop.total] if result is None else <PyObject *>result)
-    except BaseException as error:          # too little memory, or a Ctrl-C (see is_recording)
-        PyErr_SetObject(type(error), error.with_traceback(None))        # without a line of this file
-        return NULL
+    frame.locals = variables
+    if not (loop.iterable is not None and is_short(loop, &frame)) and loop.is_tried():
+        frame.globals, frame.builtins = PyEval_GetGlobals(), PyEval_GetBuiltins()
+        if loop.may_run(&frame):
+            result = loop.run(&frame, &done)
+    if loop.n_arguments == 0 or loop.iterable is None and result is not None and is_true(result):
+        return borrowed_to_new(<PyObject *>result)
+    if loop.iterable is not None and (done > 0 or is_easy(loop, &frame)):
+        rest = easy_iterable(loop, &frame) if done == 0 else rest_of(loop.iterable, &frame, done)
+    if loop.total < 0 and rest is not None:
+        return borrowed_to_new(<PyObject *>rest)
+    if rest is not None:
+        loop.rest.leave(rest, True)
+    else:
+        results = [<object>variables[i] for i in range(loop.n_arguments - 1, -1, -1)]
+        if loop.total >= 0:
+            results.append(None)
+        loop.rest.leave(results, False)
+    if loop.total < 0:
+        return borrowed_to_new(<PyObject *>None)
+    return borrowed_to_new(variables[loop.total] if result is None else <PyObject *>result)
 
 
 cdef bint is_true(object result) noexcept:

@@ -112,7 +112,6 @@ cdef extern from "Python.h":
     ctypedef PyObject *(*vectorcallfunc)(PyObject *, PyObject **, size_t, PyObject *) noexcept
     PyObject *PyVectorcall_Call(PyObject *, PyObject *, PyObject *) noexcept
     PyObject *PyObject_Vectorcall_or_null "PyObject_Vectorcall" (PyObject *, PyObject **, size_t, PyObject *) noexcept
-    void PyErr_SetObject(object, object) noexcept
     int PyObject_IsTrue_or_minus "PyObject_IsTrue" (PyObject *) noexcept
     PyObject *PyErr_Occurred_or_null "PyErr_Occurred" () noexcept
     PyObject *PyEval_GetGlobals() noexcept                                              # borrowed, as the next two
