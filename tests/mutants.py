@@ -581,7 +581,7 @@ FAULTS = {
          "tools/test_functional.py::test_too_many_and_too_few_arguments"),
     ],
     "fastgrad/engine/vectors.pxi": [
-        ("a-nonlinearity-of-no-value", " or nonlin not in NONLINEARITIES)", ")",
+        ("a-nonlinearity-of-no-value", " or nonlin not in names)", ")",
          "tools/test_nn.py::test_a_layer_reads_its_neurons_anew"),
         ("neurons-of-any-class", "if type_of(<PyObject *>neuron) is not <PyTypeObject *>cls:", "if False:",
          "tools/test_nn.py::test_neurons_of_ones_own_in_a_layer"),
@@ -844,9 +844,11 @@ FAULTS = {
     "fastgrad/engine/gradients.pxi": [
         ("operations-of-somebody-else-s", "    if not are_operations_ours():\n        return None\n", "",
          "engine/test_gradients.py::test_operations_that_are_assigned_to_the_class"),
-        ("a-class-elsewhere-in-the-way", "if not passes_on(<PyTypeObject *>cls, &version):", "if True:",
+        ("a-class-elsewhere-in-the-way",
+         "if not passes_on(<PyTypeObject *>cls, &dialect_of(<PyTypeObject *>cls).version):", "if True:",
          "engine/test_gradients.py::test_graphs_beside_classes_with_other_attributes"),
-        ("graphs-in-spite-of-another-grad", "if not passes_on(<PyTypeObject *>cls, &version):", "if False:",
+        ("graphs-in-spite-of-another-grad",
+         "if not passes_on(<PyTypeObject *>cls, &dialect_of(<PyTypeObject *>cls).version):", "if False:",
          "engine/test_gradients.py::test_a_value_with_other_attributes"),
         ("slots-of-dead-inputs-given-away", "        fg_arena_hold(&arena)\n        self.ind", "        self.ind",
          "engine/test_gradients.py::test_a_list_of_inputs_that_loses_its_values_in_the_middle"),

@@ -377,16 +377,15 @@ cdef bint are_operations_ours() noexcept:
 
 cdef object gradient_values(tuple outputs, object seeds, Inputs inputs):
     """A tuple of Values, with None for inputs that aren't below the outputs. None if operations aren't the engine's, or
-    some subclass has another `_backward`, `grad` or `_local_grads`."""
+    some class but Value has another `_backward`, `grad` or `_local_grads`. Raises RuntimeError if Value has."""
     cdef Node root
     cdef Walk walk
     cdef Derivation derivation
     cdef uint32_t i
     cdef int restarts = 0
-    cdef unsigned int version = NO_VERSION
     cdef object cls = value_class()
     if must_call_all():
-        if not passes_on(<PyTypeObject *>cls, &version):
+        if not passes_on(<PyTypeObject *>cls, &dialect_of(<PyTypeObject *>cls).version):
             raise RuntimeError("Value has been given another `_backward`, `grad`, `_local_grads`, `__getattribute__` "
                                "or `__setattr__`, so gradients can't be made as a graph")
         return None

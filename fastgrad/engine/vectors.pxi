@@ -8,7 +8,6 @@
 
 cdef dict vector_loops = {}
 cdef dict vector_globals = {}, vector_builtins = {}
-cdef tuple NONLINEARITIES = ("relu", "tanh", "sigmoid")     # of a neuron of fastgrad.nn, and methods of Values
 cdef object HALF = 0.5          # an object: C's own pow may have other bits than Python's
 
 
@@ -110,9 +109,9 @@ def _scaled_dot_product_attention(q, k, v):
     return None if weights is None else fused_products((weights,), v, None, True)
 
 
-def _layer(neurons, cls, x):
+def _layer(neurons, cls, names, x):
     """[n(x) for n in neurons] of a layer of fastgrad.nn. neurons: of this class itself, all with the same nonlin: True,
-    False, or a name."""
+    False, or one of these names."""
     cdef list weights, biases, sums
     cdef object nonlin = None
     if type(neurons) is not list or not is_sequence(x):
@@ -130,7 +129,7 @@ def _layer(neurons, cls, x):
         biases.append(neuron.b)
     if nonlin is True:
         nonlin = "relu"
-    if nonlin is not False and (type(nonlin) is not str or nonlin not in NONLINEARITIES):
+    if nonlin is not False and (type(nonlin) is not str or nonlin not in names):
         return None
     sums = fused_products(weights, (x,), biases, False)
     return sums if sums is None or nonlin is False else for_each(nonlin, sums)

@@ -76,7 +76,7 @@ def _attributes(objects, cls, names):
         return [[getattr(x, name) for x in objects] for name in names]
 
 
-_layer = getattr(engine, "_layer", lambda neurons, cls, x: None)      # the C engine's, which may decline
+_layer = getattr(engine, "_layer", lambda neurons, cls, names, x: None)      # the C engine's, which may decline
 
 
 def _weighted_sums(weights, biases, x):
@@ -124,7 +124,7 @@ class Layer(Module):
 
     def __call__(self, x):
         are_ours = Neuron.__call__ is _NEURON_CALL      # not what the user has made of them
-        out = _layer(self.neurons, Neuron, x) if are_ours else None
+        out = _layer(self.neurons, Neuron, NONLINEARITIES, x) if are_ours else None
         if out is None:
             parts = _attributes(self.neurons, Neuron, ("w", "b", "nonlin")) if are_ours else None
             if parts is not None:
